@@ -1,0 +1,267 @@
+"""Runs the sections one by one, keeps their failures to themselves, and returns the Report."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from reportgen import __version__
+from reportgen.errors import InputError, one_line
+from reportgen.experiment import Experiment, Options, Weights, build
+from reportgen.gitinfo import commit
+from reportgen.report import NAMES, Failure, Provenance, Report, Section
+from reportgen.timelimit import OutOfTime, time_limit
+
+GROUP = "reportgen.sections"
+TIME_LIMIT = 300.0
+
+SectionFunction = Callable[[Experiment, Options], Section]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a report is: a section starts ("start"), moves ("step") or has ended ("end").
+
+    `method`, `done` and `total` belong to a step, `result` to an end.
+    """
+
+    event: str
+    section: str
+    number: int
+    sections: int
+    method: str = ""
+    done: int = 0
+    total: int = 0
+    result: Section | None = None
+
+
+def collect(
+    model: Any = None,
+    *,
+    data: Any = None,
+    example_inputs: Any = None,
+    logs: str | Path | Sequence[str | Path] | None = None,
+    class_names: Sequence[str] | None = None,
+    feature_names: Sequence[str] | None = None,
+    task: str | None = None,
+    modality: str | None = None,
+    normalization: tuple[Any, Any] | None = None,
+    facts: Mapping[str, Any] | None = None,
+    title: str | None = None,
+    sections: Sequence[str] | None = None,
+    samples: int = 8,
+    seed: int = 0,
+    device: str | None = None,
+    time_limit: float = TIME_LIMIT,
+    weights: Weights | None = None,
+    command: str = "",
+    progress: Callable[[Progress], None] | None = None,
+) -> Report:
+    """Look at an experiment and say what was found.
+
+    Parameters
+    ----------
+    model
+        Any `nn.Module`; it comes out bit for bit as it went in.
+    data
+        A Dataset, a DataLoader, or a tuple of tensors or arrays `(inputs, targets)`, batch first.
+    example_inputs
+        A tensor, a tuple or a dict of keyword inputs, batch first, where there is no data.
+    logs
+        A folder or file of training logs, or several.
+    class_names, feature_names
+        In the order of the model's output and of the input's columns.
+    task, modality
+        "classification" or "regression"; "image", "table", "text" or "signal". Inferred where not given.
+    normalization
+        `(mean, std)` that the data was normalized with, undone for showing images.
+    facts
+        What the report should say of the model: purpose, data, licence, limits, ...
+    sections
+        The names of the sections to make, all of them by default (`reportgen sections`).
+    samples
+        How many samples are shown and explained.
+    seed
+        Where every random choice starts from.
+    device
+        Where to run a copy of the model; by default the model runs where it is.
+    time_limit
+        Seconds a section may take; one that takes longer fails and the others go on. 0: no limit.
+    weights, command
+        The file the weights came from and the command line, for the record.
+    progress
+        Called with a `Progress` as the report is made.
+
+    Raises
+    ------
+    InputError
+        Where the arguments can't be meant: one line with what was given and what was expected.
+
+    """
+    _check(samples=samples, seed=seed)
+    chosen = choose(sections)
+    experiment = build(
+        model,
+        data=data,
+        example_inputs=example_inputs,
+        logs=logs,
+        class_names=class_names,
+        feature_names=feature_names,
+        task=task,
+        modality=modality,
+        normalization=normalization,
+        facts=facts,
+        title=title,
+        seed=seed,
+        device=device,
+        weights=weights,
+        command=command,
+    )
+    options = Options(seed=seed, samples=samples)
+    return report_on(experiment, options, chosen, limit=time_limit, progress=progress)
+
+
+def _check(*, samples: int, seed: int) -> None:
+    if not isinstance(samples, int) or isinstance(samples, bool) or not 1 <= samples <= 64:
+        raise InputError(f"samples: got {samples!r}, expected a whole number from 1 to 64")
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
+        raise InputError(f"seed: got {seed!r}, expected a whole number from 0 to 4294967295")
+
+
+def available() -> dict[str, EntryPoint]:
+    """Every section that is installed, in the order of the page; strangers' before the environment."""
+    found = {point.name: point for point in entry_points(group=GROUP)}
+    ours = [name for name in NAMES if name in found]
+    others = sorted(name for name in found if name not in NAMES)
+    order = [*(name for name in ours if name != "environment"), *others]
+    return {name: found[name] for name in [*order, *(name for name in ours if name == "environment")]}
+
+
+def choose(names: Sequence[str] | None) -> dict[str, EntryPoint]:
+    """The sections of these names, in the order of the page. Raises InputError for an unknown name."""
+    known = available()
+    if names is None:
+        return known
+    if isinstance(names, str) or not names:
+        raise InputError(f"sections: got {names!r}, expected a list of names: {', '.join(known)}")
+    for name in names:
+        if name not in known:
+            raise InputError(f"sections: got {name!r}, expected one of {', '.join(known)}")
+    return {name: point for name, point in known.items() if name in names}
+
+
+def report_on(
+    experiment: Experiment,
+    options: Options,
+    sections: Mapping[str, EntryPoint],
+    *,
+    limit: float = TIME_LIMIT,
+    progress: Callable[[Progress], None] | None = None,
+) -> Report:
+    """Run these sections on the experiment. The overview is made last, for it looks at the others."""
+    tell = progress or (lambda event: None)
+    order = sorted(sections, key=lambda name: name == "overview")
+    made: dict[str, Section] = {}
+    cut: list[str] = []
+    for number, name in enumerate(order, 1):
+        at = Progress("start", name, number, len(order))
+        tell(at)
+        told = replace(options, done=tuple(made.values()), step=_stepper(at, tell))
+        made[name], in_time = _run(name, sections[name], experiment, told, limit)
+        if not in_time:
+            cut.append(name)
+        tell(replace(at, event="end", result=made[name]))
+    notes = tuple(f"{name} ran out of its {limit:g} s, which another machine may not" for name in cut)
+    return Report(
+        title=experiment.title,
+        created=now(),
+        sections=tuple(made[name] for name in sections),
+        provenance=Provenance(
+            generator=f"reportgen {__version__}",
+            model=experiment.model_name,
+            commit=commit(),
+            command=experiment.command,
+            seed=options.seed,
+            reproducible=not cut,
+            notes=notes,
+        ),
+    )
+
+
+def _stepper(at: Progress, tell: Callable[[Progress], None]) -> Callable[[str, int, int], None]:
+    return lambda method, done, total: tell(replace(at, event="step", method=method, done=done, total=total))
+
+
+def _run(
+    name: str, point: EntryPoint, experiment: Experiment, options: Options, limit: float
+) -> tuple[Section, bool]:
+    """One section, guarded, timed and checked; whatever goes wrong becomes its content."""
+    start, in_time = time.perf_counter(), True
+    try:
+        with time_limit(limit):
+            section = _guarded(name, point, experiment, options)
+    except OutOfTime:
+        in_time = False
+        section = _failed(name, "OutOfTime", f"did not end within {limit:g} s", "raise time_limit")
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken section never costs the others
+        hint = error.hint if isinstance(error, InputError) else ""
+        text = one_line(error).removeprefix(f"{type(error).__name__}: ")
+        section = _failed(name, type(error).__name__, text, hint, _trace(error))
+    seconds = None if _epoch() is not None else round(time.perf_counter() - start, 3)
+    return section.model_copy(update={"seconds": seconds}), in_time
+
+
+def _guarded(name: str, point: EntryPoint, experiment: Experiment, options: Options) -> Section:
+    function: SectionFunction = point.load()
+    if experiment.model is None:
+        result = function(experiment, options)
+    else:
+        from reportgen.guard import untouched
+
+        example = experiment.example.tensors if experiment.example is not None else []
+        with untouched(experiment.model, *example, seed=options.seed):
+            result = function(experiment, options)
+    if not isinstance(result, Section):
+        raise TypeError(f"section {name!r} returned {type(result).__name__}, expected a reportgen.Section")
+    # Through JSON and back: what can't make that trip would break the file much later.
+    checked = Section.model_validate_json(result.model_dump_json())
+    if checked.name != name:
+        raise ValueError(f"section {name!r} calls itself {checked.name!r}")
+    return checked
+
+
+def _failed(name: str, error: str, message: str, hint: str = "", details: str = "") -> Section:
+    block = Failure(title="What went wrong", error=error, message=message, hint=hint, details=details)
+    title = name.replace("-", " ").capitalize()
+    return Section(name=name, title=title, status="failed", reason=f"{error}: {message}", blocks=(block,))
+
+
+def _trace(error: BaseException) -> str:
+    """The traceback with file names in place of paths, which say where someone's home is."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [f"{Path(at.filename).name}:{at.lineno} in {at.name}\n    {at.line}" for at in frames]
+    return "\n".join([*lines[-25:], one_line(error, 2000)])
+
+
+def _epoch() -> int | None:
+    """SOURCE_DATE_EPOCH, under which the same inputs give the same bytes."""
+    value = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if not value:
+        return None
+    if not value.isdigit():
+        raise InputError(f"SOURCE_DATE_EPOCH: got {value!r}, expected seconds since 1970")
+    return int(value)
+
+
+def now() -> str:
+    """The time of the report, ISO 8601 in UTC, to the second."""
+    epoch = _epoch()
+    moment = datetime.now(UTC) if epoch is None else datetime.fromtimestamp(epoch, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

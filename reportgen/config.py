@@ -1,0 +1,210 @@
+"""What reportgen.toml and the command line may say, and one clear line for each mistake in them."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, time
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from reportgen.errors import InputError, one_line
+from reportgen.units import shorten
+
+REFERENCE = "package.module:name or path/file.py:name"
+_NORMALIZATION = 'means and deviations, one a channel, as "0.5,0.5,0.5;0.2,0.2,0.2" or [[0.5], [0.2]]'
+_FACTS = "a table of texts, numbers, dates, true, false, or lists of these"
+_NAMES = "names parted by commas, a text file with a name a line, a list, or " + REFERENCE
+_FLAGS = {"facts": "--fact", "sections": "--section"}  # one a flag there, all in one key here
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _fact(value: Any) -> str:
+    """A fact as text. Raises ValueError for a table within."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(_fact(item) for item in value)
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise ValueError(_FACTS)
+
+
+def _normalization(value: Any) -> Any:
+    """(mean, std) from "mean;std" or from two lists or numbers. Raises ValueError for anything else."""
+    if isinstance(value, str):
+        value = [part.split(",") for part in value.split(";")]
+    elif isinstance(value, list):
+        value = [part if isinstance(part, list) else [part] for part in value]
+        if any(isinstance(number, bool | str) for part in value for number in part):
+            raise ValueError(_NORMALIZATION)
+    if not isinstance(value, list) or len(value) != 2:
+        raise ValueError(_NORMALIZATION)
+    return tuple(tuple(float(number) for number in part) for part in value)
+
+
+Words = Annotated[str, Field(min_length=1)]
+Many = Annotated[list[Words], BeforeValidator(_listed), Field(min_length=1)]
+Names = Words | Annotated[list[str | int], Field(min_length=1)]
+Pair = Annotated[tuple[tuple[float, ...], tuple[float, ...]], BeforeValidator(_normalization)]
+Fact = Annotated[str, BeforeValidator(_fact)]
+
+
+class Config(BaseModel):
+    """What a report is to be made of. The description of a field is what an error says was expected."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    model: Words | None = Field(None, description=REFERENCE)
+    weights: Words | None = Field(None, description="a file of weights")
+    data: Words | None = Field(None, description=REFERENCE)
+    example_inputs: Words | None = Field(None, description=REFERENCE)
+    logs: Many | None = Field(None, description="a file or folder of training logs, or a list of them")
+    out: Many | None = Field(None, description="a file to write, or a list of them")
+    title: Words | None = Field(None, description="a text")
+    class_names: Names | None = Field(None, description=_NAMES)
+    feature_names: Names | None = Field(None, description=_NAMES)
+    task: Literal["classification", "regression"] | None = Field(
+        None, description="classification or regression"
+    )
+    modality: Literal["image", "table", "text", "signal"] | None = Field(
+        None, description="image, table, text or signal"
+    )
+    normalization: Pair | None = Field(None, description=_NORMALIZATION)
+    facts: dict[str, Fact] | None = Field(None, description=_FACTS)
+    sections: Many | None = Field(None, description="names of sections (see reportgen sections)")
+    samples: int = Field(8, ge=1, le=64, description="a whole number from 1 to 64")
+    seed: int = Field(0, ge=0, lt=2**32, description="a whole number from 0 to 4294967295")
+    device: Words | None = Field(None, description="cpu, cuda, cuda:0 or mps")
+    time_limit: float = Field(300.0, ge=0, description="seconds a section may take, 0 for no limit")
+    templates: Words | None = Field(None, description="a folder of templates")
+    strict: bool = Field(False, description="true or false")
+    quiet: bool = Field(False, description="true or false")
+    debug: bool = Field(False, description="true or false")
+
+
+_PATHS = ("weights", "templates", "logs", "out")
+_REFERENCES = ("model", "data", "example_inputs")
+
+
+def read(path: Path) -> Config:
+    """A reportgen.toml; its relative paths and file references are meant from its own folder.
+
+    Raises InputError with a line for each mistake.
+    """
+    if not path.is_file():
+        raise InputError(f"config: {str(path)!r} is not a file", "give a .toml file, or --model, --data, --logs")
+    try:
+        given = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: not TOML: {shorten(str(error), 200)}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not TOML: not UTF-8 text") from None
+    except OSError as error:
+        raise InputError(f"{path}: can't be read: {one_line(error)}") from None
+    said = _validated(given, lambda key: f"{path}: {key}", strict=True)
+    return said.model_copy(update=_from(path.parent, said.model_dump(exclude_unset=True)))
+
+
+def from_options(options: Mapping[str, Any]) -> Config:
+    """The same from the command line, where every value is text. Raises InputError."""
+    given = {key: value for key, value in options.items() if value is not None and value != []}
+    if "facts" in given:
+        given["facts"] = dict(_pair(text) for text in given["facts"])
+    return _validated(given, flag, strict=False)
+
+
+def flag(key: str) -> str:
+    """The flag that says on the command line what `key` says in the file."""
+    return _FLAGS.get(key, "--" + key.replace("_", "-"))
+
+
+def merge(file: Config, options: Config) -> Config:
+    """Both as one. What the command line says wins; facts win one by one."""
+    update = options.model_dump(exclude_unset=True)
+    if options.facts:
+        update["facts"] = {**(file.facts or {}), **options.facts}
+    return file.model_copy(update=update)
+
+
+def check_outputs(paths: Iterable[str]) -> list[Path]:
+    """The files to write, before any work is done. Raises InputError where one can't be meant."""
+    known = sorted(f".{point.name}" for point in entry_points(group="reportgen.formats"))
+    targets = [Path(path) for path in paths]
+    for path in targets:
+        if path.suffix.lower() not in known:
+            raise InputError(f"--out: got {str(path)!r}, expected a file that ends in {', '.join(known)}")
+        if path.is_dir():
+            raise InputError(f"--out: got {str(path)!r}, which is a folder, expected a file")
+        if not path.parent.is_dir():
+            raise InputError(
+                f"--out: got {str(path)!r}, expected a file in a folder that exists",
+                f"make the folder first: {str(path.parent)!r}",
+            )
+    return targets
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, sign, value = text.partition("=")
+    if not sign or not key.strip():
+        raise InputError(f"--fact: got {text!r}, expected KEY=VALUE")
+    return key.strip(), value.strip()
+
+
+def _validated(given: Mapping[str, Any], place: Any, *, strict: bool) -> Config:
+    try:
+        return Config.model_validate(given, strict=strict)
+    except ValidationError as error:
+        # A union reports each of its arms: one line a key is what a reader needs.
+        lines = {}
+        for item in error.errors(include_url=False, include_context=False):
+            key, line = _mistake(item, given, place)
+            lines.setdefault(key, line)
+        raise InputError("\n".join(lines.values())) from None
+
+
+def _mistake(item: Any, given: Mapping[str, Any], place: Any) -> tuple[str, str]:
+    key, where, value = str(item["loc"][0]), "", given[item["loc"][0]]
+    if item["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(key.lower().replace("-", "_"), Config.model_fields, n=1)
+        meant = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(Config.model_fields)}"
+        return key, f"{place(shorten(key))}: unknown key, {meant}"
+    if key == "facts" and len(item["loc"]) > 1 and isinstance(value, dict):
+        where, value = f".{shorten(str(item['loc'][1]))}", value.get(item["loc"][1], value)
+    expected = Config.model_fields[key].description
+    return key + where, f"{place(key)}{where}: got {shorten(repr(value), 80)}, expected {expected}"
+
+
+def _from(folder: Path, said: Mapping[str, Any]) -> dict[str, Any]:
+    """The paths in what the file said, as seen from here."""
+    update: dict[str, Any] = {}
+    for key, value in said.items():
+        if key in _PATHS:
+            update[key] = [str(folder / item) for item in value] if isinstance(value, list) else str(folder / value)
+        elif key in _REFERENCES:
+            update[key] = _reference_from(folder, value)
+        elif key in ("class_names", "feature_names") and isinstance(value, str):
+            is_file = "\n" not in value and _is_file(folder / value)
+            update[key] = str(folder / value) if is_file else _reference_from(folder, value)
+    return update
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a list of names may be longer than a file name can be
+        return False
+
+
+def _reference_from(folder: Path, text: str) -> str:
+    place, colon, name = text.rpartition(":")
+    return f"{folder / place}:{name}" if colon and place.endswith(".py") else text

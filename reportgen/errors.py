@@ -1,0 +1,23 @@
+"""What is said when something given to reportgen can't be used."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """Bad input, in one line: what was given and what was expected; `hint` says how to mend it."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def one_line(error: BaseException, limit: int = 300) -> str:
+    """`Type: message` of any exception on one line, even where its own message can't be made."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - a stranger's __str__ may raise anything
+        text = "(its message can't be shown)"
+    if len(text) > limit:
+        text = text[: limit - 1] + "…"
+    name = type(error).__name__
+    return f"{name}: {text}" if text else name

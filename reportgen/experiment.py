@@ -1,0 +1,264 @@
+"""Experiment: a model, its data, labels and logs, and what every section may ask of them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reportgen.errors import InputError, one_line
+from reportgen.report import Fact, Section
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from reportgen.data import Batch, Inputs, Samples
+
+TASKS = ("classification", "regression")
+MODALITIES = ("image", "table", "text", "signal")
+
+
+def _silent(method: str, done: int, total: int) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a section may be told: how many samples to show, the seed, the sections already made."""
+
+    seed: int = 0
+    samples: int = 8
+    done: tuple[Section, ...] = ()
+    step: Callable[[str, int, int], None] = _silent  # step(method, done, total): how far the section is
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The file that the weights came from: its name, SHA-256, and what was done to its keys."""
+
+    name: str
+    sha256: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The model's outputs on the data, in order.
+
+    `outputs`: float32 (n, classes) scores for classification, (n, values) for regression.
+    `probabilities`: float32 (n, classes), rows sum to 1; None for regression.
+    `targets`: int64 (n,) or float32 (n, values); None where the data has none.
+    `total`: how many samples the data holds, None for a stream; `n` of them were looked at.
+    """
+
+    outputs: torch.Tensor
+    probabilities: torch.Tensor | None
+    targets: torch.Tensor | None
+    total: int | None
+
+    @property
+    def n(self) -> int:
+        """How many samples were looked at."""
+        return len(self.outputs)
+
+
+@dataclass
+class Experiment:
+    """What is reported on. Made by `build`; a section reads it and changes nothing.
+
+    `model` and `samples` are None where none was given; `data_problem` says what was wrong with data
+    that was given but can't be used. `inferred` lists what nobody said and was concluded.
+    """
+
+    title: str
+    model: nn.Module | None = None
+    samples: Samples | None = None
+    example: Inputs | None = None
+    logs: tuple[Path, ...] = ()
+    class_names: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = ()
+    task: str = ""
+    modality: str = ""
+    normalization: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+    device: str = "cpu"
+    weights: Weights | None = None
+    command: str = ""
+    data_problem: InputError | None = None
+    forward_problem: InputError | None = None
+    output_shape: tuple[int, ...] = ()
+    target_shape: tuple[int, ...] = ()
+    inferred: tuple[Fact, ...] = ()
+
+    @property
+    def model_name(self) -> str:
+        """The model's class, or nothing."""
+        return type(self.model).__qualname__ if self.model is not None else ""
+
+    def require_data(self) -> Samples:
+        """The samples. Raises the InputError that says why they can't be used."""
+        if self.data_problem is not None:
+            raise self.data_problem
+        if self.samples is None:
+            raise InputError("no data was given", "pass data=... (--data)")
+        return self.samples
+
+    def require_forward(self) -> Inputs:
+        """One sample that the model accepts. Raises the InputError that says why there is none."""
+        if self.forward_problem is not None:
+            raise self.forward_problem
+        if self.model is None or self.example is None:
+            hint = "pass a model, and data=... or example_inputs=..."
+            raise InputError("no model or no input was given", hint)
+        return self.example
+
+    def batch(self, positions: Sequence[int]) -> Batch:
+        """These samples as one batch on the model's device (copies). Raises InputError."""
+        batch = self.require_data().fetch(positions)
+        return type(batch)(batch.inputs.map(lambda t: t.to(self.device)), batch.targets, batch.indices)
+
+    def call(self, inputs: Inputs) -> Any:
+        """The model's raw output. Raises InputError where the forward pass raises."""
+        assert self.model is not None
+        try:
+            return self.model(*inputs.args, **inputs.kwargs)
+        except Exception as error:
+            raise InputError(
+                f"the model's forward pass raised on {inputs.describe()}: {one_line(error)}",
+                "check that the data has the shape, dtype and order that the model expects",
+            ) from error
+
+    def scores(self, inputs: Inputs) -> torch.Tensor:
+        """The output tensor (batch first) that predictions are read from. Raises InputError."""
+        return main_output(self.call(inputs))
+
+    @property
+    def batch_size(self) -> int:
+        """A batch of about two million numbers, which keeps the activations of a CNN in the cache's reach."""
+        primary = self.require_forward().primary
+        each = max(1, primary[0].numel()) if primary is not None and primary.ndim else 1
+        return max(1, min(256, 2_000_000 // each))
+
+    def class_name(self, index: int) -> str:
+        """The name of a class, or `class 3` where none was given."""
+        return self.class_names[index] if index < len(self.class_names) else f"class {index}"
+
+    def feature_name(self, index: int) -> str:
+        """The name of an input feature, or `feature 3` where none was given."""
+        return self.feature_names[index] if index < len(self.feature_names) else f"feature {index}"
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """Outputs for the data (10,000 samples at most), computed once. Raises InputError."""
+        from reportgen.predictions import predict
+
+        return predict(self)
+
+
+def main_output(raw: Any) -> torch.Tensor:
+    """The tensor that predictions are read from: `logits` where there is one, else the first tensor.
+
+    Raises InputError where the output holds no tensor.
+    """
+    import torch
+
+    if isinstance(raw, torch.Tensor):
+        return raw
+    named = raw.get("logits") if isinstance(raw, Mapping) else getattr(raw, "logits", None)
+    if isinstance(named, torch.Tensor):
+        return named
+    parts = raw.values() if isinstance(raw, Mapping) else raw if isinstance(raw, tuple | list) else ()
+    for part in parts:
+        if isinstance(part, torch.Tensor):
+            return part
+    kind = type(raw).__name__
+    raise InputError(f"the model returned {kind}, expected a tensor, or a tuple or dict of tensors")
+
+
+def build(
+    model: Any = None,
+    *,
+    data: Any = None,
+    example_inputs: Any = None,
+    logs: str | Path | Sequence[str | Path] | None = None,
+    class_names: Sequence[str] | None = None,
+    feature_names: Sequence[str] | None = None,
+    task: str | None = None,
+    modality: str | None = None,
+    normalization: tuple[Any, Any] | None = None,
+    facts: Mapping[str, Any] | None = None,
+    title: str | None = None,
+    seed: int = 0,
+    device: str | None = None,
+    weights: Weights | None = None,
+    command: str = "",
+) -> Experiment:
+    """Look at what was given, once, and conclude what nobody said. Raises InputError for what can't be."""
+    paths = _paths(logs)
+    if model is None and data is None and not paths:
+        raise InputError("nothing to report on: no model, no data and no logs", "give at least one of them")
+    if task is not None and task not in TASKS:
+        raise InputError(f"task: got {task!r}, expected one of {', '.join(TASKS)}")
+    if modality is not None and modality not in MODALITIES:
+        raise InputError(f"modality: got {modality!r}, expected one of {', '.join(MODALITIES)}")
+    experiment = Experiment(
+        title=title or "",
+        logs=paths,
+        class_names=_names("class_names", class_names),
+        feature_names=_names("feature_names", feature_names),
+        task=task or "",
+        modality=modality or "",
+        normalization=_normalization(normalization),
+        facts={str(key): str(value) for key, value in (facts or {}).items()},
+        weights=weights,
+        command=command,
+    )
+    if model is not None or data is not None:
+        from reportgen.inference import look
+
+        look(experiment, model, data, example_inputs, device, seed)
+    if not experiment.title:
+        experiment.title = f"{experiment.model_name} report" if model is not None else "Training report"
+    return experiment
+
+
+def _paths(logs: str | Path | Sequence[str | Path] | None) -> tuple[Path, ...]:
+    paths = (logs,) if isinstance(logs, str | Path) else tuple(logs or ())
+    for path in paths:
+        if not Path(path).exists():
+            raise InputError(f"logs: {str(path)!r} does not exist", "give a folder or file of training logs")
+    return tuple(Path(path) for path in paths)
+
+
+def _names(what: str, names: Sequence[str] | None) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise InputError(f"{what}: got the text {names!r}, expected a list of names")
+    return tuple(str(name) for name in (names if names is not None else ()))
+
+
+def _normalization(pair: Any) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    if pair is None:
+        return None
+    try:
+        mean, std = (
+            tuple(float(v) for v in (part if hasattr(part, "__iter__") else (part,))) for part in pair
+        )
+    except (TypeError, ValueError):
+        said = f"normalization: got {pair!r}, expected (mean, std), a number a channel each"
+        raise InputError(said) from None
+    if len(mean) != len(std) or not mean or any(value <= 0 for value in std):
+        said = f"normalization: got {pair!r}, expected equally many means and positive deviations"
+        raise InputError(said)
+    return mean, std
+
+
+def own_copy(model: nn.Module, device: str) -> nn.Module:
+    """A copy of the model on `device`, so that the caller's stays where it is. Raises InputError."""
+    try:
+        return copy.deepcopy(model).to(device)
+    except Exception as error:
+        raise InputError(f"device: the model can't be copied to {device!r}: {one_line(error)}") from error

@@ -1,0 +1,230 @@
+"""untouched(model): whatever runs inside leaves the model, the generators and the globals as they were."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+# Above this, copying the weights could cost more memory than the machine has.
+COPY_LIMIT = 2 << 30
+
+Undo = Callable[[], None]
+
+
+class ModelChanged(RuntimeError):  # noqa: N818 - says what happened; it is no fault of the caller's input
+    """Weights too large to copy were written to, so they can't be put back."""
+
+
+@contextlib.contextmanager
+def untouched(model: nn.Module | None, *inputs: torch.Tensor, seed: int | None = None) -> Iterator[None]:
+    """Leave `model`, `inputs` and the process's settings bit for bit as they were, also after an exception.
+
+    Inside, the model is in eval mode and, where `seed` is given, the torch, NumPy and Python generators
+    start from it. Restored are: parameters and buffers (bytes, identity, requires_grad, grad, hooks),
+    each module's type, training flag, attributes and hooks, the caller's `inputs`, the generators, grad
+    mode, default dtype, thread count, determinism switches, NumPy's error state, warning filters and
+    matplotlib's rcParams.
+
+    Raises ModelChanged if weights of more than 2 GiB were written to (those are watched, not copied).
+    """
+    undo: list[Undo] = [*_globals(), *_generators()]
+    tensors = list(inputs)
+    if model is not None:
+        undo += [_module(module) for module in model.modules()]
+        tensors += [t for t in (*model.parameters(), *model.buffers()) if not is_lazy(t)]
+    undo += [_tensor(tensor) for tensor in tensors]
+    undo.append(_values(tensors))
+    try:
+        if seed is not None:
+            seed_all(seed)
+        if model is not None:
+            _eval(model)
+        yield
+    finally:
+        # Attributes first, so that the tensors restored last are the ones the model holds again.
+        with contextlib.ExitStack() as stack:
+            for step in reversed(undo):
+                stack.callback(step)
+
+
+def seed_all(seed: int) -> None:
+    """Seed the torch (all devices), NumPy and Python generators."""
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
+
+
+def _eval(model: nn.Module) -> None:
+    """Eval mode without calling `train()`, which a model may have overridden to do more."""
+    for module in model.modules():
+        if not isinstance(module, torch.jit.ScriptModule):
+            module.training = False
+    if isinstance(model, torch.jit.ScriptModule):
+        model.eval()
+
+
+def _globals() -> list[Undo]:
+    undo: list[Undo] = []
+
+    def keep(get: Callable[[], Any], put: Callable[[Any], Any]) -> None:
+        value = get()
+        undo.append(lambda: None if get() == value else put(value))
+
+    keep(torch.is_grad_enabled, torch.set_grad_enabled)
+    keep(torch.get_default_dtype, torch.set_default_dtype)
+    keep(torch.get_num_threads, torch.set_num_threads)
+    keep(torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms)
+    keep(torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly)
+    cudnn = torch.backends.cudnn
+    keep(lambda: cudnn.benchmark, lambda value: setattr(cudnn, "benchmark", value))
+    keep(lambda: cudnn.deterministic, lambda value: setattr(cudnn, "deterministic", value))
+    keep(np.geterr, lambda value: np.seterr(**value))
+    filters = list(warnings.filters)
+    undo.append(lambda: _refill(warnings.filters, filters))
+    hooks = torch.nn.modules.module
+    for name in ("_global_forward_hooks", "_global_forward_pre_hooks", "_global_backward_hooks"):
+        undo.append(_container(getattr(hooks, name)))
+    if "matplotlib" in sys.modules:
+        import matplotlib
+
+        parameters = matplotlib.rcParams.copy()
+        undo.append(lambda: _restore_parameters(matplotlib.rcParams, parameters))
+    return undo
+
+
+def _restore_parameters(current: Any, before: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in before:
+            if current.get(name) != before[name]:
+                current[name] = before[name]
+
+
+def _generators() -> list[Undo]:
+    undo: list[Undo] = []
+    state = torch.get_rng_state()
+    undo.append(lambda: torch.set_rng_state(state))
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        states = torch.cuda.get_rng_state_all()
+        undo.append(lambda: torch.cuda.set_rng_state_all(states))
+    numpy_state = np.random.get_state()
+    undo.append(lambda: np.random.set_state(numpy_state))
+    python_state = random.getstate()
+    undo.append(lambda: random.setstate(python_state))
+    return undo
+
+
+def _module(module: nn.Module) -> Undo:
+    """Attributes by identity, and what the dicts, lists and sets among them hold (hooks are such dicts)."""
+    if isinstance(module, torch.jit.ScriptModule):
+        training = module.training
+        return lambda: _ignore(module.train(training))
+    kind = type(module)
+    attributes = dict(module.__dict__)
+    contents = [_container(value) for value in attributes.values() if isinstance(value, dict | list | set)]
+
+    def put_back() -> None:
+        if type(module) is not kind:
+            module.__class__ = kind
+        module.__dict__.clear()
+        module.__dict__.update(attributes)
+        for refill in contents:
+            refill()
+
+    return put_back
+
+
+def _ignore(value: object) -> None:
+    """Nothing, of anything."""
+
+
+def _container(holder: Any) -> Undo:
+    before = holder.copy()
+    return lambda: _refill(holder, before)
+
+
+def _refill(holder: Any, before: Any) -> None:
+    if isinstance(holder, list):
+        holder[:] = before
+    else:
+        holder.clear()
+        holder.update(before)
+
+
+def _tensor(tensor: torch.Tensor) -> Undo:
+    """requires_grad, grad (the object and its bytes) and hooks of one tensor."""
+    wanted = tensor.requires_grad
+    gradient = tensor.grad if tensor.is_leaf else None
+    values = None if gradient is None else gradient.detach().clone()
+    hooks = getattr(tensor, "_backward_hooks", None)
+    kept = None if hooks is None else hooks.copy()
+
+    def put_back() -> None:
+        if tensor.is_leaf:
+            if tensor.requires_grad != wanted:
+                tensor.requires_grad_(wanted)
+            tensor.grad = gradient
+        if gradient is not None and values is not None and not _same(gradient, values):
+            gradient.detach().copy_(values)
+        if hooks is not None:
+            _refill(hooks, kept)
+        elif getattr(tensor, "_backward_hooks", None):
+            tensor._backward_hooks.clear()  # type: ignore[union-attr]
+
+    return put_back
+
+
+def _values(tensors: list[torch.Tensor]) -> Undo:
+    """The bytes of the tensors: copied where they fit, watched by their version counters where not."""
+    real = [tensor for tensor in tensors if tensor.device.type != "meta" and not tensor.is_inference()]
+    storages = [tensor.data for tensor in real]
+    if sum(tensor.nbytes for tensor in real) > COPY_LIMIT:
+        return _watch(real)
+    copies = [tensor.detach().clone() for tensor in real]
+
+    def put_back() -> None:
+        for tensor, storage, copy in zip(real, storages, copies, strict=True):
+            if tensor.data_ptr() != storage.data_ptr() or tensor.shape != storage.shape:
+                tensor.data = storage
+            if not _same(tensor, copy):
+                with torch.no_grad():
+                    storage.copy_(copy)
+
+    return put_back
+
+
+def _watch(tensors: list[torch.Tensor]) -> Undo:
+    versions = [tensor._version for tensor in tensors]
+
+    def check() -> None:
+        changed = sum(tensor._version != old for tensor, old in zip(tensors, versions, strict=True))
+        if changed:
+            raise ModelChanged(
+                f"{changed} of {len(tensors)} weights were written to while the model was looked at; "
+                "they are too large to be copied beforehand, so reload them"
+            )
+
+    return check
+
+
+def _same(left: torch.Tensor, right: torch.Tensor) -> bool:
+    """Equal bit for bit: NaN equals NaN, and 0.0 does not equal -0.0."""
+    if left.shape != right.shape or left.dtype != right.dtype:
+        return False
+    if left.layout != torch.strided or left.is_quantized:
+        return bool(torch.equal(left.detach(), right))
+    try:
+        a = left.detach().contiguous().reshape(-1).view(torch.uint8)
+        b = right.contiguous().reshape(-1).view(torch.uint8)
+    except RuntimeError:
+        return bool(torch.equal(left.detach(), right))
+    return bool(torch.equal(a, b))

@@ -1,0 +1,165 @@
+"""What nobody said about an experiment and can be seen: task, modality, the kind of output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from reportgen import data as reading
+from reportgen.data import Batch, Inputs, Samples
+from reportgen.errors import InputError, one_line
+from reportgen.experiment import Experiment, main_output, own_copy
+from reportgen.guard import untouched
+from reportgen.report import Fact
+
+PROBE = 64  # samples looked at to tell what the targets are
+
+
+def look(experiment: Experiment, model: Any, data: Any, example: Any, device: str | None, seed: int) -> None:
+    """Fill in the model, the samples, one example and what follows from them. Raises InputError."""
+    if model is not None and not isinstance(model, nn.Module):
+        raise InputError(
+            f"model: got {type(model).__name__}, expected a torch.nn.Module",
+            "load a state dict into an instance of its class first",
+        )
+    dtype = _dtype(model)
+    if model is not None:
+        experiment.model, experiment.device = _place(model, device)
+    probe = None
+    with untouched(model, seed=seed):
+        if data is not None:
+            probe = _probe(experiment, data, dtype)
+        if example is not None:
+            experiment.example = reading.example(example, dtype).map(lambda t: t.to(experiment.device))
+        elif probe is not None:
+            experiment.example = probe.inputs.take([0]).map(lambda t: t.to(experiment.device))
+        if experiment.model is not None and experiment.example is not None:
+            _forward(experiment)
+    if experiment.samples is not None and not experiment.feature_names:
+        experiment.feature_names = experiment.samples.columns
+    _conclude(experiment, probe)
+    _check_names(experiment)
+
+
+def _dtype(model: Any) -> torch.dtype | None:
+    """The dtype of the weights: inputs that are floating point are given to the model in it."""
+    parameters = model.parameters() if isinstance(model, nn.Module) else ()
+    return next((p.dtype for p in parameters if not is_lazy(p) and p.is_floating_point()), torch.float32)
+
+
+def _place(model: nn.Module, device: str | None) -> tuple[nn.Module, str]:
+    here = next((str(t.device) for t in (*model.parameters(), *model.buffers()) if not is_lazy(t)), "cpu")
+    if device is not None:
+        try:
+            wanted = str(torch.device(device))
+        except RuntimeError as error:
+            said = f"device: got {device!r}, expected cpu, cuda, cuda:0 or mps ({one_line(error)})"
+            raise InputError(said) from None
+        if wanted != here:
+            return own_copy(model, wanted), wanted
+    if any(is_lazy(parameter) for parameter in model.parameters()):
+        # A forward pass would give the caller's parameters their shapes for good.
+        return own_copy(model, here), here
+    return model, here
+
+
+def _probe(experiment: Experiment, data: Any, dtype: torch.dtype | None) -> Batch | None:
+    try:
+        experiment.samples = Samples(data, dtype=dtype)
+        if experiment.samples.total == 0:
+            raise InputError("data: the data set is empty (0 samples)", "give at least one sample")
+        return next(iter(experiment.samples.batches(PROBE, PROBE)), None)
+    except InputError as problem:
+        experiment.samples, experiment.data_problem = None, problem
+        return None
+
+
+def _forward(experiment: Experiment) -> None:
+    assert experiment.example is not None
+    try:
+        with torch.no_grad():
+            raw = experiment.call(experiment.example)
+            output = main_output(raw)
+    except InputError as problem:
+        experiment.forward_problem = problem
+        return
+    experiment.output_shape = tuple(output.shape)
+    if not isinstance(raw, torch.Tensor):
+        how = f"{type(raw).__name__}; read from its {tuple(output.shape)} tensor"
+        experiment.inferred += (Fact(label="Output", value=how, note="`logits`, else the first tensor"),)
+
+
+def _conclude(experiment: Experiment, probe: Batch | None) -> None:
+    said: list[Fact] = []
+    if not experiment.modality:
+        experiment.modality, why = _modality(experiment.example)
+        if experiment.modality:
+            said.append(Fact(label="Modality", value=experiment.modality, note=why))
+    if not experiment.task:
+        experiment.task, why = _task(experiment.output_shape, probe)
+        if experiment.task:
+            said.append(Fact(label="Task", value=experiment.task, note=why))
+    if probe is not None and probe.targets is not None:
+        experiment.target_shape = tuple(probe.targets.shape)
+    experiment.inferred += tuple(said)
+
+
+def _modality(example: Inputs | None) -> tuple[str, str]:
+    tensor = example.primary if example is not None else None
+    if example is None or tensor is None:
+        return "", ""
+    shape, seen = tuple(tensor.shape), f"the input is {example.describe()}"
+    if not tensor.is_floating_point():
+        return ("text", seen) if len(shape) == 2 else ("", "")
+    if len(shape) == 4 and shape[1] in (1, 3):
+        return "image", seen
+    if len(shape) == 2:
+        return "table", seen
+    if len(shape) == 3 and shape[1] in (1, 2):
+        return "signal", seen
+    return "", ""
+
+
+def _task(output: tuple[int, ...], probe: Batch | None) -> tuple[str, str]:
+    """Integer targets beside one score a class are classes; floating ones of the output's shape, values."""
+    targets = probe.targets if probe is not None else None
+    if not output:
+        return "", ""
+    if targets is None:
+        return ("classification", f"the output is {output}; no targets") if _is_scores(output) else ("", "")
+    flat = targets.reshape(len(targets), -1) if targets.ndim else targets.reshape(1, 1)
+    whole = not targets.is_floating_point() or bool((flat == flat.round()).all())
+    seen = f"the output is {output}, the targets are {str(targets.dtype).removeprefix('torch.')}"
+    if _is_scores(output) and flat.shape[1] == 1 and not targets.is_floating_point():
+        return "classification", seen
+    if len(output) <= 2 and output[1:] in ((), (1,)) and flat.shape[1] == 1:
+        binary = whole and bool(((flat == 0) | (flat == 1)).all())
+        return ("classification", f"{seen}, all 0 or 1") if binary else ("regression", seen)
+    if len(output) == 2 and targets.is_floating_point() and flat.shape[1] == output[1]:
+        return "regression", seen
+    return "", ""
+
+
+def _is_scores(output: tuple[int, ...]) -> bool:
+    return len(output) == 2 and output[1] > 1
+
+
+def _check_names(experiment: Experiment) -> None:
+    """Names that can't fit are a mistake in the call, said at once."""
+    width = experiment.output_shape[1] if len(experiment.output_shape) == 2 else 0
+    classes = max(width, 2) if experiment.task == "classification" else 0
+    given = len(experiment.class_names)
+    if given and classes and given != classes:
+        raise InputError(
+            f"class_names: got {given} names, expected {classes}, one for each score of the model's output",
+            "give the names in the order of the output",
+        )
+    tensor = experiment.example.primary if experiment.example is not None else None
+    if experiment.modality == "table" and experiment.feature_names and tensor is not None:
+        given, wanted = len(experiment.feature_names), tensor.shape[1]
+        if given != wanted:
+            said = f"feature_names: got {given} names, expected {wanted}, one for each input column"
+            raise InputError(said)

@@ -1,0 +1,68 @@
+"""The model's outputs on the data, computed once and kept."""
+
+from __future__ import annotations
+
+import torch
+
+from reportgen.errors import InputError
+from reportgen.experiment import Experiment, Predictions
+
+LIMIT = 10_000  # samples; more would change an accuracy by less than its 95 % interval is wide
+
+
+def predict(experiment: Experiment) -> Predictions:
+    """Outputs, probabilities and targets of the first 10,000 samples. Raises InputError."""
+    samples = experiment.require_data()
+    experiment.require_forward()
+    if len(experiment.output_shape) not in (1, 2):
+        shape = experiment.output_shape
+        raise InputError(f"the output is {shape}, expected one row of scores or values a sample")
+    outputs, targets = [], []
+    with torch.no_grad():
+        for batch in samples.batches(LIMIT, experiment.batch_size):
+            scores = experiment.scores(batch.inputs.map(lambda t: t.to(experiment.device)))
+            if len(scores) != len(batch.indices):
+                raise InputError(f"the model returned {len(scores)} rows for {len(batch.indices)} samples")
+            outputs.append(scores.detach().float().cpu().reshape(len(scores), -1))
+            if batch.targets is not None:
+                targets.append(batch.targets.cpu().reshape(len(scores), -1))
+    if not outputs:
+        raise InputError("data: the data set is empty (0 samples)", "give at least one sample")
+    stacked = torch.cat(outputs)
+    target = torch.cat(targets) if targets else None
+    if experiment.task != "classification":
+        return Predictions(stacked, None, None if target is None else target.float(), samples.total)
+    probabilities = probabilities_of(stacked)
+    scores = stacked if stacked.shape[1] > 1 else torch.cat([-stacked, stacked], dim=1)
+    return Predictions(scores, probabilities, _classes(target, probabilities.shape[1]), samples.total)
+
+
+def probabilities_of(outputs: torch.Tensor) -> torch.Tensor:
+    """Class probabilities (n, classes) of raw outputs (n, classes) or, for two classes, (n, 1).
+
+    Rows that are non-negative and sum to 1 are taken as probabilities, as are single values in 0..1;
+    anything else goes through softmax or, alone, through the logistic function.
+    """
+    if outputs.shape[1] == 1:
+        inside = bool(((outputs >= 0) & (outputs <= 1)).all())
+        positive = outputs if inside else outputs.sigmoid()
+        return torch.cat([1 - positive, positive], dim=1)
+    return outputs if are_probabilities(outputs) else outputs.softmax(dim=1)
+
+
+def are_probabilities(outputs: torch.Tensor) -> bool:
+    """Whether every row is non-negative and sums to 1."""
+    sums = outputs.sum(dim=1)
+    return bool((outputs >= 0).all()) and bool(torch.allclose(sums, torch.ones_like(sums), atol=1e-3))
+
+
+def _classes(targets: torch.Tensor | None, classes: int) -> torch.Tensor | None:
+    if targets is None:
+        return None
+    if targets.shape[1] != 1:
+        raise InputError(f"the targets are {tuple(targets.shape)}, expected one class number a sample")
+    numbers = targets[:, 0].long()
+    if bool((numbers < 0).any()) or bool((numbers >= classes).any()):
+        low, high = int(numbers.min()), int(numbers.max())
+        raise InputError(f"the targets run from {low} to {high}, expected class numbers 0 to {classes - 1}")
+    return numbers

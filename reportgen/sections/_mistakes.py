@@ -1,0 +1,81 @@
+"""The worst mistakes, shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from reportgen.experiment import Experiment, Options
+from reportgen.pixels import to_pixels
+from reportgen.report import Column, Images, Picture, Raster, Row, Table, Text
+from reportgen.units import plural, show
+
+
+def mistakes(
+    experiment: Experiment,
+    options: Options,
+    targets: np.ndarray,
+    predicted: np.ndarray,
+    probabilities: np.ndarray,
+) -> list[Any]:
+    """The wrong predictions with the least probability for the true class: pictures, or a table."""
+    wrong = np.flatnonzero((predicted != targets) & (predicted >= 0))
+    if not len(wrong):
+        return [
+            Text(id="mistakes", title="Worst mistakes", text=f"None in {plural(len(targets), 'sample')}.")
+        ]
+    truth = probabilities[np.arange(len(targets)), targets]
+    worst = wrong[np.argsort(truth[wrong], kind="stable")][: options.samples]
+    caption = (
+        f"The {len(worst)} of {plural(len(wrong), 'mistake')} with the least probability for the true class, "
+        "worst first."
+    )
+    described = [_describe(experiment, int(i), targets, predicted, probabilities) for i in worst]
+    if experiment.modality == "image":
+        shown = _pictures(experiment, worst, described, caption)
+        if shown is not None:
+            return [shown]
+    columns = (
+        Column(name="Sample", unit="exact"),
+        Column(name="True"),
+        Column(name="Predicted"),
+        Column(name="Its probability", unit="share"),
+        Column(name="Probability of the true class", unit="share"),
+    )
+    rows = tuple(
+        Row(
+            cells=(
+                int(i),
+                experiment.class_name(int(targets[i])),
+                experiment.class_name(int(predicted[i])),
+                float(f"{probabilities[i, predicted[i]]:.4g}"),
+                float(f"{truth[i]:.4g}"),
+            )
+        )
+        for i in worst
+    )
+    return [Table(id="mistakes", title="Worst mistakes", columns=columns, rows=rows, caption=caption)]
+
+
+def _describe(
+    experiment: Experiment, index: int, targets: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray
+) -> str:
+    said, true = int(predicted[index]), int(targets[index])
+    return (
+        f"true {experiment.class_name(true)} ({show(float(f'{probabilities[index, true]:.2g}'), 'share')}), "
+        f"predicted {experiment.class_name(said)} ({show(float(f'{probabilities[index, said]:.2g}'), 'share')})"
+    )
+
+
+def _pictures(experiment: Experiment, worst: np.ndarray, described: list[str], caption: str) -> Images | None:
+    tensor = experiment.batch([int(i) for i in worst]).inputs.primary
+    if tensor is None or tensor.ndim != 4 or tensor.shape[1] not in (1, 3):
+        return None
+    pixels, how = to_pixels(tensor, experiment.normalization)
+    pictures = tuple(
+        Picture(caption=f"#{index}: {text}", alt=f"sample {index}, {text}", raster=Raster.from_array(image))
+        for index, text, image in zip(worst.tolist(), described, pixels, strict=True)
+    )
+    note = f"{caption} Sample numbers count from 0; {how}."
+    return Images(id="mistakes", title="Worst mistakes", pictures=pictures, columns=4, caption=note)

@@ -1,0 +1,154 @@
+"""Evaluation of a regression."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reportgen.errors import InputError
+from reportgen.experiment import Experiment, Options, Predictions
+from reportgen.report import (
+    Column,
+    Distribution,
+    Fact,
+    Facts,
+    Finding,
+    Histogram,
+    Row,
+    Scatter,
+    Section,
+    Table,
+)
+from reportgen.sections._intervals import RESAMPLES, bootstrap
+from reportgen.sections.evaluation import sample_of
+from reportgen.units import show
+
+MOST_POINTS = 2000
+
+
+def evaluate(experiment: Experiment, options: Options, predictions: Predictions) -> Section:
+    """The section for a regression. Raises InputError where outputs and targets can't be compared."""
+    assert predictions.targets is not None
+    outputs, targets = predictions.outputs.double().numpy(), predictions.targets.double().numpy()
+    if outputs.shape != targets.shape:
+        raise InputError(
+            f"the outputs are {outputs.shape}, the targets {targets.shape}, expected equal shapes"
+        )
+    finite = (np.isfinite(outputs) & np.isfinite(targets)).all(axis=1)
+    if not finite.any():
+        raise InputError(f"no sample of {len(finite)} has both a finite output and a finite target")
+    where = sample_of(predictions.n, predictions.total)
+    output, target = outputs[finite], targets[finite]
+    options.step("intervals", 0, 1)
+    totals = _totals(output, target, where, options.seed)
+    blocks = (
+        totals,
+        _scatter(output, target, where),
+        _residuals(output - target, where),
+        _worst(output, target, np.flatnonzero(finite), options.samples),
+    )
+    first = totals.facts[0]
+    summary = f"Mean absolute error {show(first.value)} ({first.note}) on {where}."
+    findings = tuple(_findings(output, target, finite, options.seed))
+    return Section(name="evaluation", title="Evaluation", summary=summary, blocks=blocks, findings=findings)
+
+
+def r2(output: np.ndarray, target: np.ndarray) -> float:
+    """1 - SS_res / SS_tot over all values; NaN where the targets don't vary."""
+    spread = float(((target - target.mean(axis=0)) ** 2).sum())
+    return float("nan") if spread == 0 else 1 - float(((output - target) ** 2).sum()) / spread
+
+
+def _totals(output: np.ndarray, target: np.ndarray, where: str, seed: int) -> Facts:
+    def fact(label: str, figure: object) -> Fact:
+        low, high = bootstrap(len(target), seed, lambda rows: figure(output[rows], target[rows]))  # type: ignore[operator]
+        value = figure(output, target)  # type: ignore[operator]
+        note = f"95 % interval {show(_round(low))} to {show(_round(high))}"
+        return Fact(label=label, value=_round(value), note=note)
+
+    middle = np.median(target, axis=0)
+    baseline = float(np.abs(target - middle).mean())
+    facts = (
+        fact("Mean absolute error", lambda a, b: float(np.abs(a - b).mean())),
+        fact("Root mean squared error", lambda a, b: float(np.sqrt(((a - b) ** 2).mean()))),
+        fact("R²", r2),
+        Fact(
+            label="Baseline error",
+            value=_round(baseline),
+            note="mean absolute error of always saying the median",
+        ),
+    )
+    caption = (
+        f"In the unit of the targets, on {where}. Intervals: {RESAMPLES:,} bootstrap resamples, seed {seed}."
+    )
+    return Facts(id="totals", title="Metrics", facts=facts, caption=caption)
+
+
+def _round(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
+def _scatter(output: np.ndarray, target: np.ndarray, where: str) -> Scatter:
+    x, y = target.reshape(-1), output.reshape(-1)
+    every = max(1, -(-len(x) // MOST_POINTS))
+    kept = "" if every == 1 else f"; each {every}th point drawn"
+    return Scatter(
+        id="predicted-true",
+        title="Predicted against true values",
+        caption=f"On {where}{kept}.",
+        x=[_round(v) for v in x[::every]],
+        y=[_round(v) for v in y[::every]],
+        member=[0] * len(x[::every]),
+        groups=("samples",),
+        x_label="true value",
+        y_label="predicted value",
+    )
+
+
+def _residuals(error: np.ndarray, where: str) -> Distribution:
+    counts, edges = np.histogram(error, bins=30)
+    histogram = Histogram(name="errors", edges=[_round(v) for v in edges], counts=counts)
+    return Distribution(
+        id="residuals",
+        title="Errors",
+        caption=f"Predicted minus true value, 30 bins; {where}.",
+        histograms=(histogram,),
+        x_label="predicted − true",
+    )
+
+
+def _worst(output: np.ndarray, target: np.ndarray, number: np.ndarray, most: int) -> Table:
+    size = np.abs(output - target).max(axis=1)
+    order = np.argsort(-size, kind="stable")[:most]
+    rows = tuple(
+        Row(cells=(int(number[i]), _values(target[i]), _values(output[i]), _round(float(size[i]))))
+        for i in order
+    )
+    columns = (
+        Column(name="Sample", unit="exact"),
+        Column(name="True", unit=""),
+        Column(name="Predicted", unit=""),
+        Column(name="Error", unit="", note="the largest of the sample's values"),
+    )
+    caption = f"The {len(order)} largest errors of {len(size):,}; sample numbers count from 0."
+    return Table(id="mistakes", title="Worst mistakes", columns=columns, rows=rows, caption=caption)
+
+
+def _values(row: np.ndarray) -> float | str:
+    return _round(float(row[0])) if len(row) == 1 else ", ".join(f"{value:.4g}" for value in row[:6])
+
+
+def _findings(output: np.ndarray, target: np.ndarray, finite: np.ndarray, seed: int) -> list[Finding]:
+    found = []
+    if not finite.all():
+        bad, n = int((~finite).sum()), len(finite)
+        message = (
+            f"{bad:,} of {n:,} samples have an output or a target that is NaN or infinite; they are left out."
+        )
+        rule = "an output or target that is not finite"
+        found.append(Finding(severity="serious", message=message, rule=rule, evidence="evaluation/totals"))
+    low, high = bootstrap(len(target), seed, lambda rows: r2(output[rows], target[rows]))
+    if np.isfinite(low) and low <= 0:
+        message = f"R² ({show(_round(low))} to {show(_round(high))}) is not above that of saying the mean, 0."
+        rule = "lower end of the 95 % bootstrap interval of R² at or below 0"
+        found.append(Finding(severity="warning", message=message, rule=rule, evidence="evaluation/totals"))
+    return found

@@ -1,0 +1,53 @@
+"""Evaluation: how good the model is on the data it was given, with intervals, and where it errs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reportgen.report import Section
+from reportgen.units import plural
+
+if TYPE_CHECKING:
+    from reportgen.experiment import Experiment, Options
+
+TITLE = "Evaluation"
+
+
+def evaluation(experiment: Experiment, options: Options) -> Section:
+    """Accuracy or error with a 95 % interval, confusion, per-class figures and the worst mistakes."""
+    reason = _nothing(experiment)
+    if reason:
+        return Section(name="evaluation", title=TITLE, status="empty", reason=reason)
+    options.step("predictions", 0, 1)
+    predictions = experiment.predictions
+    if predictions.targets is None:
+        reason = "the data has no targets to hold the predictions against"
+        return Section(name="evaluation", title=TITLE, status="empty", reason=reason)
+    if experiment.task == "classification":
+        from reportgen.sections._classification import evaluate
+    else:
+        from reportgen.sections._regression import evaluate
+    return evaluate(experiment, options, predictions)
+
+
+def _nothing(experiment: Experiment) -> str:
+    """Why there is nothing to evaluate; empty where there is."""
+    if experiment.model is None:
+        return "no model was given"
+    if experiment.samples is None and experiment.data_problem is None:
+        return "no data was given"
+    if not experiment.task and experiment.data_problem is None and experiment.forward_problem is None:
+        shape = experiment.output_shape
+        targets = f"targets of {experiment.target_shape}" if experiment.target_shape else "no targets"
+        return (
+            f"an output of {shape} with {targets} is neither a classification nor a regression that can be "
+            "told; say which with task"
+        )
+    return ""
+
+
+def sample_of(n: int, total: int | None) -> str:
+    """`360 samples`, or `the first 10,000 of 60,000 samples`: what a figure was measured on."""
+    if total is None:
+        return f"the first {plural(n, 'sample')} of a stream"
+    return plural(n, "sample") if n == total else f"the first {n:,} of {plural(total, 'sample')}"
