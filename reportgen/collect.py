@@ -205,8 +205,7 @@ def _run(
     """One section, guarded, timed and checked; whatever goes wrong becomes its content."""
     start, in_time = time.perf_counter(), True
     try:
-        with time_limit(limit):
-            section = _guarded(name, point, experiment, options)
+        section = _guarded(name, point, experiment, options, limit)
     except OutOfTime:
         in_time = False
         section = _failed(name, "OutOfTime", f"did not end within {limit:g} s", "raise time_limit")
@@ -218,15 +217,19 @@ def _run(
     return section.model_copy(update={"seconds": seconds}), in_time
 
 
-def _guarded(name: str, point: EntryPoint, experiment: Experiment, options: Options) -> Section:
+def _guarded(
+    name: str, point: EntryPoint, experiment: Experiment, options: Options, limit: float
+) -> Section:
     function: SectionFunction = point.load()
     if experiment.model is None:
-        result = function(experiment, options)
+        with time_limit(limit):
+            result = function(experiment, options)
     else:
         from reportgen.guard import untouched
 
         example = experiment.example.tensors if experiment.example is not None else []
-        with untouched(experiment.model, *example, seed=options.seed):
+        # The limit inside the guard: it must not cut short the putting back.
+        with untouched(experiment.model, *example, seed=options.seed), time_limit(limit):
             result = function(experiment, options)
     if not isinstance(result, Section):
         raise TypeError(f"section {name!r} returned {type(result).__name__}, expected a reportgen.Section")

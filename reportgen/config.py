@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time
@@ -102,7 +104,9 @@ def read(path: Path) -> Config:
     Raises InputError with a line for each mistake.
     """
     if not path.is_file():
-        raise InputError(f"config: {str(path)!r} is not a file", "give a .toml file, or --model, --data, --logs")
+        raise InputError(
+            f"config: {str(path)!r} is not a file", "give a .toml file, or --model, --data, --logs"
+        )
     try:
         given = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
@@ -137,7 +141,10 @@ def merge(file: Config, options: Config) -> Config:
 
 
 def check_outputs(paths: Iterable[str]) -> list[Path]:
-    """The files to write, before any work is done. Raises InputError where one can't be meant."""
+    """The files to write, before any work is done.
+
+    Raises InputError where one can't be meant, PermissionError where its folder is read-only.
+    """
     known = sorted(f".{point.name}" for point in entry_points(group="reportgen.formats"))
     targets = [Path(path) for path in paths]
     for path in targets:
@@ -150,7 +157,15 @@ def check_outputs(paths: Iterable[str]) -> list[Path]:
                 f"--out: got {str(path)!r}, expected a file in a folder that exists",
                 f"make the folder first: {str(path.parent)!r}",
             )
+        if not os.access(path.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, "the folder can't be written to", str(path))
     return targets
+
+
+def check_templates(folder: str | None) -> None:
+    """Raise InputError where templates are to come from what is not a folder."""
+    if folder is not None and not Path(folder).is_dir():
+        raise InputError(f"templates: got {folder!r}, expected a folder that exists")
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -165,7 +180,7 @@ def _validated(given: Mapping[str, Any], place: Any, *, strict: bool) -> Config:
         return Config.model_validate(given, strict=strict)
     except ValidationError as error:
         # A union reports each of its arms: one line a key is what a reader needs.
-        lines = {}
+        lines: dict[str, str] = {}
         for item in error.errors(include_url=False, include_context=False):
             key, line = _mistake(item, given, place)
             lines.setdefault(key, line)
@@ -189,7 +204,9 @@ def _from(folder: Path, said: Mapping[str, Any]) -> dict[str, Any]:
     update: dict[str, Any] = {}
     for key, value in said.items():
         if key in _PATHS:
-            update[key] = [str(folder / item) for item in value] if isinstance(value, list) else str(folder / value)
+            update[key] = (
+                [str(folder / item) for item in value] if isinstance(value, list) else str(folder / value)
+            )
         elif key in _REFERENCES:
             update[key] = _reference_from(folder, value)
         elif key in ("class_names", "feature_names") and isinstance(value, str):

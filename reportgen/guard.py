@@ -116,6 +116,9 @@ def _generators() -> list[Undo]:
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         states = torch.cuda.get_rng_state_all()
         undo.append(lambda: torch.cuda.set_rng_state_all(states))
+    if torch.backends.mps.is_available():
+        mps_state = torch.mps.get_rng_state()
+        undo.append(lambda: torch.mps.set_rng_state(mps_state))
     numpy_state = np.random.get_state()
     undo.append(lambda: np.random.set_state(numpy_state))
     python_state = random.getstate()

@@ -35,3 +35,18 @@ def to_pixels(images: torch.Tensor, normalization: Normalization = None) -> tupl
         values = values / 255
     shown = np.clip(np.rint(values * 255), 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
     return [image[..., 0] if image.shape[-1] == 1 else image for image in shown], how
+
+
+def shrink(field: np.ndarray, limit: int = 128) -> np.ndarray:
+    """The field (H, W) or (H, W, 3) with neither side longer than `limit`: means of square blocks.
+
+    uint8 stays uint8. A last row or column of blocks that the picture does not fill is left out.
+    """
+    factor = -(-max(field.shape[:2]) // limit)
+    height, width = (max(1, length // factor) for length in field.shape[:2])
+    if factor == 1:
+        return field
+    cut = field[: height * factor, : width * factor]
+    rows, columns = min(factor, cut.shape[0]), min(factor, cut.shape[1])
+    blocks = cut.reshape(height, rows, width, columns, *field.shape[2:]).mean(axis=(1, 3))
+    return np.rint(blocks).astype(np.uint8) if field.dtype == np.uint8 else blocks

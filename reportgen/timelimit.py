@@ -32,14 +32,21 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
+    armed = True
+
     def ring(*_: object) -> None:
-        raise OutOfTime(f"over {seconds:g} s")
+        if armed:
+            raise OutOfTime(f"over {seconds:g} s")
 
     before = signal.signal(signal.SIGALRM, ring)
     # Rings again each second: a bare `except:` in a stranger's section can't outlive it.
     signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
     try:
-        yield
+        try:
+            yield
+        finally:
+            # From here on no ring may cut short what the caller does next: putting the model back.
+            armed = False
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -24,12 +24,12 @@ def show(value: object, unit: str = "") -> str:
         return str(value)
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("∞" if value > 0 else "−∞")
-    return _number(value, unit)
+    return _minus(_number(value, unit))
 
 
 def _number(value: int | float, unit: str) -> str:
     if unit == "exact":
-        return f"{value:,}" if isinstance(value, int) else _minus(f"{value:,.6g}")
+        return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
     if unit == "count":
         return _scaled(value)
     if unit in ("FLOPs", "params"):
@@ -40,9 +40,9 @@ def _number(value: int | float, unit: str) -> str:
     if unit == "s":
         return _seconds(value)
     if unit == "share":
-        return _minus(f"{_significant(100 * value)} %")
+        return f"{_significant(100 * value)} %"
     text = f"{value:,}" if isinstance(value, int) else _significant(value)
-    return _minus(f"{text} {unit}".rstrip())
+    return f"{text} {unit}".rstrip()
 
 
 def _scaled(value: int | float) -> str:
@@ -51,9 +51,9 @@ def _scaled(value: int | float) -> str:
     while round(size, 1) >= 1000 and power < len(_THOUSANDS) - 1:
         size, power = size / 1000, power + 1
     if power == 0 and isinstance(value, int):
-        return _minus(str(value))
+        return str(value)
     sign = "-" if value < 0 else ""
-    return _minus(f"{sign}{_significant(size, 3)}{_THOUSANDS[power]}")
+    return f"{sign}{_significant(size, 3)}{_THOUSANDS[power]}"
 
 
 def _bytes(value: int | float) -> str:
@@ -62,7 +62,7 @@ def _bytes(value: int | float) -> str:
         size, power = size / 1024, power + 1
     sign = "-" if value < 0 else ""
     number = f"{size:.0f}" if power == 0 else _significant(size, 3)
-    return _minus(f"{sign}{number} {_BINARY[power]}")
+    return f"{sign}{number} {_BINARY[power]}"
 
 
 def _seconds(value: int | float) -> str:

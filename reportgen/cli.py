@@ -1,0 +1,228 @@
+"""The command line: parses, calls the API, shows progress, and says in one line what went wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from reportgen import __version__, commands
+from reportgen.errors import InputError, one_line
+from reportgen.progress import plain
+
+# Typer gives this class no public name, and which package holds it depends on Typer's version.
+UsageError = typer.BadParameter.__bases__[0]
+EXAMPLES = """\b
+Examples:
+  reportgen demo
+  reportgen generate --model my_pkg.models:build --weights best.safetensors \\
+      --data my_pkg.data:val_set --logs runs/exp42 --out report.html --out report.pdf
+  reportgen generate exp.toml
+  reportgen render report.json --out other.pdf
+"""
+GENERATE_EXAMPLES = """\b
+Examples:
+  reportgen generate --logs runs/exp42
+  reportgen generate --model exp.py:Net --weights best.pt --data exp.py:val_set \\
+      --class-names cat,dog --fact "Purpose=sorts the shelter's photos"
+  reportgen generate exp.toml --out report.pdf --strict
+\b
+Every option is also a key of exp.toml, with _ for -, and logs, out, sections as lists, [facts] as a
+table. Paths there are meant from its own folder. The command line wins.
+\b
+Exit codes: 0 done, 1 not written, 2 a mistake in what was given, 3 written with a failed section,
+130 interrupted.
+"""
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        with _terminable():
+            code = _run(words)
+            sys.stdout.flush()
+            return code
+    except InputError as error:
+        return _say_error(str(error), error.hint, commands.USAGE)
+    except UsageError as error:  # type: ignore[misc]
+        return _say_error(error.format_message(), "", commands.USAGE)
+    except BrokenPipeError:
+        # Whoever read the output has gone: no more of it, and no complaint when Python closes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return commands.UNWRITTEN
+    except OSError as error:
+        return _say_error(_os_error(error), "", commands.UNWRITTEN)
+    except KeyboardInterrupt as stop:
+        written = f"the rest was not written, {stop} was" if str(stop) else "nothing was written"
+        print(f"interrupted; {written}", file=sys.stderr)
+        return commands.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - a user gets one line, and the traceback with --debug
+        return _say_error(one_line(error), "run again with --debug to see where", commands.UNWRITTEN)
+
+
+def _run(words: list[str]) -> int:
+    # Typer only parses: a command returns what is to be done, and it is done here, where errors are ours.
+    job = app(args=words, prog_name="reportgen", standalone_mode=False)
+    return job(shlex.join(["reportgen", *words])) if callable(job) else int(job or commands.OK)
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """End on SIGTERM as on Ctrl-C, so that no half-written file stays."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _say_error(message: str, hint: str, code: int) -> int:
+    for line in message.splitlines():
+        print(f"error: {plain(line, 1000)}", file=sys.stderr)
+    if hint:
+        print(f"hint: {plain(hint, 1000)}", file=sys.stderr)
+    return code
+
+
+def _os_error(error: OSError) -> str:
+    what = error.strerror or str(error)
+    return f"{error.filename}: {what}" if error.filename else what
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"reportgen {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True, epilog=EXAMPLES)
+def reportgen(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """One self-contained HTML, PDF or JSON report about a trained PyTorch model, its data and its logs."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def _option(metavar: str, text: str, *names: str) -> Any:
+    return typer.Option(*names, metavar=metavar, help=text, show_default=False)
+
+
+Outputs = _option("FILE", "A file to write: .html, .pdf or .json. Repeatable.")
+Templates = _option("DIR", "A folder whose templates replace the built-in ones of the same names.")
+Quiet = Annotated[
+    bool | None, typer.Option("--quiet/--no-quiet", help="Say nothing but errors.", show_default=False)
+]
+Debug = Annotated[
+    bool | None, typer.Option("--debug", help="Show the traceback of an error.", show_default=False)
+]
+REF = "REF"
+
+
+@app.command(epilog=GENERATE_EXAMPLES, short_help="Make a report of a model, its data and its logs.")
+def generate(
+    config: Annotated[Path | None, typer.Argument(metavar="CONFIG.toml", show_default=False)] = None,
+    model: Annotated[str | None, _option(REF, "The model: package.module:name or path/file.py:name.")] = None,
+    weights: Annotated[
+        str | None, _option("FILE", "Its weights: .safetensors, .pt, .pth, .ckpt or .bin.")
+    ] = None,
+    data: Annotated[str | None, _option(REF, "A Dataset, a DataLoader, or a tuple of arrays.")] = None,
+    example_inputs: Annotated[str | None, _option(REF, "Inputs, where there is no data.")] = None,
+    logs: Annotated[
+        list[str] | None, _option("PATH", "A folder or file of training logs. Repeatable.")
+    ] = None,
+    out: Annotated[list[str] | None, Outputs] = None,
+    title: Annotated[str | None, _option("TEXT", "The title of the report.")] = None,
+    class_names: Annotated[
+        str | None, _option("NAMES", "cat,dog; or a text file with a name a line; or REF.")
+    ] = None,
+    feature_names: Annotated[str | None, _option("NAMES", "The same for the input's columns.")] = None,
+    task: Annotated[str | None, _option("TASK", "classification or regression; inferred by default.")] = None,
+    modality: Annotated[
+        str | None, _option("KIND", "image, table, text or signal; inferred by default.")
+    ] = None,
+    normalization: Annotated[str | None, _option("MEAN;STD", 'As in "0.5,0.5,0.5;0.2,0.2,0.2".')] = None,
+    fact: Annotated[list[str] | None, _option("KEY=VALUE", "What to say of the model. Repeatable.")] = None,
+    section: Annotated[list[str] | None, _option("NAME", "Only these sections. Repeatable.")] = None,
+    samples: Annotated[
+        str | None, _option("N", "How many samples are shown and explained, 8 by default.")
+    ] = None,
+    seed: Annotated[str | None, _option("N", "Where every random choice starts from, 0 by default.")] = None,
+    device: Annotated[
+        str | None, _option("NAME", "cpu, cuda, cuda:0 or mps; by default where the model is.")
+    ] = None,
+    time_limit: Annotated[
+        str | None, _option("S", "Seconds a section may take, 300 by default, 0: any.")
+    ] = None,
+    templates: Annotated[str | None, Templates] = None,
+    strict: Annotated[
+        bool | None,
+        typer.Option("--strict/--no-strict", help="Write nothing where a section fails.", show_default=False),
+    ] = None,
+    quiet: Quiet = None,
+    debug: Debug = None,
+) -> Any:
+    """Make a report of a model, its data and its logs (report.html by default)."""
+    options = dict(locals())
+    path = options.pop("config")
+    options["facts"], options["sections"] = options.pop("fact"), options.pop("section")
+    return partial(commands.generate, path, options)
+
+
+@app.command(short_help="Write a report in another format, or with other templates.")
+def render(
+    report: Annotated[Path, typer.Argument(metavar="REPORT", help="A report: .json, .html or .pdf.")],
+    out: Annotated[list[str], Outputs],
+    templates: Annotated[str | None, Templates] = None,
+    quiet: Quiet = None,
+    debug: Debug = None,
+) -> Any:
+    """Write a report anew, in another format or with other templates; needs no model."""
+    return partial(commands.render, report, out, templates, quiet=bool(quiet), debug=bool(debug))
+
+
+@app.command()
+def sections() -> Any:
+    """List what can be in a report."""
+    return commands.sections
+
+
+@app.command(short_help="Train a small network on real digits and report on it.")
+def demo(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to put it.")] = Path("out/demo"),
+    quiet: Quiet = None,
+    debug: Debug = None,
+) -> Any:
+    """Train a small network on real digits and report on it: HTML, PDF and JSON."""
+    return partial(commands.demo, out, quiet=bool(quiet), debug=bool(debug))
+
+
+@app.command()
+def schema() -> Any:
+    """Print the JSON schema of a report."""
+    return commands.schema

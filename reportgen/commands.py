@@ -1,0 +1,176 @@
+"""What the commands do: generate, render, sections, demo and schema, each to its exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reportgen.errors import InputError, one_line
+from reportgen.progress import Display, plain
+
+if TYPE_CHECKING:
+    from reportgen.report import Report, Section
+
+OK, UNWRITTEN, USAGE, SECTION_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def generate(path: Path | None, options: dict[str, Any], command: str) -> int:
+    """Make a report of what the file at `path` and the options say. Raises InputError."""
+    from reportgen import config as said
+
+    config = said.from_options(options)
+    folders = [Path.cwd()]
+    if path is not None:
+        config = said.merge(said.read(path), config)
+        folders.insert(0, path.parent)
+    with _traced(config.debug):
+        targets = said.check_outputs(config.out or ["report.html"])
+        report = _collected(config, folders, command)
+        if report.failed and config.strict:
+            _tell_failed(report)
+            return _complain("a section failed under --strict: nothing was written")
+        whole = _save(report, targets, config.templates, quiet=config.quiet)
+        if not config.quiet:
+            _summary(report.sections)
+        _tell_failed(report)
+        return UNWRITTEN if not whole else SECTION_FAILED if report.failed else OK
+
+
+def _collected(config: Any, folders: Sequence[Path], command: str) -> Report:
+    from reportgen.collect import choose, collect
+    from reportgen.loading import arguments, importable
+
+    choose(config.sections)
+    display = Display(quiet=config.quiet)
+    # The folders stay importable, behind all others, for what a model imports only when it runs.
+    with importable(folders, last=True), display:
+        display.say("loading")
+        return collect(**arguments(config, folders), command=command, progress=display)
+
+
+def render(
+    source: Path, out: Sequence[str], templates: str | None, command: str, *, quiet: bool, debug: bool
+) -> int:
+    """Write the report that `source` holds anew. Raises InputError where it holds none."""
+    from reportgen.archive import load
+    from reportgen.config import check_outputs, check_templates
+
+    with _traced(debug):
+        targets = check_outputs(out)
+        check_templates(templates)
+        if not source.is_file():
+            raise InputError(f"report: {str(source)!r} is not a file", "give a report: .json, .html or .pdf")
+        try:
+            report = load(source)
+        except ValueError as error:
+            raise InputError(f"report: {error}") from error
+        return OK if _save(report, targets, templates, quiet=quiet) else UNWRITTEN
+
+
+def sections(command: str) -> int:
+    """Print each section that is installed, what it says of itself, and the package it is from."""
+    from reportgen.collect import available
+
+    rows = [(plain(name, 40), _says(point), _package(point)) for name, point in available().items()]
+    for name, says, package in rows:
+        print(
+            f"{name:<{max(len(row[0]) for row in rows)}}  {says:<{max(len(row[1]) for row in rows)}}  {package}"
+        )
+    return OK
+
+
+def _says(point: Any) -> str:
+    try:
+        lines = (point.load().__doc__ or "").strip().splitlines()
+    except Exception as error:  # noqa: BLE001 - a stranger's broken section is listed like the others
+        return plain(f"(can't be loaded: {one_line(error)})")
+    return plain(lines[0]) if lines else "(says nothing of itself)"
+
+
+def _package(point: Any) -> str:
+    return plain(f"{point.dist.name} {point.dist.version}") if point.dist else "unknown package"
+
+
+def demo(folder: Path, command: str, *, quiet: bool, debug: bool) -> int:
+    """Make the demo's report in `folder` and say what is in it."""
+    from reportgen.archive import load
+    from reportgen.demo import run
+
+    with _traced(debug):
+        with Display(quiet=quiet) as display:
+            files = run(folder, progress=display)
+        if quiet:
+            return OK
+        for path in files:
+            print(_written(path))
+        found = next((path for path in files if path.suffix == ".json"), None)
+        if found is not None:
+            _summary(load(found).sections)
+        return OK
+
+
+def schema(command: str) -> int:
+    """Print the JSON schema of a report."""
+    import json
+
+    from reportgen.report import json_schema
+
+    print(json.dumps(json_schema(), indent=2))
+    return OK
+
+
+@contextlib.contextmanager
+def _traced(debug: bool) -> Iterator[None]:
+    """Show the traceback of what goes wrong inside, where it was asked for."""
+    try:
+        yield
+    except Exception:
+        if debug:
+            traceback.print_exc()
+        raise
+
+
+def _save(report: Report, targets: Sequence[Path], templates: str | None, *, quiet: bool) -> bool:
+    """Write each file, the PDF last, and say so; whether all were. What fails costs none of the others."""
+    written: list[str] = []
+    for path in sorted(targets, key=lambda path: path.suffix.lower() == ".pdf"):
+        try:
+            report.save(path, templates=templates)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(", ".join(written)) from None
+        except Exception as error:  # noqa: BLE001 - a full disk, no Pango, a broken template: all one line
+            why = error.strerror or str(error) if isinstance(error, OSError) else one_line(error)
+            _complain(f"{path} was not written: {why}")
+            continue
+        written.append(str(path))
+        if not quiet:
+            print(_written(path), flush=True)
+    return len(written) == len(targets)
+
+
+def _written(path: Path) -> str:
+    return f"{plain(str(path))}  {path.stat().st_size / 1024:,.1f} KB"
+
+
+def _summary(found: Sequence[Section]) -> None:
+    """One line a section: its state, its seconds, its KB, and why where it is not ok."""
+    width = max((len(plain(section.name, 40)) for section in found), default=0)
+    for section in found:
+        seconds = "" if section.seconds is None else f"{section.seconds:.2f} s"
+        size = f"{len(section.model_dump_json().encode()) / 1024:,.1f} KB"
+        line = f"{plain(section.name, 40):<{width}}  {section.status:<7}  {seconds:>9}  {size:>11}"
+        print(f"{line}  {plain(section.reason)}".rstrip())
+
+
+def _tell_failed(report: Report) -> None:
+    for section in report.failed:
+        _complain(f"section {section.name} failed: {section.reason}")
+
+
+def _complain(line: str) -> int:
+    print(f"error: {plain(line, 1000)}", file=sys.stderr)
+    return UNWRITTEN

@@ -1,0 +1,32 @@
+"""What several tests share: networks that were really trained, once a run."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, settings
+from networks import cancer, diabetes, digits
+
+
+@pytest.fixture(scope="session")
+def digits_cnn():
+    """(model, data set): a residual CNN on 497 digits it was not trained on."""
+    return digits()
+
+
+@pytest.fixture(scope="session")
+def cancer_mlp():
+    """(model, data set, feature names): two classes, 30 features."""
+    return cancer()
+
+
+@pytest.fixture(scope="session")
+def diabetes_mlp():
+    """(model, data set, feature names): one value, 10 features."""
+    return diabetes()
+
+
+# No deadline: a slow machine is not a wrong answer. The same examples each time, so that a failure comes back.
+settings.register_profile(
+    "reportgen", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("reportgen")

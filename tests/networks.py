@@ -1,0 +1,96 @@
+"""Small networks for the tests, really trained on scikit-learn's real data."""
+
+from __future__ import annotations
+
+import torch
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
+from torch import nn
+from torch.nn import functional
+from torch.utils.data import TensorDataset
+
+
+class Residual(nn.Module):
+    """Two convolutions beside a 1x1 shortcut; the last ReLU is functional."""
+
+    def __init__(self, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(before, after, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(after)
+        self.conv2 = nn.Conv2d(after, after, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(after)
+        self.shortcut = nn.Conv2d(before, after, 1, stride, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        inner = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
+        return functional.relu(inner + self.shortcut(x))
+
+
+class DigitsCNN(nn.Module):
+    """A residual network with batch norm and dropout for 1 x 8 x 8 pictures of ten digits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(1, 16, 3, 1, 1)
+        self.relu = nn.ReLU()
+        self.block1 = Residual(16, 16, 1)
+        self.block2 = Residual(16, 32, 2)
+        self.drop = nn.Dropout(0.3)
+        self.fc1 = nn.Linear(32, 24)
+        self.fc2 = nn.Linear(24, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.block2(self.block1(self.relu(self.stem(x)))).mean(dim=(2, 3))
+        return self.fc2(self.drop(self.relu(self.fc1(x))))
+
+
+def train(
+    model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor, loss: nn.Module, epochs: int
+) -> nn.Module:
+    """Adam on whole-number batches; the caller's generator is left as it was. Returns the model in eval mode."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+        for _ in range(epochs):
+            for part in torch.randperm(len(inputs)).split(128):
+                optimizer.zero_grad()
+                loss(model(inputs[part]), targets[part]).backward()
+                optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return model.eval()
+
+
+def digits() -> tuple[DigitsCNN, TensorDataset]:
+    """A network trained on the first 1,300 digits, and the other 497."""
+    images, labels = load_digits(return_X_y=True)
+    pictures = torch.tensor(images / 16, dtype=torch.float32).reshape(-1, 1, 8, 8)
+    targets = torch.tensor(labels)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = DigitsCNN()
+    train(model, pictures[:1300], targets[:1300], nn.CrossEntropyLoss(), 4)
+    return model, TensorDataset(pictures[1300:], targets[1300:])
+
+
+def mlp(before: int, after: int) -> nn.Sequential:
+    """A network of one hidden layer for tables."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(before, 32), nn.ReLU(), nn.Linear(32, after))
+
+
+def cancer() -> tuple[nn.Module, TensorDataset, list[str]]:
+    """A classifier of two classes on 30 standardised features, its data and their names."""
+    found = load_breast_cancer()
+    table = torch.tensor((found.data - found.data.mean(0)) / found.data.std(0), dtype=torch.float32)
+    targets = torch.tensor(found.target)
+    model = train(mlp(30, 2), table, targets, nn.CrossEntropyLoss(), 10)
+    return model, TensorDataset(table, targets), [str(name) for name in found.feature_names]
+
+
+def diabetes() -> tuple[nn.Module, TensorDataset, list[str]]:
+    """A regression on 10 features, its data and their names."""
+    found = load_diabetes()
+    table = torch.tensor(found.data / found.data.std(0), dtype=torch.float32)
+    targets = torch.tensor(found.target, dtype=torch.float32)[:, None]
+    model = train(mlp(10, 1), table, targets, nn.MSELoss(), 30)
+    return model, TensorDataset(table, targets), list(found.feature_names)

@@ -1,0 +1,63 @@
+"""Numbers as they are written."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reportgen.units import plural, shorten, show
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (None, "FLOPs", "unknown"),
+        (True, "", "yes"),
+        (float("nan"), "", "NaN"),
+        (float("inf"), "bytes", "∞"),
+        (float("-inf"), "", "−∞"),
+        (25_557_032, "exact", "25,557,032"),
+        (25_557_032, "params", "25.6 M params"),
+        (8_178_368_512, "FLOPs", "8.18 GFLOPs"),
+        (512, "FLOPs", "512 FLOPs"),
+        (999, "count", "999"),
+        (999_960, "count", "1 M"),
+        (0, "count", "0"),
+        (1536, "bytes", "1.5 KiB"),
+        (12, "bytes", "12 B"),
+        (0.00123, "s", "1.23 ms"),
+        (0, "s", "0 s"),
+        (3661, "s", "61 min"),
+        (0.9444, "share", "94.44 %"),
+        (-0.5, "", "−0.5"),
+        (1234.5678, "", "1,235"),
+        (1e-7, "", "1.000e-07"),
+        (0.693147, "nats", "0.6931 nats"),
+        ("text", "bytes", "text"),
+    ],
+)
+def test_a_value_is_written_as_a_reader_expects(value, unit, text):
+    assert show(value, unit) == text
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False, min_value=1e-30, max_value=1e30))
+def test_a_number_read_back_differs_by_less_than_its_last_digit(value):
+    written = show(value).replace(",", "").replace("−", "-")
+    assert float(written) == pytest.approx(value, rel=1e-3)
+
+
+@given(st.integers(0, 10**18), st.sampled_from(["count", "FLOPs", "bytes", "params", "s", "share", "exact"]))
+def test_the_sign_of_a_number_is_kept(value, unit):
+    assert show(-value, unit).startswith("−") == (value > 0)
+
+
+@given(st.text(), st.integers(4, 80))
+def test_shortened_text_is_one_line_within_its_limit(text, limit):
+    short = shorten(text, limit)
+    assert len(short) <= limit
+    assert "\n" not in short
+
+
+def test_plural_counts():
+    assert [plural(n, "sample") for n in (0, 1, 1797)] == ["0 samples", "1 sample", "1,797 samples"]
