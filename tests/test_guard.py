@@ -93,6 +93,7 @@ def test_nothing_is_left_of_any_change(model):
 
 def test_nothing_is_left_after_an_exception_and_it_goes_on_its_way(model):
     before = (state.of_model(model), state.of_process())
+
     def fail():
         havoc(model)
         raise ZeroDivisionError

@@ -1,0 +1,42 @@
+# Everything a contributor runs. `make demo` and `make test` set themselves up.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test check examples bench wheel-test clean
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	# torch first and pinned, so that nothing else can bring another build of it.
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev
+	@if $(BIN)/python -m pip list 2>/dev/null | grep -qi '^torchvision'; then \
+		echo "error: a dependency brought torchvision, which replaces torch"; exit 1; fi
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/reportgen demo --out out/demo
+
+check: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/pytest
+
+examples: $(STAMP)
+	$(BIN)/python -m benchmarks.examples
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+wheel-test: $(STAMP)
+	$(BIN)/python -m build --wheel --outdir dist .
+	sh tests/wheel.sh
+
+clean:
+	rm -rf $(VENV) dist out .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,116 @@
+"""What the network has learned to look for: filters, activations, silent units, an embedding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reportgen.errors import InputError
+from reportgen.experiment import Experiment, Options
+from reportgen.features.activations import activation_maps, map_layers
+from reportgen.features.filters import filters
+from reportgen.report import Images, Picture, Raster, Section, Text
+from reportgen.sections._survey import Made, failure, survey
+from reportgen.units import plural
+
+if TYPE_CHECKING:
+    from reportgen.data import Inputs
+
+CHANNELS = 7  # shown a layer
+
+
+def features(experiment: Experiment, options: Options) -> Section:
+    """First-layer filters, activation maps, silent units and a map of the samples (PCA)."""
+    if experiment.model is None:
+        return Section(name="features", title="Features", status="empty", reason="no model was given")
+    made = Made()
+    options.step("Filters", 0, 3)
+    _filters(experiment, made)
+    problem = experiment.forward_problem or (experiment.data_problem if experiment.samples is None else None)
+    if problem is not None:
+        made.blocks.append(failure("Activations and embedding", problem))
+    if experiment.example is None:
+        if problem is None:
+            made.notes.append(
+                "Activations and an embedding need data or an example input; neither was given."
+            )
+    elif experiment.forward_problem is None:
+        options.step("Activation maps", 1, 3)
+        _maps(experiment, made)
+        options.step("Silent units and embedding", 2, 3)
+        survey(experiment, made)
+    options.step("Silent units and embedding", 3, 3)
+    return _section(made)
+
+
+def _section(made: Made) -> Section:
+    if not made.blocks:
+        return Section(name="features", title="Features", status="empty", reason=" ".join(made.notes))
+    if made.notes:
+        made.blocks.append(Text(title="What is not shown", text="\n\n".join(made.notes)))
+    summary = f"{'; '.join(made.said)}." if made.said else ""
+    blocks, findings = tuple(made.blocks), tuple(made.findings)
+    return Section(name="features", title="Features", summary=summary, blocks=blocks, findings=findings)
+
+
+def _filters(experiment: Experiment, made: Made) -> None:
+    try:
+        block, reason = filters(experiment)
+    except InputError as problem:
+        made.blocks.append(failure("First-layer filters", problem))
+        return
+    if block is None:
+        made.notes.append(f"First-layer weights are not drawn: {reason}.")
+    else:
+        made.blocks.append(block)
+
+
+# --- activation maps -------------------------------------------------------------------------------------
+
+
+def _maps(experiment: Experiment, made: Made) -> None:
+    names = map_layers(experiment, experiment.require_forward())
+    if not names:
+        made.notes.append("There are no activation maps: no 2-D convolution runs in the forward pass.")
+        return
+    for label, inputs in _two(experiment):
+        layers = [layer for layer in activation_maps(experiment, inputs, names, CHANNELS) if layer.pictures]
+        if not layers:
+            made.notes.append(f"There are no activation maps for {label}: the convolutions put out no maps.")
+            continue
+        first, how = _input_picture(experiment, inputs)
+        pictures: list[Picture] = []
+        for layer in layers:
+            fill = (Picture(missing="no further channel"),) * (CHANNELS - len(layer.pictures))
+            pictures += [first, *layer.pictures, *fill]
+        shown = "; ".join(f"{x.layer}: {len(x.pictures)} of {plural(x.channels, 'channel')}" for x in layers)
+        made.blocks.append(
+            Images(
+                title=f"Activation maps, {label}",
+                caption=f"Outputs of the first, middle and last convolution, before what follows them, on {label}. "
+                f"The channels of the largest mean size: {shown}. Every map has its own scale. {how}",
+                pictures=tuple(pictures),
+                columns=1 + CHANNELS,
+                row_titles=tuple(layer.layer for layer in layers),
+            )
+        )
+
+
+def _two(experiment: Experiment) -> list[tuple[str, Inputs]]:
+    """The first sample and, where the data has a length, the middle one; or the example input."""
+    if experiment.samples is None:
+        return [("example 0", experiment.require_forward().take([0]))]
+    total = experiment.samples.total
+    places = [0] if total is None or total < 2 else [0, total // 2]
+    return [(f"sample {place:,}", experiment.batch([place]).inputs) for place in places]
+
+
+def _input_picture(experiment: Experiment, inputs: Inputs) -> tuple[Picture, str]:
+    from reportgen.pixels import shrink, to_pixels
+
+    primary = inputs.primary
+    if primary is None or primary.ndim != 4 or primary.shape[1] not in (1, 3):
+        return Picture(caption="input", missing="the input is no picture of 1 or 3 channels"), ""
+    pixels, how = to_pixels(primary, experiment.normalization)
+    return Picture(
+        caption="input", alt="the input", raster=Raster.from_array(shrink(pixels[0]))
+    ), f"Input: {how}."

@@ -1,0 +1,244 @@
+"""Sections are run one by one, and what goes wrong in one costs no other."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+import state
+import torch
+from torch import nn
+from torch.utils.data import TensorDataset
+
+import reportgen
+from reportgen import collect as collecting
+from reportgen.collect import choose, report_on
+from reportgen.errors import InputError
+from reportgen.experiment import Options, build
+from reportgen.report import Section, Text
+
+DATA = TensorDataset(torch.rand(12, 1, 8, 8), torch.arange(12) % 3)
+
+
+def model():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)).train()
+
+
+# --- sections by strangers ------------------------------------------------------------------------------
+
+
+def fine(experiment, options):
+    return Section(name="fine", title="Fine", blocks=(Text(text="all is well"),))
+
+
+def raises(experiment, options):
+    experiment.model.weight_left_behind = 1
+    raise RuntimeError("broken\nin two lines")
+
+
+def rubbish(experiment, options):
+    return {"name": "rubbish"}
+
+
+def misnamed(experiment, options):
+    return Section(name="other", title="Other")
+
+
+def unserialisable(experiment, options):
+    return Section.model_construct(name="unserialisable", title="U", blocks=(object(),), findings=())
+
+
+def slow(experiment, options):
+    experiment.model.training = True
+    time.sleep(60)
+
+
+def leaves(experiment, options):
+    sys.exit("I am leaving")
+
+
+def uses_random(experiment, options):
+    return Section(name="uses-random", title="R", blocks=(Text(text=str(torch.rand(2).tolist())),))
+
+
+def points(*functions):
+    return {
+        f.__name__.replace("_", "-"): EntryPoint(f.__name__, f"{__name__}:{f.__name__}", "x")
+        for f in functions
+    }
+
+
+def made(*functions, limit=30.0, progress=None, network=None):
+    experiment = build(network or model(), data=DATA)
+    return report_on(experiment, Options(), points(*functions), limit=limit, progress=progress)
+
+
+@pytest.mark.parametrize(
+    ("broken", "error", "message"),
+    [
+        (raises, "RuntimeError", "broken in two lines"),
+        (rubbish, "TypeError", "section 'rubbish' returned dict, expected a reportgen.Section"),
+        (misnamed, "ValueError", "section 'misnamed' calls itself 'other'"),
+        (unserialisable, "PydanticSerializationError", ""),
+        (leaves, "SystemExit", "I am leaving"),
+    ],
+)
+def test_a_broken_section_becomes_a_failure_and_the_rest_is_there(broken, error, message):
+    report = made(broken, fine)
+    section = report.section(broken.__name__)
+    assert section.status == "failed"
+    block = section.blocks[0]
+    assert (block.kind, block.error) == ("failure", error)
+    assert message in block.message
+    assert "\n" not in block.message
+    assert report.section("fine").status == "ok"
+    assert [part.name for part in report.failed] == [broken.__name__]
+
+
+def test_a_section_that_runs_out_of_its_time_is_ended_and_the_report_says_it_is_not_reproducible():
+    report = made(slow, fine, limit=0.3)
+    assert report.section("slow").reason == "OutOfTime: did not end within 0.3 s"
+    assert report.section("fine").status == "ok"
+    assert not report.provenance.reproducible
+    assert report.provenance.notes == ("slow ran out of its 0.3 s, which another machine may not",)
+
+
+def test_a_failure_shows_its_traceback_without_the_paths_of_the_machine():
+    details = made(raises).section("raises").blocks[0].details
+    assert "test_collect.py" in details
+    assert str(Path.cwd()) not in details
+
+
+@pytest.mark.parametrize("broken", [raises, rubbish, slow, leaves])
+def test_the_model_is_untouched_by_a_section_that_breaks(broken):
+    network = model()
+    before = (state.of_model(network), state.of_process())
+    made(broken, limit=0.3, network=network)
+    assert (state.of_model(network), state.of_process()) == before
+
+
+def test_ctrl_c_goes_through_and_the_model_is_untouched(monkeypatch):
+    network = model()
+    before = state.of_model(network)
+
+    def interrupted(experiment, options):
+        experiment.model.train()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules[__name__], "fine", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        made(fine, network=network)
+    assert state.of_model(network) == before
+
+
+def test_the_order_of_the_sections_changes_no_random_number():
+    alone = made(uses_random).section("uses-random").blocks
+    assert made(fine, uses_random).section("uses-random").blocks == alone
+
+
+def test_every_section_is_told_of_from_start_to_end():
+    seen = []
+    made(fine, raises, progress=lambda event: seen.append((event.event, event.section, event.number)))
+    assert seen == [("start", "fine", 1), ("end", "fine", 1), ("start", "raises", 2), ("end", "raises", 2)]
+
+
+# --- the sections that are installed --------------------------------------------------------------------
+
+
+def test_our_sections_are_found_by_entry_point_in_the_order_of_the_page():
+    assert tuple(choose(None)) == reportgen.report.NAMES
+
+
+def test_a_strangers_section_comes_before_the_environment(monkeypatch):
+    ours = list(collecting.entry_points(group=collecting.GROUP))
+    monkeypatch.setattr(collecting, "entry_points", lambda group: [*ours, *points(fine).values()])
+    assert list(choose(None))[-2:] == ["fine", "environment"]
+
+
+def test_an_unknown_section_is_refused_with_the_names_there_are():
+    with pytest.raises(InputError, match="got 'nonsense', expected one of overview, architecture"):
+        choose(["nonsense"])
+    with pytest.raises(InputError, match="sections: got 'overview', expected a list"):
+        choose("overview")
+
+
+@pytest.mark.parametrize("samples", [0, -1, 65, 2.5, True, "8"])
+def test_a_number_of_samples_that_makes_no_sense_is_refused(samples):
+    with pytest.raises(InputError, match="samples: got"):
+        reportgen.collect(model(), samples=samples)
+
+
+def test_a_report_of_chosen_sections_has_just_those():
+    report = reportgen.collect(model(), data=DATA, sections=["environment", "overview"])
+    assert [section.name for section in report.sections] == ["overview", "environment"]
+
+
+@pytest.mark.parametrize("name", reportgen.report.NAMES)
+def test_no_section_touches_the_model_or_the_process(name):
+    network = model()
+    network(DATA.tensors[0]).sum().backward()
+    before = (state.of_model(network), state.of_process(), state.bytes_of(DATA.tensors[0]))
+    report = reportgen.collect(network, data=DATA, sections=[name], samples=2)
+    after = (state.of_model(network), state.of_process(), state.bytes_of(DATA.tensors[0]))
+    assert after[0] == before[0]
+    for key in before[1]:
+        # matplotlib may be imported for the first time by a section; its settings are then its own.
+        assert key == "rcParams" or after[1][key] == before[1][key]
+    assert after[2] == before[2]
+    assert report.section(name).status in ("ok", "empty"), report.section(name).reason
+
+
+@pytest.mark.parametrize("name", reportgen.report.NAMES)
+def test_no_section_touches_a_model_whose_forward_pass_raises(name):
+    network = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3)).train()
+    before = state.of_model(network)
+    report = reportgen.collect(network, data=DATA, sections=[name])
+    assert state.of_model(network) == before
+    assert report.section(name).status in ("ok", "empty", "failed")
+
+
+def test_under_source_date_epoch_nothing_measured_is_left(monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    report = reportgen.collect(model(), sections=["environment"])
+    assert report.created == "2023-11-14T22:13:20Z"
+    assert report.sections[0].seconds is None
+
+
+def test_a_source_date_epoch_that_is_no_number_is_refused(monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    with pytest.raises(InputError, match="SOURCE_DATE_EPOCH: got 'yesterday'"):
+        reportgen.collect(model(), sections=["environment"])
+
+
+SAME = """
+import sys, torch, reportgen
+from pathlib import Path
+from networks import digits
+folder = Path(sys.argv[1]); folder.mkdir()
+network, data = digits()
+network.load_state_dict(torch.load(sys.argv[2], weights_only=True))
+report = reportgen.collect(network, data=data, logs=sys.argv[3], samples=3, seed=7)
+assert not report.failed, report.failed[0].reason
+for suffix in ("html", "pdf", "json"):
+    report.save(folder / f"report.{suffix}")
+"""
+
+
+def test_two_processes_with_different_hash_seeds_write_the_same_bytes(tmp_path, digits_cnn):
+    torch.save(digits_cnn[0].state_dict(), tmp_path / "weights.pt")
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    rows = "".join(f"{step},{1 / step:.4f},{1.2 / step:.4f},0.1\n" for step in range(1, 40))
+    (logs / "metrics.csv").write_text("step,loss,val_loss,lr\n" + rows)
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "SOURCE_DATE_EPOCH": "1700000000"}
+        words = [sys.executable, "-c", SAME, str(tmp_path / seed), str(tmp_path / "weights.pt"), str(logs)]
+        subprocess.run(words, env=environment, cwd=Path(__file__).parent, check=True)
+    for name in ("report.json", "report.html", "report.pdf"):
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name

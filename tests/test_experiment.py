@@ -1,0 +1,186 @@
+"""What is concluded about an experiment, what is refused, and what is predicted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import state
+import torch
+from torch import nn
+from torch.utils.data import TensorDataset
+
+from reportgen.errors import InputError
+from reportgen.experiment import build, main_output
+from reportgen.predictions import probabilities_of
+
+IMAGES = torch.rand(12, 1, 8, 8)
+TABLE = torch.rand(12, 5)
+CLASSES = torch.arange(12) % 3
+
+
+def cnn(classes=3):
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, classes))
+
+
+def mlp(values=1):
+    return nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, values))
+
+
+def test_images_and_classes_are_recognised_and_said_to_be_inferred():
+    experiment = build(cnn(), data=TensorDataset(IMAGES, CLASSES))
+    assert (experiment.modality, experiment.task) == ("image", "classification")
+    assert experiment.output_shape == (1, 3)
+    said = {fact.label: (fact.value, fact.note) for fact in experiment.inferred}
+    assert said["Modality"] == ("image", "the input is float32 (1, 1, 8, 8)")
+    assert said["Task"] == ("classification", "the output is (1, 3), the targets are int64")
+
+
+@pytest.mark.parametrize(
+    ("model", "targets", "task"),
+    [
+        (mlp(1), torch.rand(12), "regression"),
+        (mlp(1), torch.rand(12, 1), "regression"),
+        (mlp(2), torch.rand(12, 2), "regression"),
+        (mlp(1), (torch.arange(12) % 2).float(), "classification"),
+        (mlp(2), torch.arange(12) % 2, "classification"),
+        (mlp(1), torch.arange(12), "regression"),
+        (mlp(3), torch.rand(12), ""),
+    ],
+)
+def test_the_task_follows_from_output_and_targets(model, targets, task):
+    assert build(model, data=(TABLE, targets)).task == task
+
+
+def test_what_is_said_is_not_inferred():
+    experiment = build(mlp(1), data=(TABLE, torch.arange(12) % 2), task="regression", modality="table")
+    assert experiment.task == "regression"
+    assert not experiment.inferred
+
+
+def test_the_model_is_untouched_by_the_looking():
+    model = cnn().train()
+    before = (state.of_model(model), state.of_process())
+    build(model, data=(IMAGES, CLASSES), seed=5)
+    assert (state.of_model(model), state.of_process()) == before
+
+
+def test_example_inputs_stand_in_for_data():
+    class Two(nn.Module):
+        def forward(self, *, a, b):
+            return {"hidden": a, "logits": a + b}
+
+    experiment = build(Two(), example_inputs={"a": torch.ones(2, 3), "b": torch.ones(2, 3)})
+    assert experiment.output_shape == (2, 3)
+    assert experiment.example.describe() == "a: float32 (2, 3), b: float32 (2, 3)"
+    with pytest.raises(InputError, match="no data was given"):
+        experiment.require_data()
+
+
+def test_inputs_that_do_not_fit_are_remembered_with_the_reason():
+    experiment = build(mlp(), data=(torch.rand(4, 7), torch.rand(4)))
+    with pytest.raises(
+        InputError, match=r"raised on float32 \(1, 7\): RuntimeError: mat1 and mat2"
+    ) as caught:
+        experiment.require_forward()
+    assert "shape" in caught.value.hint
+
+
+def test_an_empty_data_set_is_remembered_with_the_reason():
+    experiment = build(mlp(), data=(torch.rand(0, 5), torch.rand(0)))
+    with pytest.raises(InputError, match="the data set is empty"):
+        experiment.require_data()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({}, "nothing to report on"),
+        ({"model": {"weight": torch.zeros(1)}}, "model: got dict, expected a torch.nn.Module"),
+        ({"model": cnn(), "data": (IMAGES, CLASSES), "class_names": ["a", "b"]}, "got 2 names, expected 3"),
+        ({"model": cnn(), "class_names": "abc"}, "class_names: got the text 'abc', expected a list"),
+        (
+            {"model": mlp(), "data": (TABLE,), "feature_names": ["a"]},
+            "feature_names: got 1 names, expected 5",
+        ),
+        (
+            {"model": mlp(), "task": "ranking"},
+            "task: got 'ranking', expected one of classification, regression",
+        ),
+        ({"model": mlp(), "modality": "smell"}, "modality: got 'smell'"),
+        ({"model": mlp(), "logs": "no/such/folder"}, "logs: 'no/such/folder' does not exist"),
+        ({"model": mlp(), "device": "toaster"}, "device: got 'toaster'"),
+        ({"model": mlp(), "normalization": (0.5, 0)}, "positive deviations"),
+        ({"model": mlp(), "normalization": "a"}, r"expected \(mean, std\)"),
+        ({"model": mlp(), "normalization": ((0.5, 0.5), (1,))}, "equally many"),
+    ],
+)
+def test_a_mistake_in_the_call_is_one_line_that_names_it(arguments, said):
+    with pytest.raises(InputError, match=said) as caught:
+        build(**arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_tables_columns_name_its_features():
+    frame = pd.DataFrame(TABLE.numpy(), columns=list("abcde"))
+    experiment = build(mlp(), data=(frame, np.zeros(12)))
+    assert [experiment.feature_name(i) for i in (0, 4, 9)] == ["a", "e", "feature 9"]
+
+
+def test_a_lazy_model_is_looked_at_in_a_copy():
+    model = nn.Sequential(nn.LazyLinear(3))
+    experiment = build(model, data=(TABLE, CLASSES))
+    assert experiment.output_shape == (1, 3)
+    assert isinstance(model[0], nn.LazyLinear)
+    assert model[0].has_uninitialized_params()
+
+
+@pytest.mark.parametrize(
+    ("raw", "shape"),
+    [
+        (torch.zeros(1, 2), (1, 2)),
+        ((torch.zeros(1, 3), torch.zeros(1, 4)), (1, 3)),
+        ({"loss": 3, "logits": torch.zeros(1, 5)}, (1, 5)),
+        ({"hidden": torch.zeros(1, 6)}, (1, 6)),
+        (type("Out", (), {"logits": torch.zeros(1, 7)})(), (1, 7)),
+    ],
+)
+def test_the_output_is_found_in_what_the_model_returns(raw, shape):
+    assert tuple(main_output(raw).shape) == shape
+
+
+def test_a_model_that_returns_no_tensor_is_told_so():
+    with pytest.raises(InputError, match="returned str, expected a tensor"):
+        main_output("nothing")
+
+
+def test_predictions_are_the_models_own_in_order():
+    model = cnn().eval()
+    predictions = build(model, data=TensorDataset(IMAGES, CLASSES)).predictions
+    with torch.no_grad():
+        expected = model(IMAGES)
+    assert torch.allclose(predictions.outputs, expected, atol=1e-6)
+    assert torch.allclose(predictions.probabilities, expected.softmax(1), atol=1e-6)
+    assert torch.equal(predictions.targets, CLASSES)
+    assert (predictions.n, predictions.total) == (12, 12)
+
+
+def test_one_score_becomes_two_classes():
+    predictions = build(mlp(1), data=(TABLE, (torch.arange(12) % 2).float())).predictions
+    assert predictions.probabilities.shape == (12, 2)
+    assert torch.allclose(predictions.probabilities.sum(1), torch.ones(12))
+    assert torch.equal(predictions.outputs.argmax(1), predictions.probabilities.argmax(1))
+
+
+def test_probabilities_are_not_squashed_twice():
+    rows = torch.tensor([[0.2, 0.8], [1.0, 0.0]])
+    assert torch.equal(probabilities_of(rows), rows)
+    assert torch.allclose(probabilities_of(rows * 7), (rows * 7).softmax(1))
+    assert probabilities_of(torch.tensor([[0.25]])).tolist() == [[0.75, 0.25]]
+    assert probabilities_of(torch.tensor([[0.0], [3.0]]))[0].tolist() == [0.5, 0.5]
+
+
+def test_class_numbers_out_of_range_are_named():
+    experiment = build(cnn(), data=(IMAGES, CLASSES + 1))
+    with pytest.raises(InputError, match="run from 1 to 3, expected class numbers 0 to 2"):
+        _ = experiment.predictions
