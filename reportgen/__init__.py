@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 
 # Looked up when asked for: `import reportgen` costs nothing.
 _PLACES = {
-    "collect": "reportgen.collect",
+    "collect": "reportgen.collecting",
     "load": "reportgen.archive",
     "Report": "reportgen.report",
     "Section": "reportgen.report",
@@ -26,7 +26,7 @@ __all__ = ["Experiment", "Finding", "InputError", "Options", "Report", "Section"
 
 if TYPE_CHECKING:
     from reportgen.archive import load
-    from reportgen.collect import collect
+    from reportgen.collecting import collect
     from reportgen.errors import InputError
     from reportgen.experiment import Experiment, Options
     from reportgen.report import Finding, Report, Section

@@ -72,8 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _say_error(_os_error(error), "", commands.UNWRITTEN)
     except KeyboardInterrupt as stop:
-        written = f"the rest was not written, {stop} was" if str(stop) else "nothing was written"
-        print(f"interrupted; {written}", file=sys.stderr)
+        print(f"interrupted; {str(stop) or 'nothing was written'}", file=sys.stderr)
         return commands.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - a user gets one line, and the traceback with --debug
         return _say_error(one_line(error), "run again with --debug to see where", commands.UNWRITTEN)

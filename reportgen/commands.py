@@ -34,14 +34,15 @@ def generate(path: Path | None, options: dict[str, Any], command: str) -> int:
             _tell_failed(report)
             return _complain("a section failed under --strict: nothing was written")
         whole = _save(report, targets, config.templates, quiet=config.quiet)
-        if not config.quiet:
+        if config.quiet:
+            _tell_failed(report)
+        else:
             _summary(report.sections)
-        _tell_failed(report)
         return UNWRITTEN if not whole else SECTION_FAILED if report.failed else OK
 
 
 def _collected(config: Any, folders: Sequence[Path], command: str) -> Report:
-    from reportgen.collect import choose, collect
+    from reportgen.collecting import choose, collect
     from reportgen.loading import arguments, importable
 
     choose(config.sections)
@@ -73,7 +74,7 @@ def render(
 
 def sections(command: str) -> int:
     """Print each section that is installed, what it says of itself, and the package it is from."""
-    from reportgen.collect import available
+    from reportgen.collecting import available
 
     rows = [(plain(name, 40), _says(point), _package(point)) for name, point in available().items()]
     for name, says, package in rows:
@@ -96,21 +97,21 @@ def _package(point: Any) -> str:
 
 
 def demo(folder: Path, command: str, *, quiet: bool, debug: bool) -> int:
-    """Make the demo's report in `folder` and say what is in it."""
-    from reportgen.archive import load
-    from reportgen.demo import run
+    """Train in `folder`, make the report there, and say what is in it."""
+    from reportgen.collecting import collect
+    from reportgen.demo import prepare
 
     with _traced(debug):
         with Display(quiet=quiet) as display:
-            files = run(folder, progress=display)
-        if quiet:
-            return OK
-        for path in files:
-            print(_written(path))
-        found = next((path for path in files if path.suffix == ".json"), None)
-        if found is not None:
-            _summary(load(found).sections)
-        return OK
+            try:
+                arguments = prepare(folder, say=display.say)
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(f"what was finished is in {folder}") from None
+            report = collect(**arguments, command=command, progress=display)
+        _save(report, [folder / f"report.{suffix}" for suffix in ("html", "pdf", "json")], None, quiet=quiet)
+        if not quiet:
+            _summary(report.sections)
+        return SECTION_FAILED if report.failed else OK
 
 
 def schema(command: str) -> int:
@@ -141,7 +142,8 @@ def _save(report: Report, targets: Sequence[Path], templates: str | None, *, qui
         try:
             report.save(path, templates=templates)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(", ".join(written)) from None
+            said = f"the rest was not written, {', '.join(written)} was" if written else ""
+            raise KeyboardInterrupt(said) from None
         except Exception as error:  # noqa: BLE001 - a full disk, no Pango, a broken template: all one line
             why = error.strerror or str(error) if isinstance(error, OSError) else one_line(error)
             _complain(f"{path} was not written: {why}")

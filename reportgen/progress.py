@@ -13,7 +13,7 @@ from reportgen.units import shorten, show
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
-    from reportgen.collect import Progress
+    from reportgen.collecting import Progress
 
 REFRESH = 0.1  # seconds between two drawings of the terminal's display
 
@@ -62,7 +62,8 @@ class Display:
             self._say(_at(event))
         elif self._bars is None and event.method != self._method:
             self._say(
-                f"{_at(event)}: {plain(event.method)}" + (f", 0 of {event.total}" if event.total > 1 else "")
+                f"{_at(event)}: {plain(event.method)}"
+                + (f", {event.done} of {event.total}" if event.total > 1 else "")
             )
         self._method = event.method
         if self._bars is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from itertools import product
@@ -24,30 +25,33 @@ PREFIXES = ("module.", "model.", "_orig_mod.")  # DataParallel, Lightning, torch
 SHOWN = 8
 _MEND = "save the state dict alone, with torch.save(model.state_dict(), ...) or as .safetensors"
 
-State = dict[str, "Tensor"]
+
+class State(dict[str, "Tensor"]):
+    """Tensors by name. `_metadata` is where torch keeps the versions of the modules they are from."""
+
+    def __init__(self, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+        super().__init__(tensors)
+        self._metadata = dict(metadata)
 
 
 def load_weights(model: nn.Module, path: Path) -> Weights:
     """Load the file's weights into the model, every key of them, and say what was done to the keys.
 
     .safetensors, or .pt, .pth, .ckpt and .bin through torch's unpickler for weights alone. Raises
-    InputError where the file is something else or doesn't fit; the model is then as it was.
+    InputError where the file is something else, or doesn't fit; part of it may then be loaded.
     """
     found = read_weights(path)
     state, notes = _unnested(found, path)
     state, renamed = _fitted(state, set(model.state_dict()))
     state, shared = _with_shared(model, state)
-    misfit = _misfit(model, state)
-    if misfit:
-        raise InputError(f"weights: {path.name!r} does not fit {type(model).__name__}: {misfit}")
-    notes += renamed + shared + _casts(model, state)
+    # Torch is the judge of what fits: a model may bring old keys up to date as it loads them.
+    misfit, casts = _misfit(model, state), _casts(model, state)
     try:
         model.load_state_dict(state, strict=True, assign=False)
     except Exception as error:
-        raise InputError(
-            f"weights: {path.name!r} does not fit {type(model).__name__}: {one_line(error)}"
-        ) from error
-    return Weights(path.name, sha256(path), tuple(notes))
+        why = misfit or one_line(error)
+        raise InputError(f"weights: {path.name!r} does not fit {type(model).__name__}: {why}") from error
+    return Weights(path.name, sha256(path), (*notes, *renamed, *shared, *casts))
 
 
 def read_weights(path: Path) -> Any:
@@ -102,7 +106,9 @@ def _torch(path: Path) -> Any:
     import torch
 
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what torch warns of here is an error that follows, or old news
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         wanted = re.search(r"GLOBAL (\S+)", str(error))
         if wanted:
@@ -138,18 +144,23 @@ def _unnested(found: Any, path: Path) -> tuple[State, list[str]]:
             f"as they are or under {', '.join(NESTED)}",
             _MEND,
         )
-    return {str(key): value for key, value in found.items()}, notes
+    tensors = {str(key): value for key, value in found.items()}
+    return State(tensors, getattr(found, "_metadata", {})), notes
 
 
 def _fitted(state: State, expected: set[str]) -> tuple[State, list[str]]:
     """The keys without the prefixes that wrappers leave, where more of them match that way."""
     best, stripped = state, ""
+    versions = state._metadata
     for prefixes in _stripping():
         if len(best.keys() & expected) == len(state):
             break
         names = [_without(key, prefixes) for key in state]
         if len(set(names)) == len(names) and len(expected.intersection(names)) > len(best.keys() & expected):
-            best, stripped = dict(zip(names, state.values(), strict=True)), "".join(prefixes)
+            metadata = {
+                _without(f"{key}.", prefixes).removesuffix("."): item for key, item in versions.items()
+            }
+            best, stripped = State(dict(zip(names, state.values(), strict=True)), metadata), "".join(prefixes)
     if not stripped:
         return state, []
     count = sum(old != new for old, new in zip(state, best, strict=True))
@@ -180,7 +191,7 @@ def _with_shared(model: nn.Module, state: State) -> tuple[State, list[str]]:
         if key not in state and _place(value) in places
     }
     notes = [f"{key} is tied to {other}" for key, other in tied.items()]
-    return {**state, **{key: state[other] for key, other in tied.items()}}, notes
+    return State({**state, **{key: state[other] for key, other in tied.items()}}, state._metadata), notes
 
 
 def _place(tensor: Any) -> Any:
@@ -222,7 +233,7 @@ def _casts(model: nn.Module, state: State) -> list[str]:
     """A note for each pair of types that the weights are cast between."""
     counts: dict[tuple[str, str], int] = {}
     for key, value in model.state_dict().items():
-        if _sized(value) and _sized(state[key]) and state[key].dtype != value.dtype:
+        if key in state and _sized(value) and _sized(state[key]) and state[key].dtype != value.dtype:
             pair = str(state[key].dtype).removeprefix("torch."), str(value.dtype).removeprefix("torch.")
             counts[pair] = counts.get(pair, 0) + 1
     return [f"{plural(count, 'tensor')} cast from {old} to {new}" for (old, new), count in counts.items()]

@@ -1,9 +1,11 @@
+import contextlib
 import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from reportgen.config import Config, check_outputs, flag, from_options, merge, read
 from reportgen.errors import InputError
 from reportgen.experiment import MODALITIES, TASKS
@@ -117,7 +119,13 @@ def test_each_mistake_has_its_line(tmp_path):
 
 @pytest.mark.parametrize(
     ("key", "meant"),
-    [("modle", "model"), ("class-names", "class_names"), ("fact", "facts"), ("Samples", "samples"), ("log", "logs")],
+    [
+        ("modle", "model"),
+        ("class-names", "class_names"),
+        ("fact", "facts"),
+        ("Samples", "samples"),
+        ("log", "logs"),
+    ],
 )
 def test_a_misspelt_key_is_answered_with_the_one_that_was_meant(tmp_path, key, meant):
     assert mistakes(tmp_path, f'"{key}" = "x"') == [f"{key}: unknown key, did you mean {meant}?"]
@@ -149,7 +157,9 @@ def test_a_byte_order_mark_does_no_harm(tmp_path):
 
 
 def test_the_command_line_is_text_and_means_numbers():
-    said = from_options({"samples": "4", "seed": "3", "time_limit": "2.5", "normalization": "0.5, 0.4;0.2,0.1"})
+    said = from_options(
+        {"samples": "4", "seed": "3", "time_limit": "2.5", "normalization": "0.5, 0.4;0.2,0.1"}
+    )
     assert (said.samples, said.seed, said.time_limit) == (4, 3, 2.5)
     assert said.normalization == ((0.5, 0.4), (0.2, 0.1))
 
@@ -189,7 +199,11 @@ def test_tasks_and_modalities_are_those_of_the_experiment():
 def test_outputs_are_checked_before_any_work(tmp_path):
     (tmp_path / "folder.html").mkdir()
     assert check_outputs([str(tmp_path / "a.PDF")]) == [tmp_path / "a.PDF"]
-    for name, why in (("a.docx", "ends in .html, .json, .pdf"), ("folder.html", "is a folder"), ("x/a.pdf", "exists")):
+    for name, why in (
+        ("a.docx", "ends in .html, .json, .pdf"),
+        ("folder.html", "is a folder"),
+        ("x/a.pdf", "exists"),
+    ):
         with pytest.raises(InputError, match=why) as caught:
             check_outputs([str(tmp_path / "ok.html"), str(tmp_path / name)])
         assert str(caught.value).startswith("--out: got ")
@@ -203,7 +217,5 @@ def test_any_file_gives_a_config_or_one_input_error(tmp_path_factory, values):
     lines = [f"{json.dumps(key)} = {json.dumps(value)}" for key, value in values.items()]
     path = tmp_path_factory.mktemp("any") / "exp.toml"
     path.write_text("\n".join(lines), encoding="utf-8", errors="surrogatepass")
-    try:
+    with contextlib.suppress(InputError):
         assert isinstance(read(path), Config)
-    except InputError as error:
-        assert str(error)

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
 from reportgen.config import from_options
 from reportgen.errors import InputError
 from reportgen.loading import arguments, importable, load_data, load_inputs, load_model, load_names, parse
-from torch import nn
-from torch.utils.data import DataLoader
 
 
 @pytest.fixture(autouse=True)
@@ -147,13 +148,17 @@ def test_what_a_reference_gives_wrongly_is_one_line(folder, load, key, name, lin
 
 
 def test_a_name_that_is_not_there_is_answered_with_those_near_it(folder):
-    with pytest.raises(InputError, match=r"model: got '.*net\.py:Nett', but '.*net\.py' holds no 'Nett'") as caught:
+    with pytest.raises(
+        InputError, match=r"model: got '.*net\.py:Nett', but '.*net\.py' holds no 'Nett'"
+    ) as caught:
         load_model(at(folder, "model", "Nett"), [])
     assert "Net" in caught.value.hint
 
 
 def test_a_missing_module_and_a_missing_file_are_named(folder):
-    with pytest.raises(InputError, match="model: got 'no_such.models:build', but there is no module 'no_such'"):
+    with pytest.raises(
+        InputError, match=r"model: got 'no_such\.models:build', but there is no module 'no_such'"
+    ):
         load_model(parse("model", "no_such.models:build"), [folder])
     with pytest.raises(InputError, match="there is no file"):
         load_model(parse("model", str(folder / "gone.py") + ":build"), [folder])
@@ -161,7 +166,9 @@ def test_a_missing_module_and_a_missing_file_are_named(folder):
 
 def test_a_module_that_misses_another_is_not_taken_for_missing_itself(folder):
     write(folder / "needs_more.py", "import surely_not_installed\n")
-    with pytest.raises(InputError, match="raised when imported: ModuleNotFoundError: .*surely_not_installed"):
+    with pytest.raises(
+        InputError, match=r"raised when imported: ModuleNotFoundError: .*surely_not_installed"
+    ):
         load_model(parse("model", "needs_more:build"), [folder])
     assert "needs_more" not in sys.modules
 
@@ -227,7 +234,8 @@ def test_names_from_a_file_and_from_a_reference(folder):
 
 
 @pytest.mark.parametrize(
-    ("content", "why"), [(b"a\n\nb", "line 2 of"), (b"", "is empty"), (b"\xff\xff\n", "can't be read as text")]
+    ("content", "why"),
+    [(b"a\n\nb", "line 2 of"), (b"", "is empty"), (b"\xff\xff\n", "can't be read as text")],
 )
 def test_a_file_of_names_with_a_mistake_is_one_line(folder, content, why):
     (folder / "names.txt").write_bytes(content)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from reportgen.pixels import to_pixels
+from reportgen.pixels import shrink, to_pixels
 
 
 def test_values_in_one_and_in_255_are_shown_as_they_are():
@@ -40,3 +41,11 @@ def test_nan_is_shown_as_nought():
 def test_what_is_no_image_is_refused():
     with pytest.raises(ValueError, match="expected images"):
         to_pixels(torch.zeros(1, 2, 4, 4))
+
+
+def test_a_field_is_shrunk_by_means_of_square_blocks():
+    field = np.arange(24.0).reshape(4, 6)
+    assert shrink(field, 6) is field
+    assert shrink(field, 3).tolist() == [[3.5, 5.5, 7.5], [15.5, 17.5, 19.5]]
+    assert shrink(np.full((300, 200, 3), 7, np.uint8)).tolist() == np.full((100, 66, 3), 7).tolist()
+    assert shrink(np.ones((1, 500))).shape == (1, 125)

@@ -16,8 +16,8 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 import reportgen
-from reportgen import collect as collecting
-from reportgen.collect import choose, report_on
+from reportgen import collecting
+from reportgen.collecting import choose, report_on
 from reportgen.errors import InputError
 from reportgen.experiment import Options, build
 from reportgen.report import Section, Text
@@ -61,6 +61,11 @@ def slow(experiment, options):
 
 def leaves(experiment, options):
     sys.exit("I am leaving")
+
+
+def interrupted(experiment, options):
+    experiment.model.train()
+    raise KeyboardInterrupt
 
 
 def uses_random(experiment, options):
@@ -111,7 +116,7 @@ def test_a_section_that_runs_out_of_its_time_is_ended_and_the_report_says_it_is_
 
 def test_a_failure_shows_its_traceback_without_the_paths_of_the_machine():
     details = made(raises).section("raises").blocks[0].details
-    assert "test_collect.py" in details
+    assert "test_collecting.py" in details
     assert str(Path.cwd()) not in details
 
 
@@ -123,17 +128,11 @@ def test_the_model_is_untouched_by_a_section_that_breaks(broken):
     assert (state.of_model(network), state.of_process()) == before
 
 
-def test_ctrl_c_goes_through_and_the_model_is_untouched(monkeypatch):
+def test_ctrl_c_goes_through_and_the_model_is_untouched():
     network = model()
     before = state.of_model(network)
-
-    def interrupted(experiment, options):
-        experiment.model.train()
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(sys.modules[__name__], "fine", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        made(fine, network=network)
+        made(interrupted, network=network)
     assert state.of_model(network) == before
 
 
