@@ -1,0 +1,39 @@
+"""What a reader of one format is: how its files are recognised, and how one is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from reportgen.history.model import Reading
+
+HEAD = 65536  # bytes from the start of a file that recognition looks at
+
+
+class UnreadableError(Exception):
+    """A file of a known format that gives no points; the message says what was expected."""
+
+
+def parent(path: Path) -> Path:
+    """The run of most files: the folder they lie in."""
+    return path.parent
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One format.
+
+    `likely` says by the name alone whether a file found in a folder is worth opening; `recognise` gets the
+    path and the first bytes and says why this is such a file, or None. `several` files of one folder are
+    parts of one run (they are merged), or a run each; with `snapshots` each file holds the whole run so far,
+    so that the newest is used alone.
+    """
+
+    name: str
+    likely: Callable[[Path], bool]
+    recognise: Callable[[Path, bytes], str | None]
+    read: Callable[[Path], Reading]
+    several: bool = False
+    snapshots: bool = False
+    run_folder: Callable[[Path], Path] = parent

@@ -1,0 +1,97 @@
+"""JSONL logs: one flat JSON object a line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from reportgen.history.model import Reading
+from reportgen.history.readers.base import HEAD, Reader, UnreadableError
+from reportgen.history.readers.lines import STEPS, Columns, lines
+
+_EXPECTED = "expected one flat JSON object a line, with a step or epoch and numbers"
+_SUFFIXES = (".jsonl", ".ndjson", ".json", ".jsonlines")
+_NAMED = 1000  # rows in which the step's name must have come up
+_TRIED = 5  # lines that recognition looks at
+
+
+def recognise(path: Path, head: bytes) -> str | None:
+    """By the first lines: each is an object, and one of them has a step or epoch and a number."""
+    text = head.decode("utf-8-sig", "replace")
+    found = [line for line in text.splitlines() if line.strip()]
+    if len(head) >= HEAD or (text and not text.endswith(("\n", "\r"))):
+        found = found[:-1] or found
+    rows = [_object(line) for line in found[:_TRIED]]
+    if not rows or any(row is None for row in rows):
+        return None
+    for row in rows:
+        step = next((name for name in row or {} if name.strip().lower() in STEPS), None)
+        if step is not None and len(numbers(row or {})) > 1:
+            return f"one object a line, with {step!r}"
+    return None
+
+
+def _object(line: str) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def numbers(row: dict[str, Any]) -> dict[str, float]:
+    """The entries that are numbers; one too large for float64 is infinite."""
+    out = {}
+    for name, value in row.items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            try:
+                out[name] = float(value)
+            except OverflowError:
+                out[name] = float("inf") if value > 0 else float("-inf")
+    return out
+
+
+def read(path: Path) -> Reading:
+    """Every number of every line. Raises UnreadableError, OSError."""
+    head: list[dict[str, Any]] = []
+    columns: Columns | None = None
+    notes, damaged = [], 0
+    for place, line, ended in lines(path):
+        row = _object(line)
+        if row is None:
+            damaged += ended
+            if not ended:
+                notes.append(f"the last line, {place:,}, is cut off and left out: still being written?")
+            elif damaged == 1:
+                notes.append(f"line {place:,} is no JSON object: left out, and any like it")
+        elif columns is not None:
+            _add(columns, row)
+        else:
+            head.append(row)
+            columns = _columns(head) if len(head) == _NAMED else None
+    points, axis, warnings = (columns or _columns(head)).points()
+    if not points:
+        raise UnreadableError(f"no numbers found: {_EXPECTED}")
+    return Reading(points, (*notes, *warnings), damaged, axis)
+
+
+def _columns(rows: list[dict[str, Any]]) -> Columns:
+    """The columns as the first rows name them, with these rows in them."""
+    columns = Columns(list(dict.fromkeys(name for row in rows for name in row)))
+    for row in rows:
+        _add(columns, row)
+    return columns
+
+
+def _add(columns: Columns, row: dict[str, Any]) -> None:
+    split = row.get(columns.split)
+    columns.row(numbers(row), split.strip() if isinstance(split, str) else "")
+
+
+READER = Reader(
+    name="JSONL",
+    likely=lambda path: path.suffix.lower() in _SUFFIXES,
+    recognise=recognise,
+    read=read,
+)

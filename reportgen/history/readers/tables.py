@@ -1,0 +1,157 @@
+"""CSV and TSV logs: Lightning's metrics.csv, Ultralytics' results.csv, Keras' CSVLogger, and any like them."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from pathlib import Path
+
+from reportgen.history.model import Reading
+from reportgen.history.readers.base import Reader, UnreadableError
+from reportgen.history.readers.lines import Columns, lines
+
+_MISSING = ("", "na", "n/a", "none", "null", "-", "--")
+_DELIMITERS = ",\t;"
+_EXPECTED = "expected a header with a step or epoch column, and a column of numbers"
+
+
+def recognise(path: Path, head: bytes) -> str | None:
+    """By the header: a step or epoch column beside at least one other."""
+    text = head.decode("utf-8-sig", "replace")
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    names = _header(first)
+    step = Columns(names).step
+    if not step or len(names) < 2 or b"\0" in head or first.lstrip().startswith(("{", "[")):
+        return None
+    if path.parent.name.startswith("version_") and path.name == "metrics.csv":
+        return f"Lightning CSVLogger: header has {step!r}, in {path.parent.name}"
+    if names[0] == "epoch" and any(name.startswith("train/") and name.endswith("_loss") for name in names):
+        return "Ultralytics: header starts with 'epoch' and has train/*_loss"
+    return f"header has {step!r}"
+
+
+def _header(line: str) -> list[str]:
+    return [name.strip() for name in _cells(line, _delimiter(line))]
+
+
+def _delimiter(line: str) -> str:
+    return max(_DELIMITERS, key=line.count)
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    """The cells of one line. A stray quote must not swallow the lines behind it, so each is parsed alone."""
+    if '"' not in line:
+        return line.split(delimiter)
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return []
+
+
+def number(text: str) -> float | None:
+    """The number in a cell; ValueError where there is something else, None where nothing was logged."""
+    text = text.strip()
+    if text.lower() in _MISSING:
+        return None
+    if "_" in text:  # float() takes 1_000
+        raise ValueError(text)
+    return float(text)
+
+
+def read(path: Path) -> Reading:
+    """Every number of the table; a blank cell was not logged. Raises UnreadableError, OSError."""
+    table: _Table | None = None
+    for place, line, ended in lines(path):
+        if table is None:
+            table = _Table(line)
+        else:
+            table.add(place, line, ended)
+    points, axis, warnings = table.columns.points() if table else ({}, "", ())
+    if table is None or not points:
+        raise UnreadableError(f"no numbers found: {_EXPECTED}")
+    return Reading(points, (*table.warnings(), *warnings), table.damaged, axis)
+
+
+class _Table:
+    """The header, and what has been read of the rows below it."""
+
+    def __init__(self, header: str) -> None:
+        self._delimiter = _delimiter(header)
+        names = _header(header)
+        self._twice = [name for name, count in Counter(names).items() if count > 1]
+        # A name given twice keeps both columns apart, by their place.
+        self._names = [
+            name if name not in names[:place] else f"{name} ({place + 1})" for place, name in enumerate(names)
+        ]
+        self._header = names
+        self.columns = Columns(self._names)
+        self.damaged = 0
+        self._notes: list[str] = []
+        self._texts: dict[str, list[tuple[int, str]]] = {}
+        self._numbers: set[str] = set()
+
+    def add(self, place: int, line: str, ended: bool) -> None:
+        """Read one row."""
+        if not ended:
+            # The last number may be cut: 0.1 of 0.125 looks whole.
+            self._notes.append(f"line {place:,} has no line end and is left out: still being written?")
+            return
+        cells = _cells(line, self._delimiter)
+        if len(cells) != len(self._names):
+            if self.damaged == 0:
+                self._notes.append(
+                    f"line {place:,} has {len(cells)} cells, the header {len(self._names)}: left out, "
+                    "and any like it"
+                )
+            self.damaged += 1
+            return
+        if [cell.strip() for cell in cells] == self._header:
+            return
+        self._row(place, cells)
+
+    def _row(self, place: int, cells: list[str]) -> None:
+        numbers, split = {}, ""
+        for name, cell in zip(self._names, cells, strict=True):
+            if name == self.columns.split and not _numeric(cell):
+                split = cell.strip()
+                continue
+            try:
+                value = number(cell)
+            except ValueError:
+                self._texts.setdefault(name, []).append((place, cell.strip()))
+                continue
+            if value is not None:
+                numbers[name] = value
+                self._numbers.add(name)
+        self.columns.row(numbers, split)
+
+    def warnings(self) -> tuple[str, ...]:
+        """What was not read, a line each; a column of text alone is no fault."""
+        notes = list(self._notes)
+        for name, found in self._texts.items():
+            if name in self._numbers:
+                place, text = found[0]
+                cells = "1 cell is" if len(found) == 1 else f"{len(found):,} cells are"
+                notes.append(
+                    f"column {name!r}: {cells} no number and left out, first {text[:40]!r} in line {place:,}"
+                )
+        if self._twice:
+            notes.append(
+                f"column {self._twice[0]!r} is there more than once: the later ones carry their place"
+            )
+        return tuple(notes)
+
+
+def _numeric(cell: str) -> bool:
+    try:
+        return number(cell) is not None
+    except ValueError:
+        return False
+
+
+READER = Reader(
+    name="table",
+    likely=lambda path: path.suffix.lower() in (".csv", ".tsv"),
+    recognise=recognise,
+    read=read,
+)

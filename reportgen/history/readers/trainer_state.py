@@ -1,0 +1,79 @@
+"""The Hugging Face Trainer's trainer_state.json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from reportgen.history.model import Reading
+from reportgen.history.readers.base import Reader, UnreadableError
+from reportgen.history.readers.jsonl import numbers
+from reportgen.history.readers.lines import Columns
+
+_LARGEST = 1 << 30
+_SUMMARY = "train_runtime"  # only the closing row has it: averages over the whole run, no point of a curve
+
+
+def recognise(path: Path, head: bytes) -> str | None:
+    """By its content: a JSON object with `log_history`."""
+    if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return None
+    if b'"log_history"' in head:
+        return "JSON object with 'log_history'"
+    if path.name == "trainer_state.json":
+        return "named trainer_state.json"
+    return None
+
+
+def _load(path: Path) -> list[Any]:
+    if path.stat().st_size > _LARGEST:
+        raise UnreadableError(f"larger than {_LARGEST >> 30} GiB: expected a trainer state")
+    try:
+        state = json.loads(path.read_bytes().decode("utf-8-sig", "replace"))
+    except RecursionError:
+        raise UnreadableError("nested too deeply: expected a JSON object with a list 'log_history'") from None
+    except ValueError as error:
+        raise UnreadableError(
+            f"no whole JSON ({error}): expected an object with a list 'log_history'"
+        ) from None
+    rows = state.get("log_history") if isinstance(state, dict) else None
+    if not isinstance(rows, list):
+        raise UnreadableError("no list 'log_history' in it: expected one object a logged step")
+    return rows
+
+
+def read(path: Path) -> Reading:
+    """Every number of `log_history` but its closing summary. Raises UnreadableError, OSError."""
+    rows = _load(path)
+    columns = Columns(["step", "epoch"])
+    summary: dict[str, float] = {}
+    damaged = 0
+    for row in rows:
+        if not isinstance(row, dict):
+            damaged += 1
+        elif _SUMMARY in row:
+            summary = numbers(row)
+        else:
+            columns.row(numbers(row))
+    points, axis, warnings = columns.points()
+    if not points:
+        raise UnreadableError("'log_history' holds no numbers with a step")
+    if damaged:
+        warnings += (f"{damaged:,} entries of 'log_history' are no objects and are left out",)
+    return Reading(points, warnings, damaged, axis, summary=summary)
+
+
+def _run_folder(path: Path) -> Path:
+    """Checkpoints lie in folders of their own below the run's."""
+    return path.parent.parent if path.parent.name.startswith("checkpoint-") else path.parent
+
+
+READER = Reader(
+    name="Hugging Face trainer state",
+    likely=lambda path: path.name == "trainer_state.json",
+    recognise=recognise,
+    read=read,
+    snapshots=True,
+    run_folder=_run_folder,
+)
