@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reportgen.errors import InputError
+from reportgen.errors import InputError, one_line
 from reportgen.experiment import Experiment
 from reportgen.features.activations import ReluWatch, Silence
 from reportgen.features.embedding import Penultimate, commonest, pca, quartiles
@@ -37,9 +37,11 @@ class Made:
     said: list[str] = field(default_factory=list)
 
 
-def failure(title: str, problem: InputError) -> Failure:
+def failure(title: str, problem: Exception) -> Failure:
     """What could not be looked at, and why."""
-    return Failure(title=title, error="InputError", message=str(problem), hint=problem.hint)
+    kind = type(problem).__name__
+    hint = problem.hint if isinstance(problem, InputError) else ""
+    return Failure(title=title, error=kind, message=one_line(problem).removeprefix(f"{kind}: "), hint=hint)
 
 
 def survey(experiment: Experiment, made: Made) -> None:
@@ -52,12 +54,7 @@ def survey(experiment: Experiment, made: Made) -> None:
     bad = int((~outputs.isfinite().all(dim=1)).sum())
     if bad:
         message = f"the model's outputs are not finite on {bad:,} of {plural(count, 'sample')} looked at"
-        made.blocks.append(
-            failure(
-                "Silent units and embedding", InputError(message, "look for NaN in the weights and the data")
-            )
-        )
-        return
+        raise InputError(message, "look for NaN in the weights and in the data")
     of = _looked_at(experiment, count)
     _silent(list(watch.found.values()), count, of, made)
     if before is None:

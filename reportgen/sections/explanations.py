@@ -145,7 +145,7 @@ def _bars(experiment: Experiment, subject: Subject, made: Outcome, about: str) -
     title = f"{subject.name.capitalize()}, {made.method}: {subject.said}"
     if isinstance(made, Missing):
         return Failure(title=title, error=made.method, message=made.reason)
-    values = subject.values[0].double().cpu().numpy()
+    values = subject.values[0].cpu().double().numpy()
     order = np.argsort(-np.abs(made.values).round(9), kind="stable")[:TOP]
     rest = len(values) - len(order)
     meaning = ""

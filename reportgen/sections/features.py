@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from reportgen.errors import InputError
 from reportgen.experiment import Experiment, Options
 from reportgen.features.activations import activation_maps, map_layers
 from reportgen.features.filters import filters
@@ -23,22 +23,21 @@ def features(experiment: Experiment, options: Options) -> Section:
     if experiment.model is None:
         return Section(name="features", title="Features", status="empty", reason="no model was given")
     made = Made()
-    options.step("Filters", 0, 3)
-    _filters(experiment, made)
     problem = experiment.forward_problem or (experiment.data_problem if experiment.samples is None else None)
+    parts: list[tuple[str, Callable[[Experiment, Made], None]]] = [("First-layer filters", _filters)]
+    if experiment.example is not None and experiment.forward_problem is None:
+        parts += [("Activation maps", _maps), ("Silent units and embedding", survey)]
+    elif problem is None:
+        made.notes.append("Activations and an embedding need data or an example input; neither was given.")
+    for at, (title, part) in enumerate(parts):
+        options.step(title, at, len(parts))
+        try:
+            part(experiment, made)
+        except Exception as error:  # noqa: BLE001 - one part that breaks never costs the others
+            made.blocks.append(failure(title, error))
+    options.step(parts[-1][0], len(parts), len(parts))
     if problem is not None:
         made.blocks.append(failure("Activations and embedding", problem))
-    if experiment.example is None:
-        if problem is None:
-            made.notes.append(
-                "Activations and an embedding need data or an example input; neither was given."
-            )
-    elif experiment.forward_problem is None:
-        options.step("Activation maps", 1, 3)
-        _maps(experiment, made)
-        options.step("Silent units and embedding", 2, 3)
-        survey(experiment, made)
-    options.step("Silent units and embedding", 3, 3)
     return _section(made)
 
 
@@ -53,11 +52,7 @@ def _section(made: Made) -> Section:
 
 
 def _filters(experiment: Experiment, made: Made) -> None:
-    try:
-        block, reason = filters(experiment)
-    except InputError as problem:
-        made.blocks.append(failure("First-layer filters", problem))
-        return
+    block, reason = filters(experiment)
     if block is None:
         made.notes.append(f"First-layer weights are not drawn: {reason}.")
     else:

@@ -1,0 +1,89 @@
+import pytest
+import torch
+from torch import nn
+
+from reportgen.attribution.choose import choose, explained
+from reportgen.errors import InputError
+from reportgen.experiment import Options, build
+
+
+class Given(nn.Module):
+    """Hands its input on as the scores."""
+
+    def forward(self, x):
+        return x.clone()
+
+
+def experiment_of(scores, targets=None, **fields):
+    data = (torch.tensor(scores), torch.tensor(targets)) if targets is not None else (torch.tensor(scores),)
+    return build(Given(), data=data, modality="table", **fields)
+
+
+SCORES = [[5.0, 0.0], [3.0, 0.0], [0.0, 1.0], [0.0, 4.0], [2.0, 0.0], [0.0, 9.0]]
+TARGETS = [0, 1, 0, 1, 0, 0]  # wrong: 1 (3.0), 2 (1.0), 5 (9.0)
+
+
+def test_half_are_the_most_confident_mistakes_and_half_correct_over_the_classes():
+    subjects, rule = choose(experiment_of(SCORES, TARGETS), 4)
+    assert [subject.number for subject in subjects] == [5, 1, 0, 3]
+    assert rule == (
+        "4 of 6 samples: 2 of 3 mistakes, the most confident first; "
+        "2 correct, evenly over the classes, the first of each"
+    )
+    assert subjects[0].said == "true class 0, predicted class 1 (1.00)"
+    assert [subject.score.column for subject in subjects] == [1, 0, 0, 1]
+
+
+def test_mistakes_fill_up_where_too_few_are_correct_and_the_other_way_round():
+    mistaken, _ = choose(experiment_of(SCORES, [1, 1, 0, 0, 1, 0]), 6)
+    assert sorted(subject.number for subject in mistaken) == list(range(6))
+    correct, rule = choose(experiment_of(SCORES, [0, 0, 1, 1, 0, 1]), 4)
+    assert len(correct) == 4
+    assert "mistake" not in rule
+
+
+def test_no_more_than_there_are():
+    assert len(choose(experiment_of(SCORES, TARGETS), 20)[0]) == 6
+
+
+def test_a_sample_whose_output_is_not_finite_is_left_out_and_said():
+    scores = [[float("nan"), 0.0], *SCORES[1:]]
+    subjects, rule = choose(experiment_of(scores, TARGETS), 6)
+    assert 0 not in [subject.number for subject in subjects]
+    assert "1 with outputs that are not finite left out" in rule
+
+
+def test_nothing_but_nan_is_one_clear_line():
+    with pytest.raises(InputError, match="not finite on all 2 samples"):
+        choose(experiment_of([[float("nan"), 1.0]] * 2, [0, 1]), 2)
+
+
+def test_values_are_chosen_by_their_errors():
+    scores = [[1.0], [2.0], [3.0], [4.0]]
+    subjects, rule = choose(experiment_of(scores, [[1.0], [9.5], [3.5], [4.5]], task="regression"), 2)
+    assert [subject.number for subject in subjects] == [1, 0]
+    assert rule == "2 of 4 samples: 1 with the largest errors, 1 evenly over the others"
+    assert subjects[0].said == "true 9.5, predicted 2"
+
+
+def test_one_output_for_two_classes_is_explained_with_the_sign_of_the_predicted_class():
+    experiment = experiment_of([[-3.0], [2.0]], [0, 1], task="classification")
+    subjects, _ = choose(experiment, 2)
+    by_number = {subject.number: subject for subject in subjects}
+    assert (by_number[0].score.sign, by_number[1].score.sign) == (-1, 1)
+    assert float(by_number[0].score(by_number[0].values)) == 3.0
+    assert "raw output for the predicted class" in explained(experiment)
+
+
+def test_without_targets_and_without_data():
+    assert "predicted classes" in choose(experiment_of(SCORES), 2)[1]
+    experiment = build(Given(), example_inputs=torch.tensor(SCORES), task="classification", modality="table")
+    subjects, rule = choose(experiment, Options().samples)
+    assert [subject.name for subject in subjects][:2] == ["example 0", "example 1"]
+    assert rule == "6 of 6 example inputs: the first"
+
+
+def test_probabilities_are_not_called_logits():
+    experiment = experiment_of([[0.3, 0.7], [0.9, 0.1]], [0, 1], task="classification")
+    assert "a probability" in explained(experiment)
+    assert "logit" in explained(experiment_of(SCORES, TARGETS))

@@ -1,0 +1,142 @@
+import pytest
+import torch
+from captum.testing.helpers.basic_models import BasicModel_ConvNet_One_Conv, BasicModel_MultiLayer
+from torch import nn
+from torch.nn import functional
+
+from reportgen.attribution.base import Score
+from reportgen.attribution.gradients import COMPLETENESS, cam, grad_cam, integrated_gradients, saliency
+from reportgen.data import Inputs
+from reportgen.experiment import Experiment
+
+
+def score_of(model: nn.Module, values: torch.Tensor, column: int = 0) -> Score:
+    return Score(Experiment(title="", model=model.eval()), Inputs((values,), {}), column)
+
+
+class Functional(nn.Module):
+    def __init__(self, twin: nn.Sequential) -> None:
+        super().__init__()
+        self.first, self.last = twin[0], twin[2]
+
+    def forward(self, x):
+        return self.last(functional.relu(self.first(x)))
+
+
+@pytest.fixture
+def network():
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        return nn.Sequential(nn.Linear(5, 16), nn.ReLU(), nn.Linear(16, 3)).eval()
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+def test_grad_cam_gives_the_values_that_captum_publishes(inplace):
+    model = BasicModel_ConvNet_One_Conv(inplace=inplace)
+    values = torch.arange(16.0).reshape(1, 1, 4, 4)
+    made = cam(score_of(model, values), values, model.conv1)
+    assert made.tolist() == [[11.25, 13.5], [20.25, 22.5]]
+
+
+def test_grad_cam_is_enlarged_to_the_picture_and_never_negative():
+    model = BasicModel_ConvNet_One_Conv()
+    values = torch.arange(16.0).reshape(1, 1, 4, 4)
+    made = grad_cam(score_of(model, values), values, model.conv1, "conv1")
+    assert made.values.shape == (4, 4)
+    assert made.values.min() >= 0
+    assert made.values[0, 0] == 11.25
+    assert made.values[3, 3] == 22.5
+    assert made.settings == "layer conv1, 2 × 2"
+
+
+def test_saliency_of_the_published_network_is_its_slope():
+    model = BasicModel_MultiLayer()
+    values = torch.tensor([[20.0, 50.0, 30.0]])
+    assert saliency(score_of(model, values), values).values.tolist() == [4.0, 4.0, 4.0]
+
+
+def test_saliency_takes_the_largest_over_the_channels():
+    weights = torch.tensor([1.0, -3.0, 2.0]).reshape(1, 3, 1, 1)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(12, 1, bias=False))
+    model[1].weight.data = weights.expand(1, 3, 2, 2).reshape(1, 12).clone()
+    values = torch.rand(1, 3, 2, 2)
+    assert saliency(score_of(model, values), values).values.tolist() == [[3.0, 3.0], [3.0, 3.0]]
+
+
+def test_integrated_gradients_add_up_to_the_difference_of_the_scores(network):
+    values, baseline = torch.linspace(-1, 2, 5)[None], torch.zeros(1, 5)
+    score = score_of(network, values, 1)
+    made = integrated_gradients(score, values, baseline, said="zeros", size=8, steps=200)
+    with torch.no_grad():
+        difference = float(network(values)[0, 1] - network(baseline)[0, 1])
+    assert made.values.sum() == pytest.approx(difference, rel=0.01)
+    assert made.trust[COMPLETENESS] == pytest.approx(
+        abs(made.values.sum() - difference) / abs(difference), abs=1e-5
+    )
+
+
+def test_integrated_gradients_of_a_linear_model_are_weight_times_difference():
+    model = nn.Linear(3, 1)
+    values, baseline = torch.tensor([[1.0, 2.0, -1.0]]), torch.tensor([[0.5, 0.0, 0.0]])
+    made = integrated_gradients(score_of(model, values), values, baseline, said="", size=16)
+    expected = (model.weight * (values - baseline))[0].detach().double().numpy()
+    assert made.values == pytest.approx(expected, abs=1e-6)
+    assert made.trust[COMPLETENESS] < 1e-4
+
+
+def test_integrated_gradients_do_not_depend_on_the_batch_that_the_steps_are_run_in(network):
+    values, baseline = torch.linspace(-1, 2, 5)[None], torch.zeros(1, 5)
+    score = score_of(network, values)
+    one = integrated_gradients(score, values, baseline, said="", size=1)
+    all_at_once = integrated_gradients(score, values, baseline, said="", size=500)
+    assert one.values == pytest.approx(all_at_once.values, abs=1e-6)
+
+
+def test_a_feature_that_nothing_reads_gets_zero(network):
+    network[0].weight.data[:, 1] = 0
+    values, baseline = torch.ones(1, 5), torch.zeros(1, 5)
+    score = score_of(network, values)
+    assert integrated_gradients(score, values, baseline, said="", size=50).values[1] == 0
+    assert saliency(score, values).values[1] == 0
+
+
+def test_a_functional_relu_and_a_module_give_the_same(network):
+    twin = Functional(network)
+    values, baseline = torch.linspace(-2, 1, 5)[None], torch.zeros(1, 5)
+    for method in (
+        saliency,
+        lambda score, x: integrated_gradients(score, x, baseline, said="", size=50),
+    ):
+        left = method(score_of(network, values), values).values
+        right = method(score_of(twin, values), values).values
+        assert left.tolist() == right.tolist()
+
+
+def test_a_model_that_writes_to_its_input_can_be_explained():
+    model = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(2, 1))
+    values = torch.tensor([[1.0, -1.0]])
+    made = saliency(score_of(model, values), values)
+    assert made.values[1] == 0
+    assert values.tolist() == [[1.0, -1.0]]
+
+
+def test_nothing_is_left_on_the_model_or_the_input(network):
+    values, baseline = torch.ones(1, 5), torch.zeros(1, 5)
+    keys = {name: sorted(module.__dict__) for name, module in network.named_modules()}
+    state = torch.get_rng_state()
+    score = score_of(network, values)
+    saliency(score, values)
+    integrated_gradients(score, values, baseline, said="", size=50)
+    assert all(parameter.grad is None and parameter.requires_grad for parameter in network.parameters())
+    assert not values.requires_grad
+    assert not baseline.requires_grad
+    assert {name: sorted(module.__dict__) for name, module in network.named_modules()} == keys
+    assert not any(module._forward_hooks or module._backward_hooks for module in network.modules())
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_the_score_of_the_first_of_two_classes_is_the_negative_of_the_one_output():
+    model = nn.Linear(2, 1)
+    values = torch.tensor([[1.0, 2.0]])
+    score = Score(Experiment(title="", model=model), Inputs((values,), {}), 0, -1)
+    assert score(values).item() == -model(values).item()

@@ -1,0 +1,311 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import state
+import torch
+from torch import nn
+
+from reportgen.attribution import explain
+from reportgen.errors import InputError
+from reportgen.experiment import Options, build
+from reportgen.report import Section
+from reportgen.sections.explanations import explanations
+
+TRUST = "how-far-to-trust-them"
+
+
+@pytest.fixture(scope="module")
+def digits_section(digits_cnn):
+    model, data = digits_cnn
+    return explanations(build(model, data=data), Options(samples=4))
+
+
+def test_every_method_explains_every_sample(digits_section):
+    block = digits_section.block("explained-samples")
+    assert block.column_titles == ("Sample", "LIME", "Saliency", "Integrated Gradients", "Grad-CAM")
+    assert len(block.pictures) == 4 * 5
+    for row in range(4):
+        picture, *maps = block.pictures[5 * row : 5 * row + 5]
+        assert (picture.raster.width, picture.raster.height) == (8, 8)
+        assert picture.caption.startswith("true class")
+        assert [(made.map.width, made.map.signed) for made in maps] == [
+            (8, True),
+            (8, False),
+            (8, True),
+            (8, False),
+        ]
+
+
+def test_the_caption_says_score_baseline_steps_perturbations_seed_and_scale(digits_section):
+    caption = digits_section.block("explained-samples").caption
+    for part in (
+        "raw score (logit) of the predicted class",
+        "4 of 497 samples",
+        "mistakes, the most confident first",
+        "Seed 0",
+        "LIME: 2 × 640 perturbations of a grid of 8 × 8 segments against the picture's mean colour",
+        "Integrated Gradients: 50 steps against the picture's mean colour",
+        "Grad-CAM: layer block2.conv2, 4 × 4",
+        "Every map has its own scale",
+    ):
+        assert part in caption
+
+
+def test_the_maps_add_up_to_what_the_table_says(digits_section, digits_cnn):
+    """Completeness, from the numbers on the page alone."""
+    model, data = digits_cnn
+    grid, trust = digits_section.block("explained-samples"), digits_section.block(TRUST)
+    names = [column.name for column in trust.columns]
+    for row, cells in enumerate(trust.rows):
+        values = dict(zip(names, cells.cells, strict=True))
+        number = int(values["Sample"].removeprefix("sample "))
+        picture = data.tensors[0][number : number + 1]
+        with torch.no_grad():
+            scores = model(picture)[0]
+            start = model(picture.mean().expand_as(picture))[0]
+        column = int(scores.argmax())
+        difference = float(scores[column] - start[column])
+        assert values["f(x) - f(baseline)"] == pytest.approx(difference, rel=1e-3, abs=1e-4)
+        made = grid.pictures[5 * row + 3].map
+        missed = values["IG completeness error"] * abs(difference)
+        assert abs(made.to_array().sum() - difference) <= missed + 64 * made.limit / 254
+
+
+def test_the_methods_agree_with_themselves(digits_section):
+    block = digits_section.block("agreement-between-methods")
+    table = np.array(block.values)
+    assert np.diag(table) == pytest.approx(1)
+    assert table == pytest.approx(table.T)
+    assert np.abs(table).max() <= 1
+
+
+def test_a_section_makes_the_trip_through_json(digits_section):
+    assert Section.model_validate_json(digits_section.model_dump_json()) == digits_section
+
+
+def test_progress_is_told_method_by_method(digits_cnn):
+    model, data = digits_cnn
+    told = []
+    explanations(build(model, data=data), Options(samples=2, step=lambda *step: told.append(step)))
+    assert told[:4] == [("LIME", 0, 2), ("LIME", 1, 2), ("LIME", 2, 2), ("Saliency", 0, 2)]
+    assert told[-1] == ("Grad-CAM", 2, 2)
+
+
+@pytest.mark.parametrize(("fixture", "samples"), [("cancer_mlp", 569), ("diabetes_mlp", 442)])
+def test_a_table_gets_signed_bars_and_the_measures(fixture, samples, request):
+    model, data, names = request.getfixturevalue(fixture)
+    section = explanations(build(model, data=data, feature_names=names), Options(samples=2))
+    bars = [block for block in section.blocks if block.kind == "bars"]
+    assert len(bars) == 4
+    assert all(len(block.values) == 10 for block in bars)
+    assert all(label.rpartition(" = ")[0] in names for block in bars for label in block.labels)
+    assert [abs(value) for value in bars[0].values] == sorted((abs(v) for v in bars[0].values), reverse=True)
+    assert f"the mean of {samples} samples" in bars[0].caption
+    assert section.block(TRUST).columns[-1].name == "LIME and IG agree"
+
+
+def test_a_linear_table_model_is_explained_alike_by_both_and_exactly():
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        model, rows = nn.Linear(4, 1), torch.randn(100, 4)
+    section = explanations(build(model, data=(rows, model(rows).detach())), Options(samples=1))
+    lime, integrated = (block for block in section.blocks if block.kind == "bars")
+    assert lime.labels == integrated.labels
+    assert lime.values == pytest.approx(integrated.values, rel=0.02, abs=1e-3)
+    cells = dict(
+        zip([c.name for c in section.block(TRUST).columns], section.block(TRUST).rows[0].cells, strict=True)
+    )
+    assert cells["LIME R2"] == pytest.approx(1, abs=1e-3)
+    assert cells["LIME and IG agree"] == pytest.approx(1)
+    assert section.findings == ()
+
+
+def test_what_is_poor_is_found_with_its_numbers():
+    class Rough(nn.Module):
+        """A score that a straight line can't follow."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(1))
+
+        def forward(self, x):
+            return (self.weight * torch.sin(x * 400)).sum(dim=1, keepdim=True)
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        rows = torch.randn(60, 3)
+    section = explanations(
+        build(Rough(), data=(rows, torch.zeros(60, 1)), task="regression"), Options(samples=3)
+    )
+    messages = {finding.rule: finding.message for finding in section.findings}
+    poor = messages["R2 of the surrogate < 0.5"]
+    assert poor.startswith("LIME fits poorly on 3 of 3 samples (R2 ")
+    assert any(rule.startswith("|sum") for rule in messages)
+    assert all(finding.evidence == f"explanations/{TRUST}" for finding in section.findings)
+    assert section.block(TRUST) is not None
+
+
+def test_without_a_convolution_only_grad_cam_is_missing():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+    section = explanations(
+        build(model, data=(torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, 0]))), Options(samples=2)
+    )
+    pictures = section.block("explained-samples").pictures
+    assert [picture.missing for picture in pictures[:5]] == ["", "", "", "", "no convolutional layer"]
+
+
+def test_a_method_that_raises_costs_its_own_column_only(digits_cnn, monkeypatch):
+    def broken(*args, **kwargs):
+        raise RuntimeError("no\nluck")
+
+    model, data = digits_cnn
+    monkeypatch.setattr(explain, "integrated_gradients", broken)
+    section = explanations(build(model, data=data), Options(samples=1))
+    pictures = section.block("explained-samples").pictures
+    assert pictures[3].missing == "RuntimeError: no luck"
+    assert all(picture.map is not None for picture in (pictures[1], pictures[2], pictures[4]))
+    assert section.block(TRUST).rows[0].cells[-1] is None
+
+
+def test_a_model_without_gradients_still_gets_its_lime():
+    class Frozen(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(64, 2)
+
+        @torch.no_grad()
+        def forward(self, x):
+            return self.fc(x.flatten(1))
+
+    section = explanations(build(Frozen(), example_inputs=torch.rand(1, 1, 8, 8)), Options())
+    pictures = section.block("explained-samples").pictures
+    assert pictures[1].map is not None
+    assert pictures[2].missing
+    assert pictures[3].missing
+    assert section.summary == "1 prediction explained by LIME."
+
+
+def test_example_inputs_alone_are_explained(digits_cnn):
+    model, data = digits_cnn
+    section = explanations(build(model, example_inputs=data.tensors[0][:2]), Options())
+    assert section.block("explained-samples").row_titles == ("example 0", "example 1")
+
+
+def test_a_table_without_data_has_no_lime_and_says_why(cancer_mlp):
+    model, data, _ = cancer_mlp
+    section = explanations(build(model, example_inputs=data.tensors[0][:1]), Options())
+    failure = next(block for block in section.blocks if block.kind == "failure")
+    assert failure.message == "no data, whose means and deviations it needs"
+    assert "against zeros" in next(block for block in section.blocks if block.kind == "bars").caption
+
+
+def test_photographs_of_three_channels_are_drawn_small_and_say_so():
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 5, stride=4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+    )
+    section = explanations(build(model.eval(), example_inputs=torch.rand(1, 3, 160, 200)), Options())
+    block = section.block("explained-samples")
+    assert {(p.raster or p.map).width for p in block.pictures} == {100}
+    assert "Drawn at 80 × 100 (means of blocks)" in block.caption
+
+
+def test_a_costly_model_gets_fewer_perturbations_then_fewer_samples(digits_cnn, monkeypatch):
+    model, data = digits_cnn
+    experiment = build(model, data=data)
+    each = explain._operations(experiment)
+    assert each > 2 * 16 * 64 * 9  # the stem alone
+    assert explain.plan(experiment, 8) == explain.Plan(8, explain.MOST)
+    passes = 3 * explain.STEPS + 4 * explain.RUNS * explain.WANTED
+    monkeypatch.setattr(explain, "BUDGET", {"cpu": 8 * each * passes})
+    assert explain.plan(experiment, 8) == explain.Plan(8, 4)
+    least = 3 * explain.STEPS + explain.LEAST * explain.RUNS * explain.WANTED
+    monkeypatch.setattr(explain, "BUDGET", {"cpu": 2 * each * least})
+    assert explain.plan(experiment, 8) == explain.Plan(2, explain.LEAST)
+    section = explanations(experiment, Options(samples=8))
+    assert "(8 asked for, but the model's cost allows 2)" in section.block("explained-samples").caption
+    monkeypatch.setattr(explain, "BUDGET", {"cpu": 1})
+    assert explain.plan(experiment, 8).samples == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "said"),
+    [
+        ({"model": None, "data": (torch.rand(3, 2),)}, "empty", "no model was given"),
+        ({"model": nn.Linear(2, 2)}, "empty", "neither data nor an example input"),
+        (
+            {"model": nn.Embedding(5, 2), "example_inputs": torch.zeros(1, 3, dtype=torch.long)},
+            "skipped",
+            "text inputs",
+        ),
+        (
+            {"model": nn.Conv2d(1, 2, 3), "example_inputs": torch.rand(1, 1, 8, 8)},
+            "skipped",
+            "no single score",
+        ),
+        (
+            {"model": nn.Linear(2, 2), "example_inputs": torch.rand(1, 2), "modality": "image"},
+            "skipped",
+            "expected images (n, channels, height, width)",
+        ),
+    ],
+)
+def test_where_there_is_nothing_to_explain_one_sentence_says_why(given, status, said):
+    section = explanations(build(**given), Options())
+    assert section.status == status
+    assert said in section.reason
+    assert section.blocks == ()
+
+
+def test_nan_weights_and_a_forward_pass_that_raises_are_one_clear_line():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    model[1].weight.data[:] = float("nan")
+    with pytest.raises(InputError, match="not finite on all 3 samples"):
+        explanations(build(model, data=(torch.rand(3, 1, 2, 2), torch.tensor([0, 1, 0]))), Options())
+    with pytest.raises(InputError, match="forward pass raised"):
+        explanations(build(nn.Linear(7, 2), example_inputs=torch.rand(1, 5)), Options())
+
+
+def test_model_inputs_and_process_are_as_they_were(digits_cnn):
+    model, data = digits_cnn
+    experiment = build(model, data=data)
+    experiment.predictions  # noqa: B018 - computed once, and kept on purpose
+    explanations(experiment, Options(samples=1))  # what importing captum and lime changes is not meant here
+    before = (state.of_model(model), state.of_process(), state.bytes_of(data.tensors[0]))
+    explanations(experiment, Options(samples=1))
+    assert (state.of_model(model), state.of_process(), state.bytes_of(data.tensors[0])) == before
+
+
+SCRIPT = """
+import torch
+from torch import nn
+from reportgen.experiment import Options, build
+from reportgen.sections.explanations import explanations
+from reportgen.sections.features import features
+torch.manual_seed(0)
+model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(288, 4)).eval()
+data = (torch.rand(40, 1, 8, 8), torch.arange(40) % 4)
+torch.seed()
+for section in (explanations, features):
+    print(section(build(model, data=data), Options(samples=1, seed=3)).model_dump_json())
+"""
+
+
+def test_two_processes_with_other_hash_seeds_give_the_same_bytes():
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", SCRIPT],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        )
+        for seed in ("1", "2")
+    ]
+    (first, errors), (second, _) = [process.communicate() for process in running]
+    assert errors == b""
+    assert first.count(b"\n") == 2
+    assert first == second

@@ -1,0 +1,184 @@
+import numpy as np
+import pytest
+import state
+import torch
+from torch import nn
+from torch.utils.data import IterableDataset
+
+from reportgen.experiment import Options, build
+from reportgen.report import Section
+from reportgen.sections.features import features
+
+SILENT = "units-that-stay-zero"
+
+
+@pytest.fixture(scope="module")
+def digits_section(digits_cnn):
+    model, data = digits_cnn
+    return features(build(model, data=data), Options())
+
+
+def kinds(section):
+    return [block.kind for block in section.blocks]
+
+
+def test_a_network_for_pictures_gets_everything(digits_section):
+    assert kinds(digits_section) == ["images", "images", "images", "table", "scatter"]
+    assert digits_section.summary
+    assert Section.model_validate_json(digits_section.model_dump_json()) == digits_section
+
+
+def test_the_maps_are_of_the_first_middle_and_last_convolution(digits_section):
+    block = digits_section.block("activation-maps-sample-0")
+    assert block.row_titles == ("stem", "block1.conv2", "block2.conv2")
+    assert block.columns == 8
+    assert len(block.pictures) == 24
+    assert "stem: 7 of 16 channels" in block.caption
+    assert block.pictures[0].raster is not None
+    assert block.pictures[1].map is not None
+
+
+def test_the_embedding_has_a_point_a_sample_and_says_what_it_shows(digits_section, digits_cnn):
+    _, data = digits_cnn
+    block = digits_section.block("embedding")
+    assert len(block.x) == 497
+    assert [block.groups[i] for i in block.member] == [f"class {int(label)}" for label in data.tensors[1]]
+    assert "Input of Linear fc2 (24 numbers a sample)" in block.caption
+    assert "All 497 samples; coloured by true class" in block.caption
+
+
+def test_silent_units_are_those_that_a_count_by_hand_finds(digits_section, digits_cnn):
+    model, data = digits_cnn
+    with torch.no_grad():
+        after = torch.relu(model.stem(data.tensors[0])).amax(dim=(0, 2, 3))
+    dead = int((after == 0).sum())
+    row = digits_section.block(SILENT).rows[0].cells
+    assert row[:3] == ("stem", 16, dead)
+
+
+def planted(units: int = 8) -> nn.Sequential:
+    model = nn.Sequential(nn.Conv2d(1, units, 3), nn.ReLU(), nn.Flatten(), nn.Linear(units * 4, 2)).eval()
+    model[0].bias.data[[1, 4]] = -100
+    return model
+
+
+def test_dead_channels_are_a_finding_with_its_rule_and_evidence():
+    section = features(build(planted(), data=(torch.rand(70, 1, 4, 4), torch.arange(70) % 2)), Options())
+    assert [finding.message for finding in section.findings] == [
+        f"{section.block(SILENT).rows[0].cells[2]} of 8 channels after 0 are zero on all 70 samples."
+    ]
+    finding = section.findings[0]
+    assert finding.severity == "warning"
+    assert finding.evidence == f"features/{SILENT}"
+    assert "64 samples at least" in finding.rule
+    assert {"1", "4"} <= set(section.block(SILENT).rows[0].cells[4].split(", "))
+
+
+def test_few_samples_give_a_table_but_no_finding():
+    section = features(build(planted(), data=(torch.rand(10, 1, 4, 4), torch.arange(10) % 2)), Options())
+    assert section.block(SILENT).rows[0].cells[2] >= 2
+    assert section.findings == ()
+
+
+@pytest.mark.parametrize(
+    ("fixture", "by"), [("cancer_mlp", "true class"), ("diabetes_mlp", "quarter of the true")]
+)
+def test_a_table_model_gets_weights_and_an_embedding_and_why_there_are_no_maps(fixture, by, request):
+    model, data, names = request.getfixturevalue(fixture)
+    section = features(build(model, data=data, feature_names=names), Options())
+    assert kinds(section) == ["heatmap", "table", "scatter", "text"]
+    assert by in section.block("embedding").caption
+    assert "no 2-D convolution" in section.block("what-is-not-shown").text
+
+
+def test_more_than_512_samples_are_taken_evenly(cancer_mlp):
+    model, data, _ = cancer_mlp
+    caption = features(build(model, data=data), Options()).block("embedding").caption
+    assert "512 of 569 samples, evenly from the data" in caption
+
+
+def test_a_stream_is_looked_at_from_its_start():
+    class Stream(IterableDataset):
+        def __iter__(self):
+            for i in range(600):
+                yield torch.full((3,), float(i % 7)) * torch.tensor([1.0, i % 3, 2.0]), i % 2
+
+    section = features(
+        build(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)), data=Stream()), Options()
+    )
+    assert "The first 512 samples of a stream" in section.block("embedding").caption
+
+
+def test_example_inputs_alone_give_filters_and_maps(digits_cnn):
+    model, data = digits_cnn
+    section = features(build(model, example_inputs=data.tensors[0][:1]), Options())
+    assert kinds(section) == ["images", "images", "text"]
+    assert section.block("activation-maps-example-0") is not None
+
+
+def test_a_model_alone_gives_its_filters(digits_cnn):
+    assert kinds(features(build(digits_cnn[0]), Options())) == ["images", "text"]
+
+
+def test_a_forward_pass_that_raises_leaves_the_filters_and_says_why(digits_cnn):
+    section = features(build(digits_cnn[0], example_inputs=torch.zeros(1, 3, 8, 8)), Options())
+    assert kinds(section) == ["images", "failure"]
+    assert "forward pass raised" in section.blocks[1].message
+
+
+def test_data_that_cannot_be_read_leaves_the_filters(digits_cnn):
+    section = features(build(digits_cnn[0], data=(torch.zeros(0, 1, 8, 8), torch.zeros(0))), Options())
+    assert kinds(section) == ["images", "failure"]
+    assert "empty" in section.blocks[1].message
+
+
+def test_nan_weights_cost_only_what_they_touch(digits_cnn):
+    model = planted()
+    model[3].weight.data[0, 0] = float("nan")
+    section = features(build(model, data=(torch.rand(9, 1, 4, 4), torch.arange(9) % 2)), Options())
+    assert kinds(section) == ["images", "images", "images", "failure"]
+    assert section.blocks[-1].message == "the model's outputs are not finite on 9 of 9 samples looked at"
+
+
+def test_a_part_that_breaks_costs_only_itself(digits_cnn, monkeypatch):
+    def broken(*args):
+        raise RuntimeError("no luck")
+
+    monkeypatch.setattr("reportgen.sections.features.map_layers", broken)
+    model, data = digits_cnn
+    section = features(build(model, data=data), Options())
+    assert kinds(section) == ["images", "failure", "table", "scatter"]
+    assert section.blocks[1].message == "no luck"
+
+
+def test_without_a_model_there_is_nothing_to_say():
+    section = features(build(None, data=(torch.rand(3, 2),)), Options())
+    assert (section.status, section.reason) == ("empty", "no model was given")
+
+
+def test_what_a_model_without_weights_lacks_is_said_in_words():
+    section = features(build(nn.Tanh(), example_inputs=torch.rand(1, 2)), Options())
+    assert section.status == "empty"
+    assert "no layer with weights" in section.reason
+
+
+def test_model_inputs_and_process_are_as_they_were(digits_cnn):
+    model, data = digits_cnn
+    experiment = build(model, data=data)
+    features(experiment, Options())
+    before = (state.of_model(model), state.of_process(), state.bytes_of(data.tensors[0]))
+    features(experiment, Options())
+    assert (state.of_model(model), state.of_process(), state.bytes_of(data.tensors[0])) == before
+
+
+def test_the_embedding_is_the_same_whatever_the_threads(digits_cnn, digits_section):
+    model, data = digits_cnn
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        section = features(build(model, data=data), Options())
+    finally:
+        torch.set_num_threads(threads)
+    assert np.array(section.block("embedding").x) == pytest.approx(
+        np.array(digits_section.block("embedding").x), abs=1e-3
+    )
