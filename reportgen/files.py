@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 
@@ -15,26 +15,17 @@ def replace(path: Path, content: bytes) -> None:
     file is as it was and the part-written one is gone.
     """
     path = path.resolve() if path.is_symlink() else path
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
-    beside = Path(name)
+    # Named before it is made, so that there is no moment at which an interrupt would leave it behind.
+    beside = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with beside.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        beside.chmod(_mode(path))
+        with contextlib.suppress(FileNotFoundError):
+            beside.chmod(path.stat().st_mode & 0o777)
         beside.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             beside.unlink()
         raise
-
-
-def _mode(path: Path) -> int:
-    """The permissions of the file that is replaced, or those a new file would get."""
-    try:
-        return path.stat().st_mode & 0o777
-    except OSError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask

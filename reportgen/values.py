@@ -1,0 +1,135 @@
+"""What blocks are made of: plain values, pictures and maps. Knows no model and no HTML."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import re
+import zlib
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+
+from reportgen.units import show
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def _clean(value: object) -> object:
+    """Text that every format can hold: control characters and lone surrogates are shown as \\x1b."""
+    if not isinstance(value, str):
+        return value
+    text = str(value).replace("\r\n", "\n").replace("\r", "\n")
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def _plain(value: object) -> object:
+    """A Python scalar for a NumPy or torch one; NaN and infinity as text, which JSON can carry."""
+    if hasattr(value, "item") and not isinstance(value, str):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return show(value)
+    return _clean(value)
+
+
+def listed(value: Any) -> Any:
+    """A list for a NumPy array or torch tensor; anything else as it is."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+_NUMBER_SCHEMA = {"anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity", "-Infinity"]}]}
+Line = Annotated[str, BeforeValidator(_clean)]
+Cell = Annotated[bool | int | float | str | None, BeforeValidator(_plain)]
+Number = Annotated[float, WithJsonSchema(_NUMBER_SCHEMA)]
+Numbers = Annotated[tuple[Number, ...], BeforeValidator(listed)]
+Lines = tuple[Line, ...]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
+
+
+def slug(text: str) -> str:
+    """An identifier from any text: `Loss (train)` becomes `loss-train`; never empty."""
+    return "-".join(re.findall("[a-z0-9]+", text.lower()))[:60].strip("-") or "part"
+
+
+class Data(BaseModel):
+    """What every part of a report is: frozen, complete, and the same after a trip through JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class Fact(Data):
+    """One labelled value. `unit` is a word `units.show` knows, or a suffix."""
+
+    label: Line
+    value: Cell
+    unit: Line = ""
+    note: Line = ""
+
+
+class Raster(Data):
+    """A picture as it is: lossless WebP or PNG, base64."""
+
+    media_type: Literal["image/webp", "image/png"]
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+    data: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]*={0,2}$")]
+
+    @classmethod
+    def from_array(cls, pixels: np.ndarray) -> Raster:
+        """From uint8 pixels (height, width) or (height, width, 3)."""
+        import io
+
+        from PIL import Image
+
+        if str(pixels.dtype) != "uint8" or pixels.ndim not in (2, 3):
+            raise ValueError(f"expected uint8 pixels (H, W) or (H, W, 3), got {pixels.dtype} {pixels.shape}")
+        out = io.BytesIO()
+        Image.fromarray(pixels).save(out, format="WEBP", lossless=True, quality=80, method=4, exact=True)
+        text = base64.b64encode(out.getvalue()).decode("ascii")
+        return cls(media_type="image/webp", width=pixels.shape[1], height=pixels.shape[0], data=text)
+
+
+class Map(Data):
+    """A field of numbers over a picture, in 255 steps: value = step / 127 * limit, step in -127..127.
+
+    `signed` maps are drawn on a diverging scale about zero, others from zero to `limit`.
+    """
+
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+    limit: Number = Field(ge=0)
+    signed: bool
+    data: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]*={0,2}$")]
+
+    @classmethod
+    def from_array(cls, values: np.ndarray, *, signed: bool, limit: float | None = None) -> Map:
+        """From finite numbers (height, width); `limit` is the largest size unless given."""
+        import numpy as np
+
+        field = np.asarray(values, dtype=np.float64)
+        if field.ndim != 2 or not np.isfinite(field).all():
+            raise ValueError(f"expected finite numbers (H, W), got shape {field.shape}")
+        top = float(np.abs(field).max()) if limit is None else float(limit)
+        steps = np.zeros(field.shape, np.int8) if top == 0 else np.clip(np.rint(field / top * 127), -127, 127)
+        packed = zlib.compress(steps.astype(np.int8).tobytes(), 9)
+        height, width = field.shape
+        text = base64.b64encode(packed).decode("ascii")
+        return cls(width=width, height=height, limit=top, signed=signed, data=text)
+
+    def to_array(self) -> np.ndarray:
+        """The numbers again, float64 (height, width), to within limit / 254."""
+        import numpy as np
+
+        size = self.width * self.height
+        try:
+            raw = zlib.decompressobj().decompress(base64.b64decode(self.data, validate=True), size + 1)
+        except (zlib.error, binascii.Error) as error:
+            raise ValueError(f"a map of {self.width}x{self.height} does not unpack: {error}") from None
+        if len(raw) != size:
+            raise ValueError(f"a map of {self.width}x{self.height} holds {len(raw)} values, expected {size}")
+        steps = np.frombuffer(raw, np.int8).reshape(self.height, self.width)
+        return steps.astype(np.float64) / 127 * self.limit
