@@ -1,0 +1,242 @@
+"""Architecture: the layers as a tree and as a picture, parameters, FLOPs and memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from reportgen.experiment import Experiment, Options
+from reportgen.report import Bars, Block, Fact, Facts, Failure, Finding, Section, Severity, Text
+from reportgen.units import plural, shorten, show
+
+if TYPE_CHECKING:
+    from reportgen.trace import Trace
+
+TITLE = "Architecture"
+MOST_BARS = 20
+
+
+def architecture(experiment: Experiment, options: Options) -> Section:
+    """Layers as a tree and a picture; parameters, FLOPs and activation memory."""
+    if experiment.model is None:
+        return Section(name="architecture", title=TITLE, status="empty", reason="no model was given")
+    from reportgen.trace import picture, table, trace
+    from reportgen.trace.findings import findings
+    from reportgen.trace.torchinfo_text import torchinfo_blocks
+
+    options.step("trace", 0, 4)
+    seen = trace(experiment.model, experiment.example)
+    options.step("picture", 1, 4)
+    graph = picture(seen)
+    options.step("table", 2, 4)
+    problems, found = _problems(experiment, seen)
+    blocks: list[Block] = [*problems, _totals(seen)]
+    blocks.append(graph if graph is not None else _no_picture(seen))
+    blocks.append(table(seen))
+    blocks += _bars(seen)
+    options.step("torchinfo", 3, 4)
+    blocks += torchinfo_blocks(seen, experiment.model, experiment.example, seed=options.seed)
+    found += findings(seen, experiment.model, task=experiment.task)
+    return Section(
+        name="architecture",
+        title=TITLE,
+        summary=_summary(seen),
+        blocks=tuple(blocks),
+        findings=tuple(found),
+    )
+
+
+def _problems(experiment: Experiment, seen: Trace) -> tuple[list[Block], list[Finding]]:
+    """What stopped the forward pass, named with its layer."""
+    problem = experiment.forward_problem
+    if problem is None and not seen.error:
+        return [], []
+    where = ""
+    if seen.error_path is not None:
+        layer = seen.by_path[seen.error_path]
+        name = (
+            f"{shorten(layer.path, 80)} ({shorten(layer.type, 40)})"
+            if layer.path
+            else f"{layer.type}.forward"
+        )
+        where = f" in {name}"
+    severity: Severity = "serious"
+    message, hint = seen.error, ""
+    text = f"The forward pass raised{where}: {shorten(seen.error or str(problem), 200)}"
+    if problem is not None:
+        message, hint = str(problem), problem.hint
+    else:
+        severity, text = "warning", f"The model runs, but its trace ended{where}: {shorten(seen.error, 200)}"
+    message = f"{message.rstrip('.')}; raised{where}." if where else message
+    block = Failure(
+        id="failure",
+        title="The forward pass did not end",
+        error=(seen.error or "InputError").partition(":")[0],
+        message=message,
+        hint=hint,
+    )
+    finding = Finding(
+        severity=severity,
+        message=text,
+        rule="one forward pass on one sample runs to its end",
+        evidence="architecture/failure",
+    )
+    return [block], [finding]
+
+
+def _no_picture(seen: Trace) -> Text:
+    return Text(
+        id="graph", title="The model as a graph", text=f"There is no picture: {'; '.join(seen.failures)}."
+    )
+
+
+def _totals(seen: Trace) -> Facts:
+    from reportgen.trace.capture import NAMES
+
+    totals = seen.totals
+    more = []
+    if totals.lazy:
+        more.append(f"{plural(totals.lazy, 'lazy parameter')} without a shape yet left out")
+    if totals.packed:
+        more.append(f"{totals.packed:,} packed weights of quantized layers left out")
+    dtypes = dict.fromkeys(w.dtype for layer in seen.layers if layer.registered for w in layer.own)
+    share = f"{show(totals.trainable / totals.parameters, 'share')} of all" if totals.parameters else ""
+    facts = (
+        Fact(
+            label="Parameters",
+            value=totals.parameters,
+            unit="exact",
+            note="; ".join(["each counted once", *more]),
+        ),
+        Fact(label="Trainable parameters", value=totals.trainable, unit="exact", note=share),
+        Fact(
+            label="Buffers",
+            value=totals.buffers,
+            unit="exact",
+            note="values saved or kept beside the parameters",
+        ),
+        Fact(
+            label="Size on disk",
+            value=totals.bytes,
+            unit="bytes",
+            note=f"of the state dict, {' and '.join(dtypes)}" if dtypes else "",
+        ),
+        _flops(seen),
+        _memory(seen),
+        Fact(label="Captured with", value=NAMES[seen.how], note=_how(seen)),
+    )
+    return Facts(id="totals", title="Totals", facts=facts)
+
+
+def _unknown(seen: Trace) -> str:
+    return seen.error or "; ".join(seen.failures)
+
+
+def _flops(seen: Trace) -> Fact:
+    from reportgen.trace.table import per_sample
+
+    if not seen.complete:
+        return Fact(label="FLOPs a sample", value=None, unit="FLOPs", note=_unknown(seen))
+    total = seen.known + sum(count for _, count in seen.unknown)
+    note = f"known for {seen.known:,} of {plural(total, 'operation')}; 1 multiply-add = 2 FLOPs"
+    if seen.unknown:
+        missing = ", ".join(f"{shorten(name, 60)} × {count}" for name, count in seen.unknown[:5])
+        note += f"; no formula for {missing}" + (" and others" if len(seen.unknown) > 5 else "")
+    if seen.batch != 1:
+        note += f"; a batch of {seen.batch} divided by {seen.batch}"
+    value = None if seen.unknown and not seen.known else per_sample(seen.flops, seen)
+    return Fact(label="FLOPs a sample", value=value, unit="FLOPs", note=note)
+
+
+def _memory(seen: Trace) -> Fact:
+    from reportgen.trace.table import per_sample
+
+    label = "Activation memory a sample"
+    if seen.peak is None:
+        return Fact(label=label, value=None, unit="bytes", note=_unknown(seen))
+    note = "peak, each tensor freed after its last use; without weights, inputs and what kernels use inside"
+    return Fact(label=label, value=per_sample(seen.peak, seen), unit="bytes", note=note)
+
+
+def _how(seen: Trace) -> str:
+    """What it was run on, and why the ways before this one did not do."""
+    ways = {
+        "fake": "shapes only: nothing was computed",
+        "meta": "the model has no values, only shapes",
+        "real": "without gradients, in eval mode",
+        "static": "nothing was run",
+    }
+    parts = [ways[seen.how], *([seen.inputs] if seen.inputs else []), *seen.failures]
+    return "; ".join(parts)
+
+
+def _bars(seen: Trace) -> list[Block]:
+    """Parameters and FLOPs of the blocks at the top, the largest first."""
+    top = _top(seen)
+    names = [_short(path, top) for path in _inner(seen, top)]
+    sizes = [seen.parameters_by_path[path] for path in _inner(seen, top)]
+    own = sum(weight.numel or 0 for weight in seen.by_path[top].own)
+    caption = f"The {plural(len(names), 'block')} of {shorten(top, 60) if top else 'the model'}; each parameter once."
+    blocks = [_ranked("parameters-by-block", "Parameters by block", names, sizes, own, "params", caption)]
+    if seen.complete and seen.batch:
+        flops = [seen.flops_by_path[path] / seen.batch for path in _inner(seen, top)]
+        rest = seen.flops_by_path[top] / seen.batch - sum(flops)
+        caption = (
+            "A sample; 1 multiply-add = 2 FLOPs; elementwise work, normalisation and pooling count as 0."
+        )
+        blocks.append(_ranked("flops-by-block", "FLOPs by block", names, flops, rest, "FLOPs", caption))
+    return [block for block in blocks if block is not None]
+
+
+def _inner(seen: Trace, path: str) -> list[str]:
+    return [
+        one.path
+        for one in seen.layers
+        if one.path and one.parent == path and one.registered and not one.alias_of
+    ]
+
+
+def _top(seen: Trace) -> str:
+    """The model, or where all of it is one layer, the first inside that has several."""
+    path = ""
+    while len(inner := _inner(seen, path)) == 1 and not seen.by_path[path].own:
+        if not _inner(seen, inner[0]):
+            break
+        path = inner[0]
+    return path
+
+
+def _short(path: str, top: str) -> str:
+    return shorten(path.removeprefix(f"{top}.") if top else path, 60)
+
+
+def _ranked(
+    identifier: str,
+    title: str,
+    names: Sequence[str],
+    values: Sequence[float],
+    own: float,
+    unit: str,
+    caption: str,
+) -> Bars | None:
+    pairs = [(name, value) for name, value in zip(names, values, strict=True) if value]
+    if own > 0:
+        pairs.append(("outside these blocks", own))
+    if len(pairs) < 2:
+        return None
+    pairs.sort(key=lambda pair: -pair[1])
+    if len(pairs) > MOST_BARS:
+        rest = pairs[MOST_BARS - 1 :]
+        pairs = [*pairs[: MOST_BARS - 1], (f"{len(rest)} others", sum(value for _, value in rest))]
+    labels, sizes = zip(*pairs, strict=True)
+    return Bars(id=identifier, title=title, labels=labels, values=sizes, unit=unit, caption=caption)
+
+
+def _summary(seen: Trace) -> str:
+    layers = sum(1 for layer in seen.layers if layer.leaf and not layer.alias_of)
+    name = shorten(seen.layers[0].type, 60)
+    text = f"{name}: {show(seen.totals.parameters, 'count')} parameters in {plural(layers, 'layer')}"
+    flops = _flops(seen)
+    if flops.value is None:
+        return f"{text}; FLOPs unknown."
+    return f"{text}, {'at least ' if seen.unknown else ''}{show(flops.value, 'FLOPs')} a sample."

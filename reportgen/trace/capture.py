@@ -1,0 +1,207 @@
+"""trace(model, inputs): one trace of a model, by the gentlest way that works."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from reportgen.data import Inputs
+from reportgen.errors import one_line
+from reportgen.trace.layers import Catalogue, catalogue
+from reportgen.trace.recorder import Recorder
+from reportgen.trace.steps import How, Trace
+from reportgen.trace.tensors import tensors_in
+
+
+def trace(model: nn.Module, inputs: Inputs | None = None) -> Trace:
+    """Look at a model: its layers, and what one forward pass of them does.
+
+    Tried in this order: fake tensors (nothing is computed, no weight is read; meta tensors where the
+    model is on the meta device), one real forward pass without gradients, and the layers alone. The
+    model runs in the mode it is in (call `eval()` first) and comes out as it went in; values that a
+    real forward pass writes into buffers are the caller's to restore (`guard.untouched`).
+
+    Parameters
+    ----------
+    model
+        Any module. A `torch.compile`d one is looked at uncompiled.
+    inputs
+        What to call it with, batch first. None: the layers alone.
+
+    """
+    model = getattr(model, "_orig_mod", model)
+    known = catalogue(model)
+    if inputs is None or not inputs.tensors:
+        return Trace(layers=known.layers, failures=("no input was given, so nothing was run",))
+    failures: list[str] = []
+    recorder, how, error = None, _ways(known, inputs)[0], None
+    for how in _ways(known, inputs):
+        mode = _fake_mode() if how == "fake" else None
+        recorder = Recorder(known, _Stand(mode) if mode is not None else None)
+        try:
+            with _surroundings(model):
+                _run(recorder, model, inputs, mode)
+        except Exception as problem:  # noqa: BLE001 - a stranger's forward pass may raise anything
+            error = problem
+            failures.append(f"{NAMES[how]}: {one_line(problem)}")
+        else:
+            error = None
+            break
+    assert recorder is not None
+    return _finished(known, recorder, inputs, how, failures, error)
+
+
+NAMES: dict[How, str] = {
+    "fake": "fake tensors",
+    "meta": "meta tensors",
+    "real": "one real forward pass",
+    "static": "static table",
+}
+
+
+def _ways(known: Catalogue, inputs: Inputs) -> tuple[How, ...]:
+    everything = [*known.tensors.values(), *inputs.tensors]
+    return ("meta",) if all(tensor.is_meta for tensor in everything) else ("fake", "real")
+
+
+def _finished(
+    known: Catalogue,
+    recorder: Recorder,
+    inputs: Inputs,
+    how: How,
+    failures: list[str],
+    error: Exception | None,
+) -> Trace:
+    failed = recorder.failed
+    return Trace(
+        layers=known.layers,
+        how=how,
+        failures=tuple(failures),
+        error="" if error is None else one_line(error),
+        error_path=failed[1] if error is not None and failed is not None and failed[0] is error else None,
+        inputs=inputs.describe(),
+        batch=inputs.size,
+        steps=tuple(recorder.steps),
+        links=tuple(recorder.links),
+        known=recorder.known,
+        unknown=tuple(sorted(recorder.unknown.items())),
+        peak=None if error is not None else recorder.memory.peak,
+        used=frozenset(recorder.used),
+    )
+
+
+def _fake_mode() -> Any:
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    return FakeTensorMode(allow_non_fake_inputs=True)
+
+
+class _Stand:
+    """Fake stand-ins for real tensors, the same one each time; far quicker than the mode's own."""
+
+    def __init__(self, mode: Any) -> None:
+        self._mode = mode
+        self._known: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
+        if self._mode.is_our_fake(tensor):
+            return tensor
+        if id(tensor) not in self._known:
+            self._known[id(tensor)] = (tensor, self._make(tensor))
+        return self._known[id(tensor)][1]
+
+    def _make(self, tensor: torch.Tensor) -> torch.Tensor:
+        if (
+            type(tensor) not in (torch.Tensor, nn.Parameter)
+            or tensor.layout != torch.strided
+            or tensor.is_quantized
+        ):
+            return self._mode.from_tensor(tensor)
+        with self._mode:
+            shape, stride = tensor.shape, tensor.stride()
+            return torch.empty_strided(shape, stride, dtype=tensor.dtype, device=tensor.device)
+
+
+def _run(recorder: Recorder, model: nn.Module, inputs: Inputs, mode: Any) -> None:
+    names = _names(model, inputs)
+    # Copies of real inputs: a forward pass may write into them.
+    own = inputs.map(lambda t: t.detach().clone() if mode is None else mode.from_tensor(t))
+    with mode if mode is not None else contextlib.nullcontext():
+        recorder.run(model, own.args, own.kwargs, names)
+
+
+def _names(model: nn.Module, inputs: Inputs) -> list[str]:
+    """The tensors of the call by the names of the parameters of `forward`."""
+    try:
+        declared = [
+            p.name for p in inspect.signature(model.forward).parameters.values() if p.kind < p.VAR_POSITIONAL
+        ]
+    except (TypeError, ValueError):
+        declared = []
+    names = []
+    for number, value in enumerate(inputs.args):
+        name = declared[number] if number < len(declared) else f"input {number + 1}"
+        names += [f"{name}{_inner(place)}" for place, _ in tensors_in(value)]
+    for key, value in inputs.kwargs.items():
+        names += [f"{key}{_inner(place)}" for place, _ in tensors_in(value)]
+    return names
+
+
+def _inner(place: str) -> str:
+    return place if not place or place.startswith("[") else f".{place}"
+
+
+@contextlib.contextmanager
+def _surroundings(model: nn.Module) -> Iterator[None]:
+    """No gradients, no warnings, nothing compiled, and what the pass stores on a module goes again."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_attributes_kept(model))
+        stack.enter_context(torch.no_grad())
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        stack.enter_context(_silent("torch._subclasses.fake_tensor"))
+        if "torch._dynamo" in sys.modules:
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        yield
+
+
+@contextlib.contextmanager
+def _silent(name: str) -> Iterator[None]:
+    """Fake tensors log a traceback where a forward pass raises, which the report tells by itself."""
+    logger = logging.getLogger(name)
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
+
+
+@contextlib.contextmanager
+def _attributes_kept(model: nn.Module) -> Iterator[None]:
+    """A cached mask, a counter: left behind as a fake tensor, it would break every later forward pass."""
+    before: list[tuple[dict[str, Any], dict[str, Any], list[tuple[Any, Any]]]] = []
+    for module in model.modules():
+        if not isinstance(module, torch.jit.ScriptModule):
+            now = vars(module)
+            held = [(value, value.copy()) for value in now.values() if isinstance(value, dict | list | set)]
+            before.append((now, dict(now), held))
+    try:
+        yield
+    finally:
+        for now, then, held in before:
+            now.clear()
+            now.update(then)
+            for value, copy in held:
+                if isinstance(value, list):
+                    value[:] = copy
+                else:
+                    value.clear()
+                    value.update(copy)

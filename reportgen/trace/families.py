@@ -1,0 +1,131 @@
+"""What kind of layer a module or operation is, and its settings in a few words."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from reportgen.units import shorten
+
+# Tried in order: the first whose pattern is found in the class's name.
+_TYPES = (
+    ("dropout", r"dropout|droppath|stochasticdepth"),
+    ("embedding", r"embed"),
+    ("attention", r"attention|attn"),
+    ("norm", r"norm(?!al)|^lrn$"),
+    ("pool", r"pool"),
+    ("recurrent", r"lstm|gru|rnn"),
+    ("conv", r"conv"),
+    ("linear", r"linear|dense|^mlp$|^fc$"),
+    ("activation", r"relu|gelu|silu|swish|mish|elu|sigmoid|tanh|softmax|softmin|softplus|softsign|shrink|"
+                   r"hardtanh|threshold|activation|^glu$|^act$"),
+    ("shape", r"flatten|reshape|permute|identity|upsample|pad|shuffle|fold|concat|^cat$|^view$"),
+    ("arithmetic", r"^add|^mul|floatfunctional|bilinear"),
+)  # fmt: skip
+_OPERATIONS = (
+    ("dropout", r"dropout"),
+    ("embedding", r"embedding"),
+    ("attention", r"attention"),
+    ("norm", r"norm"),
+    ("pool", r"pool"),
+    ("recurrent", r"lstm|gru|rnn"),
+    ("conv", r"conv"),
+    ("linear", r"^linear$|^addmm$"),
+    ("activation", r"relu|gelu|silu|mish|elu|sigmoid|tanh|softmax|softplus|softsign|hardshrink|glu"),
+    ("arithmetic", r"add|sub|mul|div|matmul|^mm|bmm|einsum|pow|sqrt|exp|log|mean|sum|max|min|neg|abs|sin|cos|"
+                   r"dot|clamp|where|cum|prod|var|std"),
+    ("shape", r"cat|stack|view|reshape|flatten|permute|transpose|index|select|pad|interpolate|upsample|repeat|"
+              r"expand|chunk|split|gather|roll|clone|contiguous|copy|shuffle|unfold|fold|assign|slice"),
+)  # fmt: skip
+_SAME = {
+    "radd": "add", "iadd": "add", "rsub": "sub", "isub": "sub", "rmul": "mul", "imul": "mul",
+    "truediv": "div", "rtruediv": "div", "itruediv": "div", "rmatmul": "matmul", "imatmul": "matmul",
+    "rpow": "pow", "ipow": "pow", "getitem": "index", "setitem": "assign", "concat": "cat",
+    "concatenate": "cat", "multi_head_attention_forward": "attention", "scaled_dot_product_attention": "attention",
+}  # fmt: skip
+
+
+def operation_name(name: str) -> str:
+    """`add` for `__radd__`, `add_` and `__iadd__`; a kernel's namespace is left out."""
+    bare = name.split("::")[-1].split(".")[0].strip("_")
+    return _SAME.get(bare, bare) or "operation"
+
+
+def module_family(kind: str) -> str:
+    """The family of a class by its name."""
+    return _first(_TYPES, kind)
+
+
+def operation_family(name: str) -> str:
+    """The family of an operation by its name."""
+    return _first(_OPERATIONS, name)
+
+
+def _first(families: tuple[tuple[str, str], ...], name: str) -> str:
+    lowered = name[:200].lower()
+    return next((family for family, pattern in families if re.search(pattern, lowered)), "other")
+
+
+def settings(module: Any, kind: str) -> str:
+    """Kernel, stride, width, heads: what tells one layer of a class from another."""
+    try:
+        known = _known(module, kind.removeprefix("Parametrized"))
+        # A scripted module says nothing but its class's name.
+        return known or ("" if hasattr(module, "original_name") else shorten(module.extra_repr(), 80))
+    except Exception:  # noqa: BLE001 - a stranger's extra_repr may raise anything
+        return ""
+
+
+def _known(module: Any, kind: str) -> str:
+    if kind.startswith(("Conv", "LazyConv")) and hasattr(module, "kernel_size"):
+        return _conv(module)
+    if kind in ("Linear", "NonDynamicallyQuantizableLinear"):
+        return f"{module.in_features}→{module.out_features}"
+    if "Pool" in kind and hasattr(module, "kernel_size"):
+        return f"kernel {_same(module.kernel_size)}, stride {_same(module.stride)}"
+    if kind.startswith("Adaptive"):
+        return f"to {_same(module.output_size)}"
+    if kind == "MultiheadAttention":
+        return f"{_many(module.num_heads, 'head')}, width {module.embed_dim}"
+    if kind in ("LSTM", "GRU", "RNN"):
+        parts = [f"{module.input_size}→{module.hidden_size}", _many(module.num_layers, "layer")]
+        return ", ".join([*parts, *(["both directions"] if module.bidirectional else [])])
+    if kind in ("Embedding", "EmbeddingBag"):
+        return f"{module.num_embeddings}×{module.embedding_dim}"
+    if kind.startswith("BatchNorm"):
+        return str(module.num_features)
+    if kind in ("LayerNorm", "RMSNorm"):
+        return "×".join(map(str, module.normalized_shape))
+    if kind == "GroupNorm":
+        return f"{_many(module.num_groups, 'group')}, {_many(module.num_channels, 'channel')}"
+    if kind.startswith("Dropout"):
+        return f"p {module.p:g}"
+    return ""
+
+
+def _conv(module: Any) -> str:
+    parts = [f"{module.in_channels}→{module.out_channels}", _size(module.kernel_size)]
+    for name, usual in (("stride", 1), ("padding", 0), ("dilation", 1), ("groups", 1)):
+        value = getattr(module, name)
+        if isinstance(value, str) or any(
+            one != usual for one in (value if isinstance(value, tuple) else (value,))
+        ):
+            parts.append(f"{name} {_same(value)}")
+    return ", ".join(parts)
+
+
+def _size(value: Any) -> str:
+    """`3×3` for a kernel of (3, 3)."""
+    if not isinstance(value, tuple | list):
+        return str(value)
+    return "×".join(map(str, value))
+
+
+def _same(value: Any) -> str:
+    """`2` for (2, 2)."""
+    alike = isinstance(value, tuple | list) and len(set(value)) == 1
+    return str(value[0]) if alike else _size(value)
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

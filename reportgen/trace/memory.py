@@ -1,0 +1,71 @@
+"""How much memory a forward pass needs at one time, from the kernels it ran."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass
+class _Block:
+    bytes: int
+    made: int
+    last: int
+
+
+class Memory:
+    """Storages by the kernel that made them and the last one that used them.
+
+    Inputs and weights are left out, and so is what kernels use inside (workspaces).
+    """
+
+    def __init__(self, key: Callable[[torch.Tensor], int | None]) -> None:
+        self._key = key
+        self._blocks: dict[int, _Block] = {}
+        self._foreign: set[int] = set()
+        self._clock = 0
+
+    def ignore(self, tensor: torch.Tensor) -> None:
+        """This one was there before."""
+        key = self._key(tensor)
+        if key is not None:
+            self._foreign.add(key)
+
+    def keep(self, tensor: torch.Tensor) -> None:
+        """This one is an output and lives to the end."""
+        block = self._blocks.get(self._key(tensor) or 0)
+        if block is not None:
+            block.last = self._clock + 1
+
+    def kernel(self, given: list[torch.Tensor], made: list[torch.Tensor], *, aliased: bool) -> None:
+        """A kernel read `given` and returned `made`, which are views of `given` where `aliased`."""
+        self._clock += 1
+        for tensor in given:
+            key = self._key(tensor)
+            if key in self._blocks:
+                self._blocks[key].last = self._clock
+            elif key is not None:
+                self._foreign.add(key)
+        for tensor in made:
+            key = self._key(tensor)
+            if key is None or key in self._blocks or key in self._foreign:
+                continue
+            if aliased:
+                self._foreign.add(key)
+            else:
+                self._blocks[key] = _Block(tensor.untyped_storage().nbytes(), self._clock, self._clock)
+
+    @property
+    def peak(self) -> int:
+        """The most bytes that are needed at one kernel, when each block is freed after its last use."""
+        change = [0] * (self._clock + 3)
+        for block in self._blocks.values():
+            change[block.made] += block.bytes
+            change[block.last + 1] -= block.bytes
+        most = now = 0
+        for difference in change:
+            now += difference
+            most = max(most, now)
+        return most

@@ -1,0 +1,72 @@
+"""The layers of a model as they stand."""
+
+from __future__ import annotations
+
+import torch
+from architectures import TiedHead
+from torch import nn
+
+from reportgen.trace.layers import catalogue
+from reportgen.trace.steps import Trace
+
+
+def totals(model: nn.Module) -> Trace:
+    return Trace(layers=catalogue(model).layers)
+
+
+def test_tied_weights_count_once_and_a_parameter_of_the_root_counts() -> None:
+    model = TiedHead()
+    seen = totals(model)
+    unique = {id(p): p.numel() for p in model.parameters()}
+    assert seen.totals.parameters == sum(unique.values()) == 343_041
+    tied = [weight for layer in seen.layers for weight in layer.weights if weight.tied_to]
+    assert [(weight.name, weight.tied_to) for weight in tied] == [("head.weight", "embed.weight")]
+
+
+def test_module_under_two_names_is_listed_twice_and_counted_once() -> None:
+    shared = nn.Linear(3, 3)
+    model = nn.ModuleDict({"a": shared, "b": nn.Sequential(shared, nn.ReLU())})
+    seen = totals(model)
+    assert [(layer.path, layer.alias_of) for layer in seen.layers if layer.alias_of] == [("b.0", "a")]
+    assert seen.parameters_by_path == {"": 12, "a": 12, "b": 0, "b.0": 0, "b.1": 0}
+
+
+def test_module_that_holds_itself_ends() -> None:
+    model = nn.Linear(2, 2)
+    model.me = model
+    assert [layer.path for layer in totals(model).layers] == ["", "me"]
+
+
+def test_size_is_that_of_the_state_dict_in_its_dtypes() -> None:
+    model = nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5)).half()
+    model.register_buffer("table", torch.zeros(7), persistent=False)
+    seen = totals(model)
+    assert seen.totals.bytes == sum(t.numel() * t.element_size() for t in model.state_dict().values())
+    assert seen.totals.buffers == 5 + 5 + 1 + 7
+
+
+def test_lazy_parameters_are_unknown_and_not_zero() -> None:
+    seen = totals(nn.Sequential(nn.LazyLinear(3), nn.Linear(3, 2)))
+    assert seen.totals.lazy == 2
+    assert seen.totals.parameters == 8
+    assert [weight.numel for weight in seen.by_path["0"].weights] == [None, None]
+
+
+def test_quantized_weights_are_read_from_where_they_are_packed() -> None:
+    seen = totals(torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(6, 4)), dtype=torch.qint8))
+    assert (seen.totals.parameters, seen.totals.packed, seen.by_path["0"].quantized) == (0, 6 * 4 + 4, True)
+
+
+def test_hierarchy_of_a_thousand_levels_is_walked() -> None:
+    model: nn.Module = nn.Linear(1, 1)
+    for _ in range(1500):
+        model = nn.Sequential(model)
+    assert len(catalogue(model).layers) == 1501
+
+
+def test_a_layer_whose_extra_repr_raises_is_listed_all_the_same() -> None:
+    class Rude(nn.Module):
+        def extra_repr(self) -> str:
+            raise RuntimeError
+
+    assert totals(nn.Sequential(Rude())).by_path["0"].type == "Rude"
