@@ -1,0 +1,7 @@
+"""Reports read back out of the files they were saved to."""
+
+from __future__ import annotations
+
+from reportgen.archive.load import ReportFileError, load
+
+__all__ = ["ReportFileError", "load"]

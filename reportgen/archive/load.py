@@ -1,0 +1,123 @@
+"""A Report out of an HTML page, a PDF or a JSON file; what is read is data and nothing else."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import logging
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from reportgen.report import Report
+
+LARGEST = 128 * 1024 * 1024
+_DATA = re.compile(rb'<script\b([^>]*\bid="reportgen-data"[^>]*)>(.*?)</script\s*>', re.DOTALL)
+
+
+class ReportFileError(ValueError):
+    """The file holds no report that can be read here; the message says in one line why."""
+
+
+def load(path: str | Path) -> Report:
+    """The report saved at `path`, by its suffix: .html, .pdf or .json.
+
+    Raises ReportFileError (a ValueError) where there is none in it, it is damaged, or it was written by a
+    newer version; OSError where the file can't be read.
+    """
+    target = Path(path)
+    readers = {".html": _html, ".htm": _html, ".pdf": _pdf, ".json": _json}
+    reader = readers.get(target.suffix.lower())
+    if reader is None:
+        raise ReportFileError(f"can't read {target.name!r}: the suffix must be one of .html, .pdf, .json")
+    if target.stat().st_size > 4 * LARGEST:
+        raise ReportFileError(f"{target.name!r} is larger than {4 * LARGEST // 2**20} MiB: no report is")
+    return _parsed(reader(target), target)
+
+
+def _json(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def _html(path: Path) -> bytes:
+    found = _DATA.search(path.read_bytes())
+    if found is None:
+        raise ReportFileError(f"{path.name!r} is no report: it holds no data block of reportgen's")
+    if b'"application/json"' in found[1]:
+        return found[2]
+    if b'"application/gzip+base64"' not in found[1]:
+        raise ReportFileError(f"{path.name!r} is damaged: its data block is of an unknown type")
+    try:
+        packed = base64.b64decode(found[2].strip(), validate=True)
+        return _unpacked(packed, path)
+    except (binascii.Error, zlib.error) as error:
+        raise ReportFileError(f"{path.name!r} is damaged: its data does not unpack ({error})") from None
+
+
+def _unpacked(packed: bytes, path: Path) -> bytes:
+    """Gunzipped, and never more than a report can be: a bomb stops there."""
+    stream = zlib.decompressobj(wbits=31)
+    content = stream.decompress(packed, LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ReportFileError(
+            f"{path.name!r} is damaged: its data unpacks to more than {LARGEST // 2**20} MiB"
+        )
+    if not stream.eof:
+        raise ReportFileError(f"{path.name!r} is damaged: its data ends too early")
+    return content
+
+
+def _pdf(path: Path) -> bytes:
+    import pypdf
+    from pypdf.errors import PyPdfError
+
+    try:
+        with _quiet(), pypdf.PdfReader(path) as reader:
+            for file in reader.attachment_list:
+                if file.name == "report.json":
+                    return file.content
+    except (PyPdfError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise ReportFileError(
+            f"{path.name!r} is damaged or no PDF: {_line(str(error)) or type(error).__name__}"
+        ) from None
+    raise ReportFileError(f"{path.name!r} is no report: no report.json is attached to it")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without pypdf's remarks on the file: ours is the one line that counts."""
+    logger = logging.getLogger("pypdf")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _parsed(content: bytes, path: Path) -> Report:
+    try:
+        return Report.from_json(content)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False)
+    for problem in problems:
+        given, known = problem["input"], Report.model_fields["schema_version"].default
+        if problem["loc"] == ("schema_version",) and isinstance(given, int) and given > known:
+            raise ReportFileError(
+                f"{path.name!r} is a report of schema version {given}; this reportgen reads up to {known}: "
+                "install a newer one"
+            )
+    first = problems[0]
+    where = ".".join(str(part) for part in first["loc"]) or "the whole"
+    what = "is no JSON" if first["type"] == "json_invalid" else "is no report"
+    raise ReportFileError(f"{path.name!r} {what}: {where}: {_line(first['msg'])}")
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:300]

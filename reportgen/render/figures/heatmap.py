@@ -1,0 +1,157 @@
+"""A matrix of numbers: confusion, correlations, weights."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from reportgen.render.figures import style
+from reportgen.render.figures.base import Columns, Palette, evenly
+from reportgen.report import Heatmap
+from reportgen.units import shorten, show
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_WRITTEN, _LABELLED = 12, 40
+
+
+def draw(block: Heatmap, palette: Palette) -> Figure:
+    """Cells on one scale, with their numbers where there is room; large ones as a raster."""
+    rows, columns = len(block.row_labels), len(block.column_labels)
+    side = min(0.34, max(0.24, 3.4 / max(rows, columns, 1)))
+    across, down = _extent(rows, columns, side)
+    names = max((len(shorten(label, 18)) for label in block.row_labels), default=0)
+    figure, axes = style.canvas(min(6.6, across + 1.1 + 0.065 * names), down + 0.75 + _slant(block))
+    if not rows or not columns:
+        axes.set_axis_off()
+        return figure
+    low, high = _range(block)
+    colours = style.DIVERGING if block.scale == "diverging" else style.SEQUENTIAL
+    mesh = _mesh(axes, block, colours, (low, high), rows * columns > palette.vector)
+    axes.set_aspect("equal" if max(rows, columns) <= 4 * min(rows, columns) else "auto")
+    axes.invert_yaxis()
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    _ticks(axes, block)
+    if max(rows, columns) <= _WRITTEN:
+        _write(axes, block, low, high)
+    bar = figure.colorbar(mesh, ax=axes, shrink=0.6, aspect=18, pad=0.02, ticks=_bar_ticks(low, high))
+    style.plain_bar(bar)
+    bar.ax.yaxis.set_major_formatter(lambda value, _: show(_whole(float(value)), block.unit))
+    return figure
+
+
+def _extent(rows: int, columns: int, side: float) -> tuple[float, float]:
+    """Inches across and down, no larger than the column."""
+    return min(4.6, max(1.0, columns * side)), min(4.6, max(0.6, rows * side))
+
+
+def _slant(block: Heatmap) -> float:
+    longest = max((len(shorten(label, 14)) for label in block.column_labels), default=0)
+    return 0.06 * longest if longest > 3 else 0.0
+
+
+def _range(block: Heatmap) -> tuple[float, float]:
+    finite = [value for row in block.values for value in row if math.isfinite(value)]
+    if block.scale == "diverging":
+        top = max((abs(value) for value in finite), default=0.0) or 1.0
+        return -top, top
+    low, high = min([0.0, *finite]), max(finite, default=1.0)
+    if min(finite, default=0.0) > 0.5 * high > 0:
+        low = min(finite)
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def _mesh(
+    axes: Axes, block: Heatmap, colours: tuple[str, ...], ends: tuple[float, float], large: bool
+) -> Any:
+    import numpy as np
+    from matplotlib.colors import ListedColormap
+
+    values = np.ma.masked_invalid(np.array(block.values, dtype=float))
+    return axes.pcolormesh(
+        values, cmap=ListedColormap(list(colours)), vmin=ends[0], vmax=ends[1], rasterized=large,
+        edgecolors="none" if large else style.SURFACE, linewidth=0 if large else 0.8,
+    )  # fmt: skip
+
+
+def _ticks(axes: Axes, block: Heatmap) -> None:
+    rows, columns = len(block.row_labels), len(block.column_labels)
+    down, across = evenly(range(rows), _LABELLED), evenly(range(columns), _LABELLED)
+    slanted = _slant(block) > 0
+    axes.set_yticks([at + 0.5 for at in down], [shorten(block.row_labels[at], 18) for at in down])
+    axes.set_xticks(
+        [at + 0.5 for at in across],
+        [shorten(block.column_labels[at], 14) for at in across],
+        rotation=90 if slanted else 0,
+    )
+    size = 8 if max(rows, columns) <= 20 else 6
+    axes.tick_params(length=0, labelsize=size, labelcolor=style.INK)
+    axes.set_ylabel(shorten(block.row_title, 40))
+    axes.set_xlabel(shorten(block.column_title, 40))
+
+
+def _bar_ticks(low: float, high: float) -> list[float]:
+    middle = (low + high) / 2
+    return [low, float(round(middle)) if high == int(high) and high - low > 2 else middle, high]
+
+
+def _whole(value: float) -> int | float:
+    return int(value) if value == int(value) else value
+
+
+def _write(axes: Axes, block: Heatmap, low: float, high: float) -> None:
+    """The number in each cell, dark on light and light on dark."""
+    for down, row in enumerate(block.values):
+        for across, value in enumerate(row):
+            if not math.isfinite(value) or (value == 0 and block.scale == "sequential"):
+                continue
+            place = (value - low) / (high - low)
+            strong = place > 0.55 if block.scale == "sequential" else abs(place - 0.5) > 0.3
+            axes.text(across + 0.5, down + 0.5, _brief(value, block.unit), ha="center", va="center",
+                      fontsize=7, color=style.SURFACE if strong else style.INK)  # fmt: skip
+
+
+def _brief(value: float, unit: str) -> str:
+    if unit == "share":
+        return f"{100 * value:.0f}".replace("-", "−")
+    return f"{value:.0f}" if value == int(value) else f"{value:.2g}".replace("-", "−")
+
+
+def describe(block: Heatmap) -> str:
+    """What is seen: the size, the range, where the extremes are."""
+    cells = [
+        (value, block.row_labels[down], block.column_labels[across])
+        for down, row in enumerate(block.values)
+        for across, value in enumerate(row)
+        if math.isfinite(value)
+    ]
+    said = f"Heat map, {len(block.row_labels)} rows ({block.row_title or 'rows'}) by "
+    said += f"{len(block.column_labels)} columns ({block.column_title or 'columns'})"
+    if not cells:
+        return f"{said}, no finite value."
+    high, low = max(cells, key=lambda cell: cell[0]), min(cells, key=lambda cell: cell[0])
+    return f"{said}: {_place('highest', high, block.unit)}, {_place('lowest', low, block.unit)}."
+
+
+def _place(what: str, cell: tuple[float, str, str], unit: str) -> str:
+    return f"{what} {show(_whole(cell[0]), unit)} at {shorten(cell[1], 30)} / {shorten(cell[2], 30)}"
+
+
+def table(block: Heatmap, limit: int) -> Columns:
+    """The matrix, its rows and columns thinned to `limit`."""
+    across = evenly(range(len(block.column_labels)), limit)
+    down = evenly(range(len(block.row_labels)), limit)
+    corner = " / ".join(part for part in (block.row_title, block.column_title) if part)
+    names = [corner, *(block.column_labels[at] for at in across)]
+    rows = [
+        [block.row_labels[at], *(show(_number(block.values[at][to]), block.unit) for to in across)]
+        for at in down
+    ]
+    return Columns(names, rows, len(block.row_labels))
+
+
+def _number(value: float) -> int | float:
+    return _whole(value) if math.isfinite(value) else value

@@ -1,0 +1,74 @@
+"""Points in a plane, drawn with seaborn: embeddings."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from reportgen.render.figures import style
+from reportgen.render.figures.base import Columns, Palette, evenly
+from reportgen.report import Scatter
+from reportgen.units import plural, shorten, show
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_SMALLER = 600
+
+
+def draw(block: Scatter, palette: Palette) -> Figure:
+    """Each group in its colour and with its marker; many points as a raster inside the vector frame."""
+    import seaborn
+
+    figure, axes = style.canvas(palette.width, 3.4)
+    shown = [at for at in range(len(block.x)) if math.isfinite(block.x[at]) and math.isfinite(block.y[at])]
+    present = sorted({block.member[at] for at in shown})
+    colours = {index: palette.member(block.groups[index])[0] for index in present}
+    markers = {index: style.MARKERS[palette.member(block.groups[index])[1] % 10] for index in present}
+    if shown:
+        members = [block.member[at] for at in shown]
+        seaborn.scatterplot(
+            x=[block.x[at] for at in shown], y=[block.y[at] for at in shown], hue=members, style=members,
+            palette=colours, markers=markers, s=16 if len(shown) <= _SMALLER else 9, linewidth=0.3,
+            edgecolor=style.SURFACE, legend=False, ax=axes, rasterized=len(shown) > palette.vector,
+        )  # fmt: skip
+    axes.grid()
+    axes.tick_params(axis="x", length=0)
+    axes.set_xlabel(shorten(block.x_label, 60))
+    axes.set_ylabel(shorten(block.y_label, 40))
+    _legend(axes, block, present, colours, markers)
+    return figure
+
+
+def _legend(
+    axes: Axes, block: Scatter, present: list[int], colours: dict[int, str], markers: dict[int, str]
+) -> None:
+    from matplotlib.lines import Line2D
+
+    if len(block.groups) < 2:
+        return
+    keys = [
+        Line2D([], [], linestyle="none", marker=markers[index], markersize=5, color=colours[index],
+               markeredgecolor=style.SURFACE, label=shorten(block.groups[index], 20))
+        for index in present[:24]
+    ]  # fmt: skip
+    axes.legend(handles=keys, loc="upper left", bbox_to_anchor=(1, 1), handletextpad=0.1, labelspacing=0.35)
+
+
+def describe(block: Scatter) -> str:
+    """What is seen: how many points, in which groups."""
+    counts = [0] * len(block.groups)
+    for index in block.member:
+        counts[index] += 1
+    groups = ", ".join(
+        f"{shorten(name, 24)} ({count})" for name, count in list(zip(block.groups, counts, strict=True))[:12]
+    )
+    return f"Scatter plot of {plural(len(block.x), 'point')}, {block.x_label} and {block.y_label}: {groups}."
+
+
+def table(block: Scatter, limit: int) -> Columns:
+    """One row a point."""
+    kept = evenly(range(len(block.x)), limit)
+    rows = [[show(block.x[at]), show(block.y[at]), block.groups[block.member[at]]] for at in kept]
+    return Columns([block.x_label, block.y_label, "group"], rows, len(block.x))

@@ -1,0 +1,220 @@
+"""A Graph block as shapes to draw: sizes from its text, places from the layout, slices for the page."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reportgen.render.figures.style import CLASSES
+from reportgen.render.layout import Box, Layout, Line, layout
+from reportgen.report import Cluster, Graph, Node
+from reportgen.units import plural, shorten
+
+MOST = 200
+_BETWEEN = 32  # pixels between two columns of a picture
+_SLACK = 70  # pixels that a cut may move to find a gap
+_COLOURS = len(CLASSES) - 1
+
+
+@dataclass(frozen=True)
+class NodeShape:
+    """A box with its words; `colour` is the number of its family's, -1 for none."""
+
+    box: Box
+    label: str
+    detail: str
+    times: str
+    badge: float
+    colour: int
+    href: str
+    title: str
+
+
+@dataclass(frozen=True)
+class FrameShape:
+    """A cluster's frame and its name."""
+
+    box: Box
+    label: str
+    wide: float
+
+
+@dataclass(frozen=True)
+class LineShape:
+    """An edge: a path, its arrow head, its label, and how far up and down it goes."""
+
+    path: str
+    arrow: str
+    label: str
+    x: float
+    y: float
+    top: float
+    bottom: float
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """All of a graph's picture, in pixels; `summary` tells the same in words."""
+
+    width: int
+    height: int
+    frames: tuple[FrameShape, ...]
+    lines: tuple[LineShape, ...]
+    nodes: tuple[NodeShape, ...]
+    families: tuple[tuple[str, int], ...]
+    summary: str
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A window of the picture, from one height down to another, and what is seen in it."""
+
+    top: int
+    height: int
+    frames: tuple[FrameShape, ...]
+    lines: tuple[LineShape, ...]
+    nodes: tuple[NodeShape, ...]
+
+
+def drawing(graph: Graph, rows: Mapping[str, str]) -> Drawing | None:
+    """The picture; `rows` says which anchor a table row's id has. None where there is too much to draw."""
+    if not graph.nodes or len(graph.nodes) > MOST or len(graph.edges) > 4 * MOST:
+        return None
+    families = _families(graph)
+    sizes = [_size(node) for node in graph.nodes]
+    labels = [shorten(edge.label, 24) for edge in graph.edges]
+    names = [_framed(cluster) for cluster in graph.clusters]
+    places = layout(
+        graph, sizes,
+        [round(_wide(label, 9.5)) + 8 if label else 0 for label in labels],
+        [round(_wide(name, 10.5)) + 4 for name in names],
+    )  # fmt: skip
+    nodes = tuple(
+        _node(node, box, dict(families).get(node.family, -1), rows)
+        for node, box in zip(graph.nodes, places.nodes, strict=True)
+    )
+    frames = tuple(
+        FrameShape(box, name, round(_wide(name, 10), 1))
+        for box, name in zip(places.clusters, names, strict=True)
+        if box is not None
+    )
+    lines = tuple(_edge(line, label) for line, label in zip(places.edges, labels, strict=True) if line)
+    width, height = _extent(places)
+    return Drawing(width, height, frames, lines, nodes, families, words(graph))
+
+
+def _extent(places: Layout) -> tuple[int, int]:
+    return math.ceil(places.width) + 2, math.ceil(places.height) + 2
+
+
+def _families(graph: Graph) -> tuple[tuple[str, int], ...]:
+    """Each family with its colour's number, in the order of the nodes; `other` and the tenth on have none."""
+    names = [name for name in dict.fromkeys(node.family for node in graph.nodes) if name not in ("", "other")]
+    return tuple((name, at if at < _COLOURS else -1) for at, name in enumerate(names))
+
+
+def _framed(cluster: Cluster) -> str:
+    return shorten(cluster.label, 34) + (f" × {cluster.times}" if cluster.times > 1 else "")
+
+
+def _size(node: Node) -> tuple[int, int]:
+    """Room for the node's words in any usual sans-serif face."""
+    widest = max(_wide(shorten(node.label, 30), 12), _wide(shorten(node.detail, 38), 9.5))
+    badge = 14 if node.times > 1 else 0
+    return round(min(250, max(84, widest + 26 + badge))), 36 if node.detail else 25
+
+
+def _wide(text: str, size: float) -> float:
+    """About how wide a text is, on the generous side."""
+    return size * sum(1.05 if unicodedata.east_asian_width(char) in "WF" else 0.585 for char in text)
+
+
+def _node(node: Node, box: Box, colour: int, rows: Mapping[str, str]) -> NodeShape:
+    times = f"× {node.times:,}" if node.times > 1 else ""
+    return NodeShape(
+        box=box,
+        label=shorten(node.label, 30),
+        detail=shorten(node.detail, 38),
+        times=times,
+        badge=round(_wide(times, 9.5) + 9, 1),
+        colour=colour,
+        href=f"#{rows[node.row]}" if node.row in rows else "",
+        title=shorten(" ".join(part for part in (node.label, node.detail, times) if part), 300),
+    )
+
+
+def _edge(line: Line, label: str) -> LineShape:
+    first, rest = line.points[0], line.points[1:]
+    path = f"M{_at(first)}" + (f"C{' '.join(_at(point) for point in rest)}" if len(rest) >= 3 else "")
+    tail = line.points[-1]
+    x, y = line.label or ((first[0] + line.tip[0]) / 2, (first[1] + line.tip[1]) / 2)
+    heights = [point[1] for point in (*line.points, line.tip)]
+    arrow = _arrow(tail, line.tip)
+    return LineShape(
+        path, arrow, label if line.label else "", round(x, 1), round(y, 1), min(heights), max(heights)
+    )
+
+
+def _at(point: tuple[float, float]) -> str:
+    return f"{point[0]:.1f},{point[1]:.1f}"
+
+
+def _arrow(tail: tuple[float, float], tip: tuple[float, float]) -> str:
+    """A small triangle from the line's end to its tip."""
+    across, down = tip[0] - tail[0], tip[1] - tail[1]
+    length = math.hypot(across, down) or 1.0
+    aside = (-down / length * 2.4, across / length * 2.4)
+    left = (tail[0] + aside[0], tail[1] + aside[1])
+    right = (tail[0] - aside[0], tail[1] - aside[1])
+    return f"M{_at(left)}L{_at(tip)}L{_at(right)}Z"
+
+
+def words(graph: Graph) -> str:
+    """The graph told in words: its own summary, or what follows what."""
+    if graph.summary:
+        return graph.summary
+    names = {node.id: shorten(node.label, 40) for node in graph.nodes}
+    flows = [f"{names[edge.source]} → {names[edge.target]}" for edge in graph.edges[:120]]
+    left = len(graph.edges) - len(flows)
+    more = f"; and {plural(left, 'more edge')}" if left > 0 else ""
+    return (
+        f"{plural(len(graph.nodes), 'node')}, {plural(len(graph.edges), 'edge')}. {'; '.join(flows)}{more}."
+    )
+
+
+def slices(picture: Drawing, room: int, tallest: int, scale: float) -> tuple[Slice, ...]:
+    """The picture in columns, read down and then to the right, where it is too tall for one.
+
+    `room`: the page's width in pixels; `tallest`: how high a column may be; `scale`: how large it is drawn.
+    """
+    beside = max(1, int(room // (picture.width * scale + _BETWEEN)))
+    count = max(1, math.ceil(picture.height / tallest))
+    aimed = tallest if count > beside else math.ceil(picture.height / count)
+    cuts = [0]
+    while picture.height - cuts[-1] > aimed + _SLACK:
+        aim = cuts[-1] + aimed
+        cuts.append(min(range(aim - _SLACK, aim + 1), key=lambda y: (_crossed(picture, y), aim - y)))
+    return tuple(
+        _window(picture, top, bottom) for top, bottom in zip(cuts, [*cuts[1:], picture.height], strict=True)
+    )
+
+
+def _window(picture: Drawing, top: int, bottom: int) -> Slice:
+    """What of the picture is seen between two heights."""
+    return Slice(
+        top=top,
+        height=bottom - top,
+        frames=tuple(frame for frame in picture.frames if frame.box.y < bottom and frame.box.bottom > top),
+        lines=tuple(line for line in picture.lines if line.top < bottom and line.bottom > top),
+        nodes=tuple(node for node in picture.nodes if node.box.y - 8 < bottom and node.box.bottom > top),
+    )
+
+
+def _crossed(picture: Drawing, y: int) -> int:
+    """How much a cut at this height would go through; a box is worse than a label."""
+    boxes = sum(node.box.y - 3 < y < node.box.bottom + 3 for node in picture.nodes)
+    labels = sum(bool(line.label) and abs(line.y - y) < 8 for line in picture.lines)
+    frames = sum(abs(frame.box.y + 9 - y) < 12 for frame in picture.frames)
+    return 10 * boxes + labels + frames

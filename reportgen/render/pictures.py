@@ -1,0 +1,174 @@
+"""Images blocks: rasters checked before anything decodes them, maps drawn late on one scale."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reportgen.render.figures.style import DIVERGING
+from reportgen.report import Images, Map, Picture, Raster
+from reportgen.units import show
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_MOST_PIXELS = 16_000_000
+_FORMATS = {"WEBP": "image/webp", "PNG": "image/png"}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One place of the grid: an image as a data URI at its size on the page, or the reason for none."""
+
+    src: str
+    width: int
+    height: int
+    alt: str
+    caption: str
+    missing: str
+    pixelated: bool
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rows of places with their titles; `scale` names the ends of the maps' common colour scale."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Shown, ...]], ...]
+    scale: tuple[str, ...]
+    scale_src: str
+
+
+def grid(block: Images, width: int) -> Grid:
+    """The block's pictures in rows, each no wider than its share of `width` CSS pixels."""
+    across = min(block.columns, max(len(block.pictures), 1))
+    room = max(28, min(150, (width - (90 if block.row_titles else 0)) // across - 12))
+    shown = [_shown(picture, at, room, block) for at, picture in enumerate(block.pictures)]
+    rows = []
+    for at in range(0, len(shown), block.columns):
+        number = at // block.columns
+        title = block.row_titles[number] if number < len(block.row_titles) else ""
+        rows.append((title, tuple(shown[at : at + block.columns])))
+    scale = _scale([picture.map for picture in block.pictures if picture.map])
+    src = _scale_strip(signed=len(scale) == 3) if scale else ""
+    return Grid(block.column_titles[: block.columns], tuple(rows), scale, src)
+
+
+def _shown(picture: Picture, at: int, room: int, block: Images) -> Shown:
+    alt = picture.alt or picture.caption or f"Picture {at + 1} of {len(block.pictures)}"
+    problem = picture.missing
+    if picture.map is None and picture.raster is None:
+        return Shown("", room, room, alt, picture.caption, problem or "no picture was kept", False)
+    try:
+        src, width, height = _drawn(picture)
+    except (ValueError, OSError) as error:
+        return Shown("", room, room, alt, picture.caption, f"this picture does not decode: {error}", False)
+    wide, high, pixelated = _fitted(width, height, room)
+    return Shown(src, wide, high, alt, picture.caption, problem, pixelated)
+
+
+def _fitted(width: int, height: int, room: int) -> tuple[int, int, bool]:
+    """Small pictures at a whole multiple of their size, large ones scaled down to the room there is."""
+    longest = max(width, height)
+    if longest <= room:
+        times = max(1, room // longest)
+        return width * times, height * times, times > 1
+    return max(1, round(width * room / longest)), max(1, round(height * room / longest)), False
+
+
+def _drawn(picture: Picture) -> tuple[str, int, int]:
+    if picture.map is None and picture.raster is not None:
+        _check(picture.raster)
+        src = f"data:{picture.raster.media_type};base64,{picture.raster.data}"
+        return src, picture.raster.width, picture.raster.height
+    assert picture.map is not None
+    pixels = _overlay(picture.map, picture.raster)
+    return _webp(pixels), pixels.shape[1], pixels.shape[0]
+
+
+def _check(raster: Raster) -> bytes:
+    """The raster's bytes, once its header says what the report says."""
+    from PIL import Image
+
+    if raster.width * raster.height > _MOST_PIXELS:
+        raise ValueError(f"{raster.width}x{raster.height} pixels are more than {_MOST_PIXELS:,}")
+    content = base64.b64decode(raster.data, validate=True)
+    with Image.open(io.BytesIO(content), formats=list(_FORMATS)) as image:
+        if (
+            image.size != (raster.width, raster.height)
+            or _FORMATS.get(str(image.format)) != raster.media_type
+        ):
+            raise ValueError(f"a {image.format} of {image.width}x{image.height}, not what is said of it")
+    return content
+
+
+def _overlay(field: Map, raster: Raster | None) -> np.ndarray:
+    """The map on its scale; over a picture, the picture grey and pale behind it. uint8 (H, W, 3)."""
+    import numpy as np
+
+    if field.width * field.height > _MOST_PIXELS:
+        raise ValueError(f"{field.width}x{field.height} values are more than {_MOST_PIXELS:,}")
+    values = field.to_array() / (field.limit or 1.0)
+    if raster is None:
+        return _pixels(_coloured(values))
+    grey = _grey(raster)
+    high, wide = grey.shape
+    rows = np.arange(high) * field.height // high
+    columns = np.arange(wide) * field.width // wide
+    values = values[rows][:, columns]
+    behind = (176 + grey.astype(np.float64) * (79 / 255))[..., None]
+    strength = np.clip(np.abs(values) ** 0.8, 0, 1)[..., None]
+    strong = _coloured(np.sign(values) * (0.45 + 0.45 * np.abs(values)))
+    return _pixels(behind * (1 - strength) + strong * strength)
+
+
+def _grey(raster: Raster) -> np.ndarray:
+    import numpy as np
+    from PIL import Image
+
+    with Image.open(io.BytesIO(_check(raster)), formats=list(_FORMATS)) as image:
+        return np.asarray(image.convert("L"))
+
+
+def _coloured(values: np.ndarray) -> np.ndarray:
+    """Colours of values in -1..1, the same for every map: float (H, W, 3) in 0..255."""
+    import numpy as np
+
+    ramp = [[int(colour[at : at + 2], 16) for at in (1, 3, 5)] for colour in DIVERGING]
+    place = (np.clip(values, -1, 1) + 1) / 2
+    picked: np.ndarray = np.array(ramp, dtype=np.float64)[np.rint(place * (len(ramp) - 1)).astype(int)]
+    return picked
+
+
+def _pixels(colours: np.ndarray) -> np.ndarray:
+    import numpy as np
+
+    rounded: np.ndarray = np.rint(colours).astype(np.uint8)
+    return rounded
+
+
+def _webp(pixels: np.ndarray) -> str:
+    return f"data:image/webp;base64,{Raster.from_array(pixels).data}"
+
+
+def _scale(maps: list[Map]) -> tuple[str, ...]:
+    """The words at the ends of the maps' scale: numbers where all share one limit."""
+    if not maps:
+        return ()
+    signed = any(field.signed for field in maps)
+    limits = {field.limit for field in maps}
+    if len(limits) == 1:
+        top = float(f"{maps[0].limit:.3g}")
+        return (show(-top), "0", show(top)) if signed else ("0", show(top))
+    return (
+        ("each picture's largest, negative", "0", "positive") if signed else ("0", "each picture's largest")
+    )
+
+
+def _scale_strip(*, signed: bool) -> str:
+    import numpy as np
+
+    line = np.linspace(-1 if signed else 0, 1, 65)[None, :]
+    return _webp(_pixels(_coloured(np.repeat(line, 4, axis=0))))

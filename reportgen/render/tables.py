@@ -1,0 +1,94 @@
+"""Tables made ready for the page: cells written out, trees marked, long ones cut."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reportgen.report import Column, Row, Table
+from reportgen.units import show
+from reportgen.values import Cell
+
+_DEEPEST = 12
+_LONGEST = 28  # characters of a word that is not broken
+
+
+@dataclass(frozen=True)
+class CellView:
+    """A cell's text; `long` words may break anywhere, `key` sorts, `share` is its bar's length in per cent."""
+
+    text: str
+    number: bool
+    long: bool = False
+    key: str = ""
+    share: float | None = None
+
+
+@dataclass(frozen=True)
+class RowView:
+    """A row; `level` is its depth, `parent` whether deeper rows follow it, `anchor` its id on the page."""
+
+    cells: tuple[CellView, ...]
+    level: int
+    parent: bool
+    anchor: str
+
+
+@dataclass(frozen=True)
+class TableView:
+    """A table to lay out; `left_out` rows are in the data alone, `sortable` says that a script may help."""
+
+    columns: tuple[Column, ...]
+    heads: tuple[CellView, ...]
+    rows: tuple[RowView, ...]
+    tree: bool
+    sortable: bool
+    left_out: int
+    cut_before: int
+
+
+def view(table: Table, limit: int, anchors: Mapping[str, str]) -> TableView:
+    """The first `limit` rows; `anchors` gives a row's id on the page by the row's own id."""
+    shown, left = table.rows[:limit], dict(anchors)
+    levels = [row.level for row in shown] + [0]
+    tree = any(levels)
+    rows = tuple(
+        _row(row, table, levels[at + 1] > row.level, left.pop(row.id, "")) for at, row in enumerate(shown)
+    )
+    return TableView(
+        columns=table.columns,
+        heads=tuple(CellView(one.name, _numeric(one), _long(one.name + one.note)) for one in table.columns),
+        rows=rows,
+        tree=tree,
+        sortable=not tree and len(rows) > 10,
+        left_out=len(table.rows) - len(shown),
+        cut_before=max(0, (table.total or 0) - len(table.rows)),
+    )
+
+
+def _numeric(column: Column) -> bool:
+    return column.unit not in ("", "text")
+
+
+def _long(text: str) -> bool:
+    return any(len(word) > _LONGEST for word in text.split())
+
+
+def _row(row: Row, table: Table, parent: bool, anchor: str) -> RowView:
+    cells = tuple(_cell(cell, column) for cell, column in zip(row.cells, table.columns, strict=True))
+    return RowView(cells, min(row.level, _DEEPEST), parent, anchor)
+
+
+def _cell(value: Cell, column: Column) -> CellView:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not _numeric(column):
+        text = "" if value is None else show(value)
+        return CellView(text, False, _long(text), repr(value) if number else "")
+    if value is None or value == "":
+        return CellView(show(value), True)
+    share = None
+    if column.unit == "share" and isinstance(value, int | float) and math.isfinite(value):
+        share = round(100 * min(1.0, max(0.0, value)), 1)
+    text = show(value, column.unit)
+    return CellView(text, True, _long(text), repr(value) if number else "", share)

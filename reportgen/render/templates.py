@@ -1,0 +1,72 @@
+"""The templates: ours, or the user's of the same name; everything escaped, nothing undefined passes."""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from reportgen import units
+from reportgen.render.figures.style import CLASSES
+
+
+def folder() -> Path:
+    """Our templates: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "templates"
+    return inside if inside.is_dir() else package.parent / "templates"
+
+
+def environment(own: Path | None) -> Environment:
+    """Our environment; a file in the folder `own` stands in for ours of the same name.
+
+    Raises ValueError where `own` is no folder.
+    """
+    loaders: list[BaseLoader] = [FileSystemLoader(folder())]
+    if own is not None:
+        if not own.is_dir():
+            raise ValueError(f"templates: expected a folder, got {str(own)!r}")
+        loaders.insert(0, FileSystemLoader(own))
+    # The boolean: select_autoescape leaves names that end in .j2 unescaped. Sandboxed: a folder of
+    # templates that someone passed on lays a page out and runs nothing.
+    made = ImmutableSandboxedEnvironment(
+        loader=ChoiceLoader(loaders),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters.update(
+        show=units.show, shorten=units.shorten, paragraphs=_paragraphs, date=_date, svg_uri=_svg_uri
+    )
+    made.globals.update(plural=units.plural, colours=tuple(light for light, _ in CLASSES))
+    return made
+
+
+def source(made: Environment, name: str) -> str:
+    """A style sheet or a script as it stands: never filled in, so that its hash holds."""
+    assert made.loader is not None
+    text: Any = made.loader.get_source(made, name)[0]
+    return str(text).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _svg_uri(text: str) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(str(text).strip().encode("utf-8")).decode("ascii")
+
+
+def _date(text: str) -> str:
+    """A time as `2025-03-14 09:26 UTC`; what is no time as it stands."""
+    try:
+        made = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{made:%Y-%m-%d %H:%M}" + (f" {made.tzname()}" if made.tzinfo else "")
+
+
+def _paragraphs(text: str) -> list[str]:
+    return [part.strip("\n") for part in text.split("\n\n") if part.strip()]

@@ -1,0 +1,234 @@
+"""A report made ready for the templates: anchors, chips, evidence links, and every block drawn."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from reportgen.render import graph as graphs
+from reportgen.render import pictures, tables
+from reportgen.render.figures import KINDS, Figure, figure
+from reportgen.render.figures.base import Columns, Palette
+from reportgen.report import (
+    Code,
+    Fact,
+    Facts,
+    Failure,
+    Finding,
+    Graph,
+    Images,
+    Report,
+    Section,
+    Table,
+    Tokens,
+    slug,
+)
+from reportgen.units import show
+
+_FIRST_FINDINGS = 5
+_HALF = 470  # pixels that a figure may be wide to stand beside another
+
+
+@dataclass(frozen=True)
+class Medium:
+    """What a page is made for.
+
+    How many rows of a table, of the data behind a chart and lines of a listing it shows; its width in
+    pixels; how tall a column of a graph may be, in the graph's pixels, and the largest scale it is drawn at; a
+    chart's width in inches, and how many marks of one are drawn one by one.
+    """
+
+    name: Literal["screen", "print"]
+    rows: int
+    data_rows: int
+    lines: int
+    width: int
+    column: int
+    scale: float
+    inches: float
+    vector: int
+
+    @property
+    def printed(self) -> bool:
+        """Whether it is paper: nothing folds, nothing can be pressed."""
+        return self.name == "print"
+
+
+SCREEN = Medium(
+    "screen", rows=400, data_rows=40, lines=4000, width=928, column=900, scale=1.0, inches=4.8, vector=1500
+)
+PRINT = Medium(
+    "print", rows=60, data_rows=0, lines=60, width=640, column=980, scale=0.8, inches=3.9, vector=150
+)
+
+
+@dataclass(frozen=True)
+class BlockView:
+    """A block, its place on the page, and what was drawn of it (by kind)."""
+
+    block: Any
+    anchor: str
+    figure: Figure | None = None
+    table: tables.TableView | None = None
+    grid: pictures.Grid | None = None
+    drawing: graphs.Drawing | None = None
+    slices: tuple[graphs.Slice, ...] = ()
+    scale: float = 1.0
+    data: Columns | None = None
+    text: str = ""
+    left_out: int = 0
+    tokens: tuple[tuple[str, int, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class SectionView:
+    """A section and its blocks in groups: two of a group of small charts stand beside each other."""
+
+    section: Section
+    groups: tuple[tuple[BlockView, ...], ...]
+
+
+@dataclass(frozen=True)
+class FindingView:
+    """A finding and where its evidence is: a link and its words."""
+
+    finding: Finding
+    href: str
+    place: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything the templates ask for."""
+
+    report: Report
+    sections: tuple[SectionView, ...]
+    headline: tuple[Fact, ...]
+    first: tuple[FindingView, ...]
+    more: tuple[FindingView, ...]
+
+
+def page(report: Report, medium: Medium) -> Page:
+    """The report drawn for one medium."""
+    palette, anchors = Palette.of(report, medium.inches, medium.vector), row_anchors(report, medium.rows)
+    sections = []
+    for section in report.sections:
+        views = [
+            _block(block, section, medium, palette, anchors)
+            for block in section.blocks
+            if not _chips(section, block)
+        ]
+        sections.append(SectionView(section, _grouped(views)))
+    found = [FindingView(finding, *evidence(report, finding)) for finding in report.findings]
+    cut = len(found) if medium.printed or len(found) == _FIRST_FINDINGS + 1 else _FIRST_FINDINGS
+    return Page(report, tuple(sections), headline(report), tuple(found[:cut]), tuple(found[cut:]))
+
+
+def headline(report: Report) -> tuple[Fact, ...]:
+    """The numbers under the title: the overview's facts called `headline`."""
+    for section in report.sections:
+        block = section.block("headline") if section.name == "overview" else None
+        if isinstance(block, Facts):
+            return block.facts
+    return ()
+
+
+def _chips(section: Section, block: Any) -> bool:
+    return section.name == "overview" and isinstance(block, Facts) and block.id == "headline"
+
+
+def anchor(section: str, block: str) -> str:
+    """A block's id on the page; the two hyphens occur in no name."""
+    return f"{section}--{block}"
+
+
+def evidence(report: Report, finding: Finding) -> tuple[str, str]:
+    """(href, words) of a finding's evidence; what points nowhere leads to its section, or to no place."""
+    name, _, identifier = finding.evidence.partition("/")
+    section = next((section for section in report.sections if section.name == name), None)
+    if section is None:
+        return "", ""
+    block = section.block(identifier) if identifier else None
+    if block is None or _chips(section, block):
+        return f"#{name}", section.title
+    return f"#{anchor(name, block.id)}", f"{section.title}: {block.title}" if block.title else section.title
+
+
+Anchors = dict[str, dict[str, tuple[str, str]]]
+
+
+def row_anchors(report: Report, limit: int) -> Anchors:
+    """By section and row id: (the first block that shows such a row, the row's id on the page)."""
+    found: Anchors = {}
+    for section in report.sections:
+        known = found.setdefault(section.name, {})
+        for block in section.blocks:
+            for row in block.rows[:limit] if isinstance(block, Table) else ():
+                if row.id and row.id not in known:
+                    name = f"row-{slug(row.id)[:40]}-{_digest(section.name, block.id, row.id)}"
+                    known[row.id] = (block.id, name)
+    return found
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()[:8]
+
+
+def _grouped(views: list[BlockView]) -> tuple[tuple[BlockView, ...], ...]:
+    """Neighbouring small charts in one group, every other block alone."""
+    groups: list[list[BlockView]] = []
+    for view in views:
+        if groups and _small(view) and _small(groups[-1][0]):
+            groups[-1].append(view)
+        else:
+            groups.append([view])
+    return tuple(tuple(group) for group in groups)
+
+
+def _small(view: BlockView) -> bool:
+    return view.figure is not None and not view.block.folded and view.figure.width <= _HALF
+
+
+def _block(block: Any, section: Section, medium: Medium, palette: Palette, anchors: Anchors) -> BlockView:
+    place, known = anchor(section.name, block.id), anchors[section.name]
+    if block.kind in KINDS:
+        drawn = figure(block, palette, dark=not medium.printed, rows=medium.data_rows)
+        return BlockView(block, place, figure=drawn, data=drawn.data)
+    if isinstance(block, Table):
+        own = {row: name for row, (owner, name) in known.items() if owner == block.id}
+        return BlockView(block, place, table=tables.view(block, medium.rows, own))
+    if isinstance(block, Images):
+        return BlockView(block, place, grid=pictures.grid(block, medium.width))
+    if isinstance(block, Tokens):
+        tokens = _tokens(block)
+        rows = [[token, weight] for token, _, weight in tokens[: medium.rows]]
+        data = Columns(["token", "weight"], rows, len(tokens))
+        return BlockView(block, place, tokens=tokens, data=data)
+    if isinstance(block, Graph):
+        return _graph(block, place, medium, {row: name for row, (_, name) in known.items()})
+    if isinstance(block, Code | Failure):
+        text = block.text if isinstance(block, Code) else block.details
+        lines = text.split("\n")
+        shown = "\n".join(lines[: medium.lines])
+        return BlockView(block, place, text=shown, left_out=max(0, len(lines) - medium.lines))
+    return BlockView(block, place)
+
+
+def _graph(block: Graph, place: str, medium: Medium, rows: dict[str, str]) -> BlockView:
+    picture = graphs.drawing(block, rows)
+    if picture is None:
+        return BlockView(block, place, text=graphs.words(block))
+    scale = min(medium.scale, medium.width / picture.width)
+    parts = graphs.slices(picture, medium.width, medium.column, scale)
+    return BlockView(block, place, drawing=picture, slices=parts, scale=scale, text=picture.summary)
+
+
+def _tokens(block: Tokens) -> tuple[tuple[str, int, str], ...]:
+    """Each piece with its step on the diverging scale (-5 to 5) and its weight written out."""
+    top = max((abs(weight) for weight in block.weights if math.isfinite(weight)), default=0.0) or 1.0
+    return tuple(
+        (token, round(5 * weight / top) if math.isfinite(weight) else 0, show(weight))
+        for token, weight in zip(block.tokens, block.weights, strict=True)
+    )
