@@ -174,7 +174,7 @@ def _per_class(experiment: Experiment, matrix: np.ndarray, where: str) -> Table:
         Column(name="Precision", unit="share"),
         Column(name="Recall", unit="share"),
         Column(name="95 % interval of recall"),
-        Column(name="F1", unit=""),
+        Column(name="F1", unit="exact"),
     )
     caption = f"On {where}; intervals by Wilson's score. Unknown: no sample of the class, or none predicted."
     return Table(id="per-class", title="Per class", columns=columns, rows=tuple(rows), caption=caption)

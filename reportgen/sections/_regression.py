@@ -125,9 +125,9 @@ def _worst(output: np.ndarray, target: np.ndarray, number: np.ndarray, most: int
     )
     columns = (
         Column(name="Sample", unit="exact"),
-        Column(name="True", unit=""),
-        Column(name="Predicted", unit=""),
-        Column(name="Error", unit="", note="the largest of the sample's values"),
+        Column(name="True", unit="exact"),
+        Column(name="Predicted", unit="exact"),
+        Column(name="Error", unit="exact", note="the largest of the sample's values"),
     )
     caption = f"The {len(order)} largest errors of {len(size):,}; sample numbers count from 0."
     return Table(id="mistakes", title="Worst mistakes", columns=columns, rows=rows, caption=caption)
