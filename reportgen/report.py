@@ -209,7 +209,7 @@ class Report(Data):
         return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
 
     def to_json(self) -> str:
-        """The report as one line of JSON; `from_json` gives an equal report back."""
+        """The report as one line of JSON; what `from_json` makes of it has the same JSON to the letter."""
         return self.model_dump_json()
 
     @classmethod
