@@ -105,7 +105,10 @@ def collect(
         Where the arguments can't be meant: one line with what was given and what was expected.
 
     """
-    _check(samples=samples, seed=seed)
+    samples = _whole("samples", samples, 1, 64)
+    seed = _whole("seed", seed, 0, 2**32 - 1)
+    if isinstance(time_limit, bool) or not isinstance(time_limit, int | float) or not 0 <= time_limit < 1e9:
+        raise InputError(f"time_limit: got {time_limit!r}, expected seconds, or 0 for no limit")
     chosen = choose(sections)
     experiment = build(
         model,
@@ -128,11 +131,12 @@ def collect(
     return report_on(experiment, options, chosen, limit=time_limit, progress=progress)
 
 
-def _check(*, samples: int, seed: int) -> None:
-    if not isinstance(samples, int) or isinstance(samples, bool) or not 1 <= samples <= 64:
-        raise InputError(f"samples: got {samples!r}, expected a whole number from 1 to 64")
-    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
-        raise InputError(f"seed: got {seed!r}, expected a whole number from 0 to 4294967295")
+def _whole(what: str, value: Any, low: int, high: int) -> int:
+    """A whole number of Python's or NumPy's. Raises InputError."""
+    number = value.__index__() if hasattr(value, "__index__") and not isinstance(value, bool) else None
+    if number is None or not low <= number <= high:
+        raise InputError(f"{what}: got {value!r}, expected a whole number from {low} to {high}")
+    return int(number)
 
 
 def available() -> dict[str, EntryPoint]:
@@ -217,19 +221,24 @@ def _run(
     return section.model_copy(update={"seconds": seconds}), in_time
 
 
-def _guarded(
-    name: str, point: EntryPoint, experiment: Experiment, options: Options, limit: float
-) -> Section:
+def _guarded(name: str, point: EntryPoint, experiment: Experiment, options: Options, limit: float) -> Section:
     function: SectionFunction = point.load()
     if experiment.model is None:
         with time_limit(limit):
             result = function(experiment, options)
     else:
+        import torch
+
         from reportgen.guard import untouched
 
         example = experiment.example.tensors if experiment.example is not None else []
         # The limit inside the guard: it must not cut short the putting back.
-        with untouched(experiment.model, *example, seed=options.seed), time_limit(limit):
+        with (
+            torch.inference_mode(False),
+            untouched(experiment.model, *example, seed=options.seed),
+            torch.enable_grad(),
+            time_limit(limit),
+        ):
             result = function(experiment, options)
     if not isinstance(result, Section):
         raise TypeError(f"section {name!r} returned {type(result).__name__}, expected a reportgen.Section")

@@ -210,12 +210,13 @@ def _from(folder: Path, said: Mapping[str, Any]) -> dict[str, Any]:
         elif key in _REFERENCES:
             update[key] = _reference_from(folder, value)
         elif key in ("class_names", "feature_names") and isinstance(value, str):
-            is_file = "\n" not in value and _is_file(folder / value)
-            update[key] = str(folder / value) if is_file else _reference_from(folder, value)
+            named = "\n" not in value and is_file(folder / value)
+            update[key] = str(folder / value) if named else _reference_from(folder, value)
     return update
 
 
-def _is_file(path: Path) -> bool:
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; no for what can't be a path at all."""
     try:
         return path.is_file()
     except (OSError, ValueError):  # a list of names may be longer than a file name can be

@@ -85,6 +85,16 @@ def training_data() -> Dataset[Any]:
 
 def train(folder: Path, *, seed: int = 0, say: Callable[[str], None] = print) -> DigitsResNet:
     """Train for real, writing event files and a CSV to `folder` as any training does."""
+    threads = torch.get_num_threads()
+    # A network this small gains nothing from a second thread, and loses much where another program wants it.
+    torch.set_num_threads(1)
+    try:
+        return _train(folder, seed, say)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _train(folder: Path, seed: int, say: Callable[[str], None]) -> DigitsResNet:
     from tensorboardX import SummaryWriter
 
     torch.manual_seed(seed)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 
 class InputError(ValueError):
     """Bad input, in one line: what was given and what was expected; `hint` says how to mend it."""
@@ -17,7 +20,16 @@ def one_line(error: BaseException, limit: int = 300) -> str:
         text = " ".join(str(error).split())
     except Exception:  # noqa: BLE001 - a stranger's __str__ may raise anything
         text = "(its message can't be shown)"
+    text = _without_paths(text)
     if len(text) > limit:
         text = text[: limit - 1] + "…"
     name = type(error).__name__
     return f"{name}: {text}" if text else name
+
+
+def _without_paths(text: str) -> str:
+    """The working folder as `.`, the home as `~`: a report is shown around."""
+    for folder, name in ((os.getcwd(), "."), (str(Path.home()), "~")):
+        if len(folder) > 1:
+            text = text.replace(folder + os.sep, name + os.sep)
+    return text

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from reportgen.data import Batch, Inputs, Samples
+    from reportgen.data import Batch, Inputs
+    from reportgen.samples import Samples
 
 TASKS = ("classification", "regression")
 MODALITIES = ("image", "table", "text", "signal")
@@ -51,7 +53,8 @@ class Predictions:
 
     `outputs`: float32 (n, classes) scores for classification, (n, values) for regression.
     `probabilities`: float32 (n, classes), rows sum to 1; None for regression.
-    `targets`: int64 (n,) or float32 (n, values); None where the data has none.
+    `targets`: int64 (n,), -1 for a sample without a label, or float32 (n, values); None where the data
+    has none, or none that fit the outputs: then `target_problem` says why.
     `total`: how many samples the data holds, None for a stream; `n` of them were looked at.
     """
 
@@ -59,6 +62,7 @@ class Predictions:
     probabilities: torch.Tensor | None
     targets: torch.Tensor | None
     total: int | None
+    target_problem: InputError | None = None
 
     @property
     def n(self) -> int:
@@ -71,7 +75,8 @@ class Experiment:
     """What is reported on. Made by `build`; a section reads it and changes nothing.
 
     `model` and `samples` are None where none was given; `data_problem` says what was wrong with data
-    that was given but can't be used. `inferred` lists what nobody said and was concluded.
+    that was given but can't be used; `forward_problem` why the model can't be called; `no_values` why what
+    it returns has a shape and no numbers. `inferred` lists what nobody said and was concluded.
     """
 
     title: str
@@ -90,6 +95,7 @@ class Experiment:
     command: str = ""
     data_problem: InputError | None = None
     forward_problem: InputError | None = None
+    no_values: InputError | None = None
     output_shape: tuple[int, ...] = ()
     target_shape: tuple[int, ...] = ()
     inferred: tuple[Fact, ...] = ()
@@ -109,8 +115,9 @@ class Experiment:
 
     def require_forward(self) -> Inputs:
         """One sample that the model accepts. Raises the InputError that says why there is none."""
-        if self.forward_problem is not None:
-            raise self.forward_problem
+        problem = self.forward_problem or self.no_values
+        if problem is not None:
+            raise problem
         if self.model is None or self.example is None:
             hint = "pass a model, and data=... or example_inputs=..."
             raise InputError("no model or no input was given", hint)
@@ -124,8 +131,10 @@ class Experiment:
     def call(self, inputs: Inputs) -> Any:
         """The model's raw output. Raises InputError where the forward pass raises."""
         assert self.model is not None
+        # Copies: a forward pass may write to its inputs, which are used again. Gradients flow through.
+        own = inputs.map(lambda tensor: tensor.clone())
         try:
-            return self.model(*inputs.args, **inputs.kwargs)
+            return self.model(*own.args, **own.kwargs)
         except Exception as error:
             raise InputError(
                 f"the model's forward pass raised on {inputs.describe()}: {one_line(error)}",
@@ -134,17 +143,30 @@ class Experiment:
 
     def scores(self, inputs: Inputs) -> torch.Tensor:
         """The output tensor (batch first) that predictions are read from. Raises InputError."""
-        return main_output(self.call(inputs))
+        output = main_output(self.call(inputs))
+        wanted = (1, *self.output_shape[1:])
+        if (
+            inputs.size == 1
+            and self.output_shape
+            and output.shape != wanted
+            and output.numel() == prod(wanted)
+        ):
+            # A model that squeezes its output loses the batch axis of a single sample.
+            return output.reshape(wanted)
+        return output
 
     @property
     def batch_size(self) -> int:
-        """A batch of about two million numbers, which keeps the activations of a CNN in the cache's reach."""
+        """A batch of about two million numbers in or out, which keeps activations in the cache's reach."""
         primary = self.require_forward().primary
-        each = max(1, primary[0].numel()) if primary is not None and primary.ndim else 1
+        taken = primary[0].numel() if primary is not None and primary.ndim else 1
+        each = max(1, taken, prod(self.output_shape[1:]))
         return max(1, min(256, 2_000_000 // each))
 
     def class_name(self, index: int) -> str:
-        """The name of a class, or `class 3` where none was given."""
+        """The name of a class, `class 3` where none was given; below zero `no label`."""
+        if index < 0:
+            return "no label"
         return self.class_names[index] if index < len(self.class_names) else f"class {index}"
 
     def feature_name(self, index: int) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import random
 import sys
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch.nn.parameter import is_lazy
 
 # Above this, copying the weights could cost more memory than the machine has.
 COPY_LIMIT = 2 << 30
+DEEPEST = 3  # containers within containers that are looked into
 
 Undo = Callable[[], None]
 
@@ -30,7 +32,8 @@ def untouched(model: nn.Module | None, *inputs: torch.Tensor, seed: int | None =
 
     Inside, the model is in eval mode and, where `seed` is given, the torch, NumPy and Python generators
     start from it. Restored are: parameters and buffers (bytes, identity, requires_grad, grad, hooks),
-    each module's type, training flag, attributes and hooks, the caller's `inputs`, the generators, grad
+    each module's type, training flag, hooks and attributes (with the containers, tensors and arrays in
+    them), the caller's `inputs`, the generators, grad
     mode, default dtype, thread count, determinism switches, NumPy's error state, warning filters and
     matplotlib's rcParams.
 
@@ -39,8 +42,12 @@ def untouched(model: nn.Module | None, *inputs: torch.Tensor, seed: int | None =
     undo: list[Undo] = [*_globals(), *_generators()]
     tensors = list(inputs)
     if model is not None:
-        undo += [_module(module) for module in model.modules()]
         tensors += [t for t in (*model.parameters(), *model.buffers()) if not is_lazy(t)]
+        known = {id(tensor) for tensor in tensors}
+        for module in model.modules():
+            held: list[torch.Tensor] = []
+            undo.append(_module(module, held))
+            tensors += [tensor for tensor in held if id(tensor) not in known and not known.add(id(tensor))]  # type: ignore[func-returns-value]
     undo += [_tensor(tensor) for tensor in tensors]
     undo.append(_values(tensors))
     try:
@@ -67,7 +74,8 @@ def _eval(model: nn.Module) -> None:
     """Eval mode without calling `train()`, which a model may have overridden to do more."""
     for module in model.modules():
         if not isinstance(module, torch.jit.ScriptModule):
-            module.training = False
+            # Not by setattr, which a model may have overridden.
+            module.__dict__["training"] = False
     if isinstance(model, torch.jit.ScriptModule):
         model.eval()
 
@@ -126,14 +134,19 @@ def _generators() -> list[Undo]:
     return undo
 
 
-def _module(module: nn.Module) -> Undo:
-    """Attributes by identity, and what the dicts, lists and sets among them hold (hooks are such dicts)."""
+def _module(module: nn.Module, held: list[torch.Tensor]) -> Undo:
+    """Attributes by identity, and what containers and arrays among them hold (hooks are such a container).
+
+    Tensors among them are added to `held`, to be put back with the model's own.
+    """
     if isinstance(module, torch.jit.ScriptModule):
         training = module.training
         return lambda: _ignore(module.train(training))
     kind = type(module)
     attributes = dict(module.__dict__)
-    contents = [_container(value) for value in attributes.values() if isinstance(value, dict | list | set)]
+    contents: list[Undo] = []
+    for name, value in attributes.items():
+        _contents(value, contents, held if name not in ("_parameters", "_buffers") else [], DEEPEST)
 
     def put_back() -> None:
         if type(module) is not kind:
@@ -142,6 +155,30 @@ def _module(module: nn.Module) -> Undo:
         module.__dict__.update(attributes)
         for refill in contents:
             refill()
+
+    return put_back
+
+
+def _contents(value: Any, contents: list[Undo], held: list[torch.Tensor], depth: int) -> None:
+    """Note what undoes a change to a container, to what is in it, or to an array; collect the tensors."""
+    if isinstance(value, torch.Tensor):
+        if not is_lazy(value):
+            held.append(value)
+    elif isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        contents.append(_array(value))
+    elif isinstance(value, dict | list | set | deque):
+        contents.append(_container(value))
+        if depth:
+            for part in value.values() if isinstance(value, dict) else value:
+                _contents(part, contents, held, depth - 1)
+
+
+def _array(array: np.ndarray) -> Undo:
+    before = array.copy()
+
+    def put_back() -> None:
+        if array.tobytes() != before.tobytes():
+            array[...] = before
 
     return put_back
 
@@ -158,6 +195,9 @@ def _container(holder: Any) -> Undo:
 def _refill(holder: Any, before: Any) -> None:
     if isinstance(holder, list):
         holder[:] = before
+    elif isinstance(holder, deque):
+        holder.clear()
+        holder.extend(before)
     else:
         holder.clear()
         holder.update(before)
@@ -189,13 +229,17 @@ def _tensor(tensor: torch.Tensor) -> Undo:
 def _values(tensors: list[torch.Tensor]) -> Undo:
     """The bytes of the tensors: copied where they fit, watched by their version counters where not."""
     real = [tensor for tensor in tensors if tensor.device.type != "meta" and not tensor.is_inference()]
-    storages = [tensor.data for tensor in real]
-    if sum(tensor.nbytes for tensor in real) > COPY_LIMIT:
+    if sum(tensor.numel() * tensor.element_size() for tensor in real) > COPY_LIMIT:
         return _watch(real)
+    storages = [tensor.data for tensor in real]
     copies = [tensor.detach().clone() for tensor in real]
 
     def put_back() -> None:
         for tensor, storage, copy in zip(real, storages, copies, strict=True):
+            if tensor.layout != torch.strided or copy.layout != torch.strided:
+                if not _same(tensor, copy):
+                    tensor.data = copy
+                continue
             if tensor.data_ptr() != storage.data_ptr() or tensor.shape != storage.shape:
                 tensor.data = storage
             if not _same(tensor, copy):
@@ -223,6 +267,11 @@ def _same(left: torch.Tensor, right: torch.Tensor) -> bool:
     """Equal bit for bit: NaN equals NaN, and 0.0 does not equal -0.0."""
     if left.shape != right.shape or left.dtype != right.dtype:
         return False
+    if left.layout != right.layout:
+        return False
+    if left.layout == torch.sparse_coo:
+        pairs = zip(_parts(left.detach()), _parts(right), strict=True)
+        return all(_same(one, other) for one, other in pairs)
     if left.layout != torch.strided or left.is_quantized:
         return bool(torch.equal(left.detach(), right))
     try:
@@ -231,3 +280,9 @@ def _same(left: torch.Tensor, right: torch.Tensor) -> bool:
     except RuntimeError:
         return bool(torch.equal(left.detach(), right))
     return bool(torch.equal(a, b))
+
+
+def _parts(tensor: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The indices and values of a sparse tensor."""
+    whole = tensor.coalesce()
+    return whole.indices(), whole.values()

@@ -14,11 +14,24 @@ if TYPE_CHECKING:
     from reportgen.experiment import Experiment
 
 Watcher = Callable[[str, Any, Any, Any], None]
+HIDDEN = "a scripted model's layers can't be watched"
+
+
+def hidden(experiment: Experiment) -> str:
+    """Why layers that run may not have been seen, or nothing: the model, or a part of it, is scripted."""
+    import torch
+
+    modules = experiment.model.modules() if experiment.model is not None else ()
+    return HIDDEN if any(isinstance(module, torch.jit.ScriptModule) for module in modules) else ""
 
 
 @contextlib.contextmanager
 def watching(model: nn.Module, kinds: tuple[type[nn.Module], ...], watcher: Watcher) -> Iterator[None]:
-    """Call watcher(name, module, first input, output) after each run of a module of these `kinds`."""
+    """Call watcher(name, module, first input, output) after each run of a module of these `kinds`.
+
+    Scripted modules take no hooks and are passed over.
+    """
+    import torch
 
     def hook(name: str) -> Callable[..., None]:
         def after(module: Any, args: tuple, kwargs: dict, output: Any) -> None:
@@ -30,7 +43,7 @@ def watching(model: nn.Module, kinds: tuple[type[nn.Module], ...], watcher: Watc
     handles = []
     try:
         for name, module in model.named_modules():
-            if isinstance(module, kinds):
+            if isinstance(module, kinds) and not isinstance(module, torch.jit.ScriptModule):
                 handles.append(module.register_forward_hook(hook(name), with_kwargs=True))
         yield
     finally:

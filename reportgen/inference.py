@@ -9,11 +9,12 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from reportgen import data as reading
-from reportgen.data import Batch, Inputs, Samples
+from reportgen.data import Batch, Inputs
 from reportgen.errors import InputError, one_line
 from reportgen.experiment import Experiment, main_output, own_copy
 from reportgen.guard import untouched
 from reportgen.report import Fact
+from reportgen.samples import Samples
 
 PROBE = 64  # samples looked at to tell what the targets are
 
@@ -25,11 +26,18 @@ def look(experiment: Experiment, model: Any, data: Any, example: Any, device: st
             f"model: got {type(model).__name__}, expected a torch.nn.Module",
             "load a state dict into an instance of its class first",
         )
+    compiled = getattr(model, "_orig_mod", None)
+    if isinstance(compiled, nn.Module):
+        # What torch.compile wraps runs the same code, and its layers can be watched.
+        model = compiled
+        said = "compiled: looked at is the module that torch.compile was given"
+        experiment.inferred += (Fact(label="Model", value=type(model).__qualname__, note=said),)
     dtype = _dtype(model)
     if model is not None:
         experiment.model, experiment.device = _place(model, device)
     probe = None
-    with untouched(model, seed=seed):
+    # Both, where the model is looked at in a copy: the copy's state is what all sections see.
+    with torch.inference_mode(False), untouched(model, seed=seed), untouched(experiment.model):
         if data is not None:
             probe = _probe(experiment, data, dtype)
         if example is not None:
@@ -58,12 +66,17 @@ def _place(model: nn.Module, device: str | None) -> tuple[nn.Module, str]:
         except RuntimeError as error:
             said = f"device: got {device!r}, expected cpu, cuda, cuda:0 or mps ({one_line(error)})"
             raise InputError(said) from None
-        if wanted != here:
+        if not _same_place(wanted, here):
             return own_copy(model, wanted), wanted
     if any(is_lazy(parameter) for parameter in model.parameters()):
         # A forward pass would give the caller's parameters their shapes for good.
         return own_copy(model, here), here
     return model, here
+
+
+def _same_place(wanted: str, here: str) -> bool:
+    one, other = torch.device(wanted), torch.device(here)
+    return one.type == other.type and (one.type == "cpu" or one.index in (None, other.index))
 
 
 def _probe(experiment: Experiment, data: Any, dtype: torch.dtype | None) -> Batch | None:
@@ -83,13 +96,27 @@ def _forward(experiment: Experiment) -> None:
         with torch.no_grad():
             raw = experiment.call(experiment.example)
             output = main_output(raw)
+            if output.ndim == 0 or len(output) != experiment.example.size:
+                output = _of_two(experiment, output)
     except InputError as problem:
         experiment.forward_problem = problem
         return
     experiment.output_shape = tuple(output.shape)
+    if output.is_meta:
+        said = "the model is on the meta device: its tensors have shapes and no values"
+        experiment.no_values = InputError(said, "load the weights to have it evaluated and explained")
     if not isinstance(raw, torch.Tensor):
         how = f"{type(raw).__name__}; read from its {tuple(output.shape)} tensor"
         experiment.inferred += (Fact(label="Output", value=how, note="`logits`, else the first tensor"),)
+
+
+def _of_two(experiment: Experiment, alone: torch.Tensor) -> torch.Tensor:
+    """The output for the first sample where a batch of one loses its first axis, as squeeze() makes it."""
+    assert experiment.example is not None
+    if experiment.example.size != 1:
+        return alone
+    pair = main_output(experiment.call(experiment.example.take([0, 0])))
+    return pair[:1] if pair.ndim and len(pair) == 2 else alone
 
 
 def _conclude(experiment: Experiment, probe: Batch | None) -> None:
@@ -99,7 +126,7 @@ def _conclude(experiment: Experiment, probe: Batch | None) -> None:
         if experiment.modality:
             said.append(Fact(label="Modality", value=experiment.modality, note=why))
     if not experiment.task:
-        experiment.task, why = _task(experiment.output_shape, probe)
+        experiment.task, why = _task(experiment.output_shape, probe, bool(experiment.class_names))
         if experiment.task:
             said.append(Fact(label="Task", value=experiment.task, note=why))
     if probe is not None and probe.targets is not None:
@@ -123,22 +150,28 @@ def _modality(example: Inputs | None) -> tuple[str, str]:
     return "", ""
 
 
-def _task(output: tuple[int, ...], probe: Batch | None) -> tuple[str, str]:
-    """Integer targets beside one score a class are classes; floating ones of the output's shape, values."""
+def _task(output: tuple[int, ...], probe: Batch | None, named: bool) -> tuple[str, str]:
+    """Integer targets beside one score a class are classes; floating ones of the output's shape, values.
+
+    Nothing is concluded from targets that fit both, or from an output alone unless its classes have names.
+    """
     targets = probe.targets if probe is not None else None
+    if targets is None:
+        seen = f"the output is {output}, and class names were given"
+        return ("classification", seen) if named and _is_scores(output) else ("", "")
     if not output:
         return "", ""
-    if targets is None:
-        return ("classification", f"the output is {output}; no targets") if _is_scores(output) else ("", "")
     flat = targets.reshape(len(targets), -1) if targets.ndim else targets.reshape(1, 1)
-    whole = not targets.is_floating_point() or bool((flat == flat.round()).all())
     seen = f"the output is {output}, the targets are {str(targets.dtype).removeprefix('torch.')}"
     if _is_scores(output) and flat.shape[1] == 1 and not targets.is_floating_point():
         return "classification", seen
+    alike = bool(((flat == 0) | (flat == 1)).all())
     if len(output) <= 2 and output[1:] in ((), (1,)) and flat.shape[1] == 1:
-        binary = whole and bool(((flat == 0) | (flat == 1)).all())
-        return ("classification", f"{seen}, all 0 or 1") if binary else ("regression", seen)
-    if len(output) == 2 and targets.is_floating_point() and flat.shape[1] == output[1]:
+        if not alike:
+            return "regression", seen
+        # Values that begin with a run of zeros look the same, so both must be seen.
+        return ("classification", f"{seen}, all 0 or 1") if named or len(flat.unique()) == 2 else ("", "")
+    if len(output) == 2 and targets.is_floating_point() and flat.shape[1] == output[1] and not alike:
         return "regression", seen
     return "", ""
 
@@ -148,7 +181,9 @@ def _is_scores(output: tuple[int, ...]) -> bool:
 
 
 def _check_names(experiment: Experiment) -> None:
-    """Names that can't fit are a mistake in the call, said at once."""
+    """Names and numbers that can't fit are a mistake in the call, said at once."""
+    if experiment.class_names and experiment.task == "regression":
+        raise InputError("class_names: given, but the task is regression", "say which with task")
     width = experiment.output_shape[1] if len(experiment.output_shape) == 2 else 0
     classes = max(width, 2) if experiment.task == "classification" else 0
     given = len(experiment.class_names)
@@ -158,8 +193,19 @@ def _check_names(experiment: Experiment) -> None:
             "give the names in the order of the output",
         )
     tensor = experiment.example.primary if experiment.example is not None else None
+    if experiment.normalization is not None and tensor is not None:
+        _check_normalization(len(experiment.normalization[0]), experiment.modality, tensor)
     if experiment.modality == "table" and experiment.feature_names and tensor is not None:
         given, wanted = len(experiment.feature_names), tensor.shape[1]
         if given != wanted:
             said = f"feature_names: got {given} names, expected {wanted}, one for each input column"
             raise InputError(said)
+
+
+def _check_normalization(given: int, modality: str, tensor: torch.Tensor) -> None:
+    if modality != "image" or tensor.ndim != 4:
+        raise InputError("normalization: given, but the inputs are no images", "leave it out")
+    channels = tensor.shape[1]
+    if given not in (1, channels):
+        said = f"normalization: got {given} means and deviations, expected {channels}, one a channel, or 1"
+        raise InputError(said)

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from reportgen.config import REFERENCE, Config, check_templates
+from reportgen.config import REFERENCE, Config, check_templates, is_file
 from reportgen.errors import InputError, one_line
 from reportgen.units import shorten
 from reportgen.weights import load_weights
@@ -89,7 +89,7 @@ def load_model(reference: Reference, folders: Sequence[Path]) -> nn.Module:
 
 def load_data(reference: Reference, folders: Sequence[Path]) -> Any:
     """The data of that name, or what the class or function of that name makes. Raises InputError."""
-    from reportgen.data import EXPECTED
+    from reportgen.samples import EXPECTED
 
     value = load_object(reference, folders)
     if callable(value) and (isinstance(value, type) or not _is_data(value)):
@@ -121,7 +121,7 @@ def load_names(key: str, given: str | list[str | int], folders: Sequence[Path]) 
     """Names from a list, a text file with a name a line, a text with commas, or a reference. Raises InputError."""
     if isinstance(given, list):
         return [str(name) for name in given]
-    if len(given) < 4096 and Path(given).is_file():
+    if is_file(Path(given)):
         return _lines(key, Path(given))
     if "," in given:
         return [name.strip() for name in given.split(",")]

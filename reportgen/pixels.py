@@ -15,8 +15,8 @@ Normalization = tuple[tuple[float, ...], tuple[float, ...]] | None
 def to_pixels(images: torch.Tensor, normalization: Normalization = None) -> tuple[list[np.ndarray], str]:
     """uint8 pixels (H, W) or (H, W, 3) of images (n, 1 or 3, H, W), and how the values were mapped.
 
-    With `normalization` (mean, std), value * std + mean is shown. Without, values in 0..1 or 0..255 are
-    shown as they are; others are stretched between the smallest and the largest of the batch.
+    With `normalization` (mean, std), value * std + mean is shown. Values in 0..1 or 0..255 are shown as
+    they are; others are stretched between the smallest and the largest of the batch.
     """
     values = images.detach().float().cpu().numpy()
     if values.ndim != 4 or values.shape[1] not in (1, 3):
@@ -24,15 +24,16 @@ def to_pixels(images: torch.Tensor, normalization: Normalization = None) -> tupl
     values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     if normalization is not None:
         mean, std = (np.asarray(part, np.float32).reshape(1, -1, 1, 1) for part in normalization)
-        values, how = values * std + mean, "shown with the given normalization undone"
+        values, how, slack = values * std + mean, "shown with the given normalization undone", 0.5
     else:
-        how = "values shown as they are"
+        how, slack = "values shown as they are", 0.01
     low, high = float(values.min(initial=0.0)), float(values.max(initial=0.0))
-    if low < -0.01 or high > 255.5:
+    if high > max(64.0, 1 + slack):
+        # Pixels of 0..255, not of 0..1.
+        values, low, high = values / 255, low / 255, high / 255
+    if low < -slack or high > 1 + slack:
         values = (values - low) / max(high - low, 1e-12)
         how = f"contrast stretched from {low:.3g}..{high:.3g}"
-    elif high > 1.01 and normalization is None:
-        values = values / 255
     shown = np.clip(np.rint(values * 255), 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
     return [image[..., 0] if image.shape[-1] == 1 else image for image in shown], how
 

@@ -30,11 +30,20 @@ def predict(experiment: Experiment) -> Predictions:
         raise InputError("data: the data set is empty (0 samples)", "give at least one sample")
     stacked = torch.cat(outputs)
     target = torch.cat(targets) if targets else None
+    total, n = samples.total, len(stacked)
     if experiment.task != "classification":
-        return Predictions(stacked, None, None if target is None else target.float(), samples.total)
+        if target is not None and target.shape != stacked.shape:
+            said = f"the outputs are {tuple(stacked.shape)}, the targets {tuple(target.shape)}, expected equal shapes"
+            return Predictions(stacked, None, None, total, InputError(said))
+        return Predictions(stacked, None, None if target is None else target.float(), total)
     probabilities = probabilities_of(stacked)
     scores = stacked if stacked.shape[1] > 1 else torch.cat([-stacked, stacked], dim=1)
-    return Predictions(scores, probabilities, _classes(target, probabilities.shape[1]), samples.total)
+    try:
+        classes = None if target is None else _classes(target, probabilities.shape[1])
+    except InputError as problem:
+        return Predictions(scores, probabilities, None, total, problem)
+    assert classes is None or len(classes) == n
+    return Predictions(scores, probabilities, classes, total)
 
 
 def probabilities_of(outputs: torch.Tensor) -> torch.Tensor:
@@ -44,25 +53,30 @@ def probabilities_of(outputs: torch.Tensor) -> torch.Tensor:
     anything else goes through softmax or, alone, through the logistic function.
     """
     if outputs.shape[1] == 1:
-        inside = bool(((outputs >= 0) & (outputs <= 1)).all())
+        seen = outputs[outputs.isfinite()]
+        inside = bool(((seen >= 0) & (seen <= 1)).all())
         positive = outputs if inside else outputs.sigmoid()
         return torch.cat([1 - positive, positive], dim=1)
     return outputs if are_probabilities(outputs) else outputs.softmax(dim=1)
 
 
 def are_probabilities(outputs: torch.Tensor) -> bool:
-    """Whether every row is non-negative and sums to 1."""
-    sums = outputs.sum(dim=1)
-    return bool((outputs >= 0).all()) and bool(torch.allclose(sums, torch.ones_like(sums), atol=1e-3))
+    """Whether every row that is finite is non-negative and sums to 1."""
+    rows = outputs[outputs.isfinite().all(dim=1)]
+    sums = rows.sum(dim=1)
+    return bool((rows >= 0).all()) and bool(torch.allclose(sums, torch.ones_like(sums), atol=1e-3))
 
 
-def _classes(targets: torch.Tensor | None, classes: int) -> torch.Tensor | None:
-    if targets is None:
-        return None
+def _classes(targets: torch.Tensor, classes: int) -> torch.Tensor:
+    """Class numbers (n,), -1 where the number is negative: no label, as -1 and -100 mean elsewhere."""
     if targets.shape[1] != 1:
         raise InputError(f"the targets are {tuple(targets.shape)}, expected one class number a sample")
+    if targets.is_floating_point() and not bool((targets == targets.round()).all()):
+        raise InputError(
+            "the targets hold fractions, expected class numbers", "say task='regression' if they are values"
+        )
     numbers = targets[:, 0].long()
-    if bool((numbers < 0).any()) or bool((numbers >= classes).any()):
+    if bool((numbers >= classes).any()):
         low, high = int(numbers.min()), int(numbers.max())
         raise InputError(f"the targets run from {low} to {high}, expected class numbers 0 to {classes - 1}")
-    return numbers
+    return numbers.clamp(min=-1)

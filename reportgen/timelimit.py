@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import signal
 import threading
+import time
 from collections.abc import Iterator
 
 
@@ -39,8 +40,9 @@ def _alarm(seconds: float) -> Iterator[None]:
             raise OutOfTime(f"over {seconds:g} s")
 
     before = signal.signal(signal.SIGALRM, ring)
+    start = time.monotonic()
     # Rings again each second: a bare `except:` in a stranger's section can't outlive it.
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
     try:
         try:
             yield
@@ -50,6 +52,9 @@ def _alarm(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if left:
+            # The caller's own alarm, less the time that passed here.
+            signal.setitimer(signal.ITIMER_REAL, max(0.001, left - (time.monotonic() - start)), interval)
 
 
 @contextlib.contextmanager

@@ -16,6 +16,8 @@ from reportgen.units import show
 if TYPE_CHECKING:
     import numpy as np
 
+# Where Python put an object is another place each time, and says nothing.
+_ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -23,7 +25,7 @@ def _clean(value: object) -> object:
     """Text that every format can hold: control characters and lone surrogates are shown as \\x1b."""
     if not isinstance(value, str):
         return value
-    text = str(value).replace("\r\n", "\n").replace("\r", "\n")
+    text = _ADDRESS.sub("at 0x…", str(value).replace("\r\n", "\n").replace("\r", "\n"))
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 

@@ -63,6 +63,10 @@ def leaves(experiment, options):
     sys.exit("I am leaving")
 
 
+def leaks(experiment, options):
+    raise FileNotFoundError(f"{Path.cwd()}/data/1.png and {Path.home()}/x of {object()}")
+
+
 def interrupted(experiment, options):
     experiment.model.train()
     raise KeyboardInterrupt
@@ -241,3 +245,26 @@ def test_two_processes_with_different_hash_seeds_write_the_same_bytes(tmp_path, 
         subprocess.run(words, env=environment, cwd=Path(__file__).parent, check=True)
     for name in ("report.json", "report.html", "report.pdf"):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("limit", [-1, float("nan"), float("inf"), "10", True])
+def test_a_time_limit_that_makes_no_sense_is_refused(limit):
+    with pytest.raises(InputError, match="time_limit: got"):
+        reportgen.collect(model(), time_limit=limit)
+
+
+def test_inside_inference_mode_gradients_are_there_all_the_same():
+    network = model()
+    with torch.inference_mode():
+        report = reportgen.collect(network, data=DATA, sections=["explanations"], samples=2)
+    pictures = report.section("explanations").blocks[0].pictures
+    assert not any(picture.missing for picture in pictures)
+
+
+def test_no_address_and_no_folder_of_the_machine_is_in_a_report():
+    report = made(leaks)
+    text = report.to_json()
+    assert "at 0x…" in text
+    assert "./data/1.png" in text
+    assert str(Path.cwd()) not in text
+    assert str(Path.home() / "x") not in text

@@ -8,10 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch.utils.data import DataLoader, Dataset, IterableDataset, SubsetRandomSampler, TensorDataset
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    SubsetRandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+)
 
-from reportgen.data import Inputs, Samples, example, split
+from reportgen.data import Inputs, example, split
 from reportgen.errors import InputError
+from reportgen.samples import Samples
 
 X = torch.arange(20.0).reshape(10, 2)
 Y = torch.arange(10)
@@ -124,7 +132,7 @@ def test_the_columns_of_a_table_are_its_feature_names():
         ((X, Y[:3]), "arrays of 10 and 3 rows, expected equal lengths"),
         ((X, "labels"), "a tuple of Tensor, str, expected tensors"),
         ((np.array(["a", "b"]),), "array of <U1, expected numbers"),
-        (DataLoader(Stream(), batch_size=None), "makes its own batches"),
+        (DataLoader(Stream(), batch_size=None), "makes no batches"),
     ],
 )
 def test_what_is_no_data_is_refused_in_one_line(source, said):
@@ -195,3 +203,99 @@ def test_an_example_is_a_tensor_a_tuple_or_a_dict():
 def test_an_example_is_described_by_shape_and_dtype():
     assert example({"ids": Y}, None).describe() == "ids: int64 (10,)"
     assert example(X, torch.float16).describe() == "float16 (10, 2)"
+
+
+class Augmented(Dataset):
+    """Another sample each time it is asked."""
+
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, index):
+        return torch.rand(3), index
+
+
+def test_what_is_shown_is_what_was_predicted_on_though_the_data_is_random():
+    samples = Samples(Augmented())
+    first = torch.cat([batch.inputs.primary for batch in samples.batches(5, 2)])
+    assert torch.equal(samples.fetch([4, 1]).inputs.primary, first[[4, 1]])
+
+
+def test_a_stream_that_can_be_read_once_is_read_once():
+    class Once(IterableDataset):
+        def __init__(self):
+            self.rows = iter(zip(X, Y, strict=True))
+
+        def __iter__(self):
+            return self.rows
+
+    samples = Samples(Once())
+    assert samples.total is None
+    assert [batch.indices for batch in samples.batches(4, 4)] == [(0, 1, 2, 3)]
+    assert torch.equal(torch.cat([batch.inputs.primary for batch in samples.batches(100, 3)]), X)
+    assert samples.total == 10
+    with pytest.raises(InputError, match="no sample 10"):
+        samples.fetch([10])
+
+
+def test_a_stream_ends_where_memory_would(monkeypatch):
+    monkeypatch.setattr("reportgen.samples.KEPT", 5 * (X[0].nbytes + Y[0].nbytes))
+    samples = Samples(Stream())
+    assert sum(len(batch.indices) for batch in samples.batches(100, 3)) == 5
+    assert samples.total is None
+
+
+class Breaking(IterableDataset):
+    def __iter__(self):
+        yield X[0], Y[0]
+        raise ValueError("the disk is gone")
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (Breaking(), "sample 1 can't be read: ValueError: the disk is gone"),
+        (DataLoader(Breaking(), batch_size=4), "sample 1 can't be read"),
+    ],
+)
+def test_a_stream_that_breaks_says_where(source, said):
+    with pytest.raises(InputError, match=said):
+        list(Samples(source).batches(10, 4))
+
+
+def test_a_sampler_that_raises_is_named():
+    class Sampler:
+        def __iter__(self):
+            raise KeyError("lost")
+
+    with pytest.raises(InputError, match="sampler raised KeyError"):
+        Samples(DataLoader(TensorDataset(X, Y), batch_sampler=Sampler()))
+
+
+def test_the_callers_generators_stay_where_they_are():
+    generator = torch.Generator().manual_seed(3)
+    weighted = WeightedRandomSampler([1.0] * 10, 6, generator=generator)
+    before = generator.get_state()
+    assert Samples(DataLoader(TensorDataset(X, Y), sampler=weighted)).total == 6
+    assert torch.equal(generator.get_state(), before)
+
+
+@pytest.mark.parametrize("kind", [">f4", "<f8", "f2", "longdouble", "u1", "?"])
+def test_numbers_of_any_kind_of_array_are_read(kind):
+    values = (
+        Samples((np.ones((3, 2), dtype=kind), np.arange(3)), dtype=torch.float32).fetch([0]).inputs.primary
+    )
+    assert values.float().tolist() == [[1.0, 1.0]]
+
+
+def test_a_frame_of_floats_flags_and_counts_is_one_table():
+    frame = pd.DataFrame({"a": [0.5, 1.5], "b": [True, False], "c": [1, 2]})
+    assert Samples((frame, np.zeros(2))).fetch([1]).inputs.primary.tolist() == [[1.5, 0.0, 2.0]]
+    frame["d"] = ["x", "y"]
+    with pytest.raises(InputError, match="the column 'd' holds"):
+        Samples((frame, np.zeros(2)))
+
+
+def test_a_list_of_arrays_is_told_to_be_a_tuple():
+    with pytest.raises(InputError, match="a list of two arrays, expected a tuple"):
+        Samples([X, Y])

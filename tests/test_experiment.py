@@ -181,6 +181,103 @@ def test_probabilities_are_not_squashed_twice():
 
 
 def test_class_numbers_out_of_range_are_named():
-    experiment = build(cnn(), data=(IMAGES, CLASSES + 1))
-    with pytest.raises(InputError, match="run from 1 to 3, expected class numbers 0 to 2"):
-        _ = experiment.predictions
+    predictions = build(cnn(), data=(IMAGES, CLASSES + 1)).predictions
+    assert predictions.targets is None
+    assert str(predictions.target_problem) == "the targets run from 1 to 3, expected class numbers 0 to 2"
+
+
+def test_negative_labels_are_no_labels():
+    experiment = build(cnn(), data=(IMAGES, CLASSES.clone().index_fill_(0, torch.tensor([0, 3]), -100)))
+    assert experiment.predictions.targets.tolist() == [-1, 1, 2, -1, 1, 2, 0, 1, 2, 0, 1, 2]
+    assert experiment.class_name(-1) == "no label"
+
+
+def test_fractions_are_never_cut_to_classes():
+    predictions = build(mlp(1), data=(TABLE, torch.rand(12)), task="classification").predictions
+    assert "hold fractions, expected class numbers" in str(predictions.target_problem)
+
+
+@pytest.mark.parametrize("targets", [torch.zeros(12), torch.ones(12, dtype=torch.long), torch.eye(12)[:, :3]])
+def test_targets_that_fit_two_tasks_conclude_nothing(targets):
+    assert build(mlp(targets.shape[1] if targets.ndim > 1 else 1), data=(TABLE, targets)).task == ""
+
+
+def test_an_output_alone_is_classes_only_where_they_have_names():
+    assert build(mlp(3), example_inputs=TABLE).task == ""
+    assert build(mlp(3), example_inputs=TABLE, class_names=["a", "b", "c"]).task == "classification"
+
+
+def test_one_nan_row_leaves_the_other_probabilities_as_they_are():
+    nan = float("nan")
+    rows = torch.tensor([[0.2, 0.8], [nan, nan]])
+    assert probabilities_of(rows)[0].tolist() == rows[0].tolist()
+    assert probabilities_of(torch.tensor([[0.25], [nan]]))[0].tolist() == [0.75, 0.25]
+
+
+class Squeezes(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(5, 1)
+
+    def forward(self, x):
+        return self.linear(x).squeeze()
+
+
+def test_an_output_that_loses_its_batch_axis_is_understood():
+    model = Squeezes()
+    experiment = build(model, data=(torch.rand(257, 5), torch.rand(257)))
+    assert experiment.output_shape == (1,)
+    assert experiment.task == "regression"
+    assert experiment.predictions.outputs.shape == (257, 1)
+
+
+class InPlace(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(5, 2)
+
+    def forward(self, x):
+        return self.linear(x.sub_(0.5).div_(0.5))
+
+
+def test_a_model_that_writes_to_its_inputs_spoils_no_example():
+    experiment = build(InPlace(), data=(TABLE, CLASSES % 2))
+    assert torch.equal(experiment.example.primary, TABLE[:1])
+    assert torch.equal(experiment.batch([3]).inputs.primary, TABLE[3:4])
+
+
+def test_a_copy_that_is_looked_at_keeps_its_statistics():
+    model = nn.Sequential(nn.LazyLinear(4), nn.BatchNorm1d(4)).train()
+    experiment = build(model, data=(TABLE, torch.rand(12, 4)))
+    assert experiment.model is not model
+    assert experiment.model[1].num_batches_tracked == 0
+    assert build(nn.Linear(5, 1), device="cpu:0").device == "cpu"
+
+
+def test_a_compiled_model_is_looked_at_in_what_was_compiled():
+    model = cnn()
+    experiment = build(torch.compile(model, backend="eager"), data=(IMAGES, CLASSES))
+    assert experiment.model is model
+    assert experiment.inferred[0].note.startswith("compiled")
+
+
+def test_a_model_on_the_meta_device_has_shapes_and_no_values():
+    with torch.device("meta"):
+        model = mlp(3)
+    experiment = build(model, data=(TABLE.to("meta"), CLASSES))
+    assert experiment.forward_problem is None
+    with pytest.raises(InputError, match="on the meta device"):
+        experiment.require_forward()
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_a_normalization_for_other_channels_is_refused(channels):
+    with pytest.raises(InputError, match=f"got {channels} means and deviations, expected 1"):
+        build(cnn(), data=(IMAGES, CLASSES), normalization=((0.5,) * channels, (0.5,) * channels))
+    with pytest.raises(InputError, match="the inputs are no images"):
+        build(mlp(), data=(TABLE,), normalization=(0.5, 0.5))
+
+
+def test_class_names_of_a_regression_are_refused():
+    with pytest.raises(InputError, match="class_names: given, but the task is regression"):
+        build(mlp(), data=(TABLE, torch.rand(12)), class_names=["a", "b"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import random
 import warnings
 
@@ -217,3 +218,51 @@ def test_without_a_model_the_process_is_guarded():
         torch.rand(1)
         np.random.rand()
     assert state.of_process() == before
+
+
+class Stateful(nn.Module):
+    """Keeps its state in whatever a module can hold."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("adjacency", torch.eye(3).to_sparse())
+        self.plain = torch.zeros(1)
+        self.array = np.zeros(2)
+        self.recent = collections.deque([1, 2], maxlen=2)
+        self.nested = {"seen": [], "tensors": [torch.zeros(2)]}
+
+    def forward(self, x):
+        self.plain += 1
+        self.array += 1
+        self.recent.append(3)
+        self.nested["seen"].append(1)
+        self.nested["tensors"][0] += 1
+        return x @ self.adjacency
+
+
+def test_state_in_tensors_arrays_and_nested_containers_is_put_back():
+    model = Stateful()
+    with untouched(model):
+        model(torch.ones(1, 3))
+        with torch.no_grad():
+            model.adjacency.mul_(2)
+    assert model.plain.tolist() == [0]
+    assert model.array.tolist() == [0, 0]
+    assert list(model.recent) == [1, 2]
+    assert model.nested["seen"] == []
+    assert model.nested["tensors"][0].tolist() == [0, 0]
+    assert torch.equal(model.adjacency.to_dense(), torch.eye(3))
+
+
+def test_a_model_that_forbids_to_set_attributes_is_guarded_too():
+    class Sealed(nn.Linear):
+        def __setattr__(self, name, value):
+            if "sealed" in self.__dict__:
+                raise AttributeError(name)
+            super().__setattr__(name, value)
+
+    model = Sealed(2, 2)
+    model.__dict__["sealed"] = True
+    with untouched(model):
+        assert not model.training
+    assert model.training

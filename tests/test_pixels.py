@@ -49,3 +49,16 @@ def test_a_field_is_shrunk_by_means_of_square_blocks():
     assert shrink(field, 3).tolist() == [[3.5, 5.5, 7.5], [15.5, 17.5, 19.5]]
     assert shrink(np.full((300, 200, 3), 7, np.uint8)).tolist() == np.full((100, 66, 3), 7).tolist()
     assert shrink(np.ones((1, 500))).shape == (1, 125)
+
+
+def test_a_normalization_in_units_of_255_is_understood():
+    picture = torch.rand(1, 3, 5, 4) * 255
+    (pixels,), how = to_pixels((picture - 127) / 128, ((127.0,), (128.0,)))
+    assert (torch.tensor(pixels).float() - picture[0].permute(1, 2, 0)).abs().max() <= 0.51
+    assert how == "shown with the given normalization undone"
+
+
+def test_a_range_between_one_and_64_is_stretched_and_not_shown_almost_black():
+    (pixels,), how = to_pixels(torch.tensor([0.0, 16.0]).reshape(1, 1, 1, 2))
+    assert pixels.flatten().tolist() == [0, 255]
+    assert how == "contrast stretched from 0..16"

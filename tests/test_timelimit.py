@@ -64,3 +64,17 @@ def test_in_another_thread_a_busy_loop_is_ended_too():
 def test_nought_means_no_limit():
     with time_limit(0):
         time.sleep(0.01)
+
+
+def test_the_callers_own_alarm_goes_on():
+    rung = []
+    before = signal.signal(signal.SIGALRM, lambda *_: rung.append(1))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with time_limit(5):
+            time.sleep(0.05)
+        time.sleep(0.6)
+        assert rung == [1]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

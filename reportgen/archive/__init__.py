@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from reportgen.archive.load import ReportFileError, load
+from reportgen.archive.reading import ReportFileError, load
 
 __all__ = ["ReportFileError", "load"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,16 +29,19 @@ from reportgen.sections.evaluation import sample_of
 from reportgen.units import show
 
 MOST_CLASSES = 40  # a larger matrix can't be read
-Scores = dict[str, np.ndarray]
+MOST_ROWS = 200  # of the table of classes
 
 
 def evaluate(experiment: Experiment, options: Options, predictions: Predictions) -> Section:
-    """The section for a classifier. Raises InputError where no output is finite."""
+    """The section for a classifier. Raises InputError where no output is finite or no sample has a label."""
     assert predictions.targets is not None
     assert predictions.probabilities is not None
-    targets = predictions.targets.numpy()
-    probabilities = predictions.probabilities.double().numpy()
-    finite = np.isfinite(predictions.outputs.numpy()).all(axis=1)
+    labelled = predictions.targets.numpy() >= 0
+    if not labelled.any():
+        raise InputError(f"no sample of {len(labelled)} has a label: every target is negative")
+    targets = predictions.targets.numpy()[labelled]
+    probabilities = predictions.probabilities.double().numpy()[labelled]
+    finite = np.isfinite(predictions.outputs.numpy()[labelled]).all(axis=1)
     if not finite.any():
         raise InputError(
             f"the outputs are NaN or infinite for all {len(finite)} samples, so nothing can be said of them",
@@ -45,28 +49,45 @@ def evaluate(experiment: Experiment, options: Options, predictions: Predictions)
         )
     # A sample without a finite output has no prediction: it counts as wrong, and as no class.
     predicted = np.where(finite, np.nan_to_num(probabilities).argmax(axis=1), -1)
-    count = probabilities.shape[1]
-    matrix = confusion(targets, predicted, count)
+    seen = Seen(targets, predicted, probabilities, finite, probabilities.shape[1])
     where = sample_of(predictions.n, predictions.total)
+    if not labelled.all():
+        where = f"{len(targets):,} with a label of {where}"
     options.step("intervals", 0, 1)
-    totals = _totals(targets, predicted, probabilities, finite, matrix, where, options.seed)
-    blocks: list[Any] = [totals]
-    if count <= MOST_CLASSES:
-        blocks.append(_heatmap(experiment, matrix, where))
-    blocks += [_per_class(experiment, matrix, where), _recalls(experiment, matrix)]
-    blocks.append(_confidence(probabilities, predicted, targets, finite, where))
+    blocks: list[Any] = [_totals(seen, where, options.seed)]
+    if seen.count <= MOST_CLASSES:
+        blocks.append(_heatmap(experiment, seen, where))
+    blocks += [_per_class(experiment, seen, where), _recalls(experiment, seen), _confidence(seen, where)]
     options.step("mistakes", 0, 1)
-    blocks += mistakes(experiment, options, targets, predicted, probabilities)
-    right = int((predicted == targets).sum())
-    low, high = wilson(right, len(targets))
+    everything = np.full(len(labelled), -1)
+    everything[labelled] = predicted
+    whole = predictions.probabilities.double().numpy()
+    blocks += mistakes(experiment, options, predictions.targets.numpy(), everything, whole)
+    low, high = wilson(seen.right, len(targets))
     summary = (
-        f"Accuracy {show(right / len(targets), 'share')} "
+        f"Accuracy {show(seen.right / len(targets), 'share')} "
         f"(95 % interval {show(low, 'share')} to {show(high, 'share')}) on {where}."
     )
-    findings = _findings(experiment, matrix, predicted, targets, finite)
+    findings = tuple(_findings(experiment, seen))
     return Section(
-        name="evaluation", title="Evaluation", summary=summary, blocks=tuple(blocks), findings=tuple(findings)
+        name="evaluation", title="Evaluation", summary=summary, blocks=tuple(blocks), findings=findings
     )
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was predicted of `n` samples: int64 (n,) targets and predictions (-1: none), and (n, count) shares."""
+
+    targets: np.ndarray
+    predicted: np.ndarray
+    probabilities: np.ndarray
+    finite: np.ndarray
+    count: int
+
+    @property
+    def right(self) -> int:
+        """How many predictions are right."""
+        return int((self.predicted == self.targets).sum())
 
 
 def confusion(targets: np.ndarray, predicted: np.ndarray, count: int) -> np.ndarray:
@@ -76,50 +97,51 @@ def confusion(targets: np.ndarray, predicted: np.ndarray, count: int) -> np.ndar
     return np.bincount(flat, minlength=count * count).reshape(count, count)
 
 
-def per_class(matrix: np.ndarray) -> Scores:
-    """Precision, recall and F1 of each class, NaN where there is nothing to divide by."""
-    hits = matrix.diagonal().astype(float)
+@dataclass(frozen=True)
+class Scores:
+    """Of each class (count,): samples, predictions, hits; precision, recall and F1, NaN where undefined."""
+
+    samples: np.ndarray
+    predictions: np.ndarray
+    hits: np.ndarray
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+
+
+def per_class(targets: np.ndarray, predicted: np.ndarray, count: int) -> Scores:
+    """Precision = hits / predictions, recall = hits / samples, F1 = 2 hits / (samples + predictions)."""
+    samples = np.bincount(targets, minlength=count)
+    said = np.bincount(predicted[predicted >= 0], minlength=count)
+    hits = np.bincount(targets[predicted == targets], minlength=count)
     with np.errstate(invalid="ignore", divide="ignore"):
-        precision = hits / matrix.sum(axis=0)
-        recall = hits / matrix.sum(axis=1)
-        f1 = 2 * hits / (matrix.sum(axis=0) + matrix.sum(axis=1))
-    return {"precision": precision, "recall": recall, "f1": f1}
+        return Scores(samples, said, hits, hits / said, hits / samples, 2 * hits / (samples + said))
 
 
 def macro_f1(targets: np.ndarray, predicted: np.ndarray, count: int) -> float:
     """The mean F1 of the classes that are in the targets or the predictions."""
-    f1 = per_class(confusion(targets, predicted, count))["f1"]
-    return float(np.nanmean(f1)) if np.isfinite(f1).any() else float("nan")
+    return float(np.nanmean(per_class(targets, predicted, count).f1))
 
 
-def _totals(
-    targets: np.ndarray,
-    predicted: np.ndarray,
-    probabilities: np.ndarray,
-    finite: np.ndarray,
-    matrix: np.ndarray,
-    where: str,
-    seed: int,
-) -> Facts:
-    n, count = len(targets), matrix.shape[0]
-    right = int((predicted == targets).sum())
-    facts = [_share("Accuracy", right, n, "Wilson")]
-    if count > 10:
-        top = np.argsort(-np.nan_to_num(probabilities), axis=1, kind="stable")[:, :5]
-        facts.append(
-            _share("Top-5 accuracy", int(((top == targets[:, None]).any(axis=1) & finite).sum()), n, "Wilson")
-        )
-    low, high = bootstrap(n, seed, lambda rows: macro_f1(targets[rows], predicted[rows], count))
-    f1 = macro_f1(targets, predicted, count)
+def _totals(seen: Seen, where: str, seed: int) -> Facts:
+    targets, predicted, n = seen.targets, seen.predicted, len(seen.targets)
+    facts = [_share("Accuracy", seen.right, n, "Wilson")]
+    if seen.count > 10:
+        top = np.argsort(-np.nan_to_num(seen.probabilities), axis=1, kind="stable")[:, :5]
+        within = (top == targets[:, None]).any(axis=1) & seen.finite
+        facts.append(_share("Top-5 accuracy", int(within.sum()), n, "Wilson"))
+    low, high = bootstrap(n, seed, lambda rows: macro_f1(targets[rows], predicted[rows], seen.count))
+    f1 = macro_f1(targets, predicted, seen.count)
     facts.append(Fact(label="Macro F1", value=_round(f1), note=_between(low, high)))
-    losses = -np.log(np.clip(probabilities[np.arange(n), targets], 1e-12, 1))[finite]
+    losses = -np.log(np.clip(seen.probabilities[np.arange(n), targets], 1e-12, 1))[seen.finite]
     low, high = bootstrap(len(losses), seed, lambda rows: float(losses[rows].mean()))
-    facts.append(
-        Fact(label="Log loss", value=_round(float(losses.mean())), unit="nats", note=_between(low, high))
-    )
-    common = np.bincount(targets, minlength=count)
+    some = "" if seen.finite.all() else f"; of {len(losses):,} with finite outputs"
+    loss = _round(float(losses.mean()))
+    facts.append(Fact(label="Log loss", value=loss, unit="nats", note=_between(low, high) + some))
+    common = np.bincount(targets, minlength=seen.count)
     always = f"of always saying the most common class, {common.max():,} of {n:,}"
-    facts.append(Fact(label="Baseline accuracy", value=_round(common.max() / n), unit="share", note=always))
+    share = _round(common.max() / n)
+    facts.append(Fact(label="Baseline accuracy", value=share, unit="share", note=always))
     caption = (
         f"On {where}. Intervals: 95 %; accuracy by Wilson's score, the others by {RESAMPLES:,} bootstrap "
     )
@@ -143,12 +165,14 @@ def _round(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def _heatmap(experiment: Experiment, matrix: np.ndarray, where: str) -> Heatmap:
-    names = tuple(experiment.class_name(index) for index in range(len(matrix)))
+def _heatmap(experiment: Experiment, seen: Seen, where: str) -> Heatmap:
+    matrix = confusion(seen.targets, seen.predicted, seen.count)
+    names = tuple(experiment.class_name(index) for index in range(seen.count))
+    without = "" if seen.finite.all() else f"; {int((~seen.finite).sum()):,} without a prediction left out"
     return Heatmap(
         id="confusion",
         title="Confusion matrix",
-        caption=f"Samples by true (row) and predicted (column) class; {where}.",
+        caption=f"Samples by true (row) and predicted (column) class; {where}{without}.",
         row_labels=names,
         column_labels=names,
         values=tuple(tuple(float(v) for v in row) for row in matrix),
@@ -158,16 +182,19 @@ def _heatmap(experiment: Experiment, matrix: np.ndarray, where: str) -> Heatmap:
     )
 
 
-def _per_class(experiment: Experiment, matrix: np.ndarray, where: str) -> Table:
-    scores = per_class(matrix)
+def _per_class(experiment: Experiment, seen: Seen, where: str) -> Table:
+    scores = per_class(seen.targets, seen.predicted, seen.count)
+    order, chosen = np.arange(seen.count), ""
+    if seen.count > MOST_ROWS:
+        order = np.argsort(np.where(np.isfinite(scores.f1), scores.f1, 2.0), kind="stable")[:MOST_ROWS]
+        chosen = f" The {MOST_ROWS} classes of the lowest F1."
     rows = []
-    for index, support in enumerate(matrix.sum(axis=1).tolist()):
-        figures = [_cell(scores[name][index]) for name in ("precision", "recall", "f1")]
-        low, high = wilson(int(matrix[index, index]), support)
-        interval = f"{show(low, 'share')} to {show(high, 'share')}" if support else "no samples"
-        rows.append(
-            Row(cells=(experiment.class_name(index), support, figures[0], figures[1], interval, figures[2]))
-        )
+    for index in order.tolist():
+        low, high = wilson(int(scores.hits[index]), int(scores.samples[index]))
+        interval = f"{show(low, 'share')} to {show(high, 'share')}" if scores.samples[index] else "no samples"
+        precision, recall, f1 = (_cell(part[index]) for part in (scores.precision, scores.recall, scores.f1))
+        name, support = experiment.class_name(index), int(scores.samples[index])
+        rows.append(Row(cells=(name, support, precision, recall, interval, f1)))
     columns = (
         Column(name="Class"),
         Column(name="Samples", unit="exact"),
@@ -176,26 +203,32 @@ def _per_class(experiment: Experiment, matrix: np.ndarray, where: str) -> Table:
         Column(name="95 % interval of recall"),
         Column(name="F1", unit="exact"),
     )
-    caption = f"On {where}; intervals by Wilson's score. Unknown: no sample of the class, or none predicted."
-    return Table(id="per-class", title="Per class", columns=columns, rows=tuple(rows), caption=caption)
+    return Table(
+        id="per-class",
+        title="Per class",
+        columns=columns,
+        rows=tuple(rows),
+        total=seen.count,
+        caption=f"On {where}; intervals by Wilson's score. Unknown: no sample of the class, or none predicted.{chosen}",
+    )
 
 
 def _cell(value: float) -> float | None:
     return _round(float(value)) if np.isfinite(value) else None
 
 
-def _recalls(experiment: Experiment, matrix: np.ndarray) -> Bars:
-    support = matrix.sum(axis=1)
-    recall = np.nan_to_num(per_class(matrix)["recall"])
-    order = np.argsort(recall, kind="stable")
-    order = order[support[order] > 0][:20]
-    ends = [wilson(int(matrix[i, i]), int(support[i])) for i in order]
+def _recalls(experiment: Experiment, seen: Seen) -> Bars:
+    scores = per_class(seen.targets, seen.predicted, seen.count)
+    order = np.argsort(np.nan_to_num(scores.recall), kind="stable")
+    order = order[scores.samples[order] > 0]
+    shown = order[:20]
+    ends = [wilson(int(scores.hits[i]), int(scores.samples[i])) for i in shown]
     return Bars(
         id="recall",
         title="Recall by class, lowest first",
-        caption="With 95 % intervals (Wilson)" + (", the 20 lowest." if (support > 0).sum() > 20 else "."),
-        labels=tuple(experiment.class_name(int(i)) for i in order),
-        values=tuple(_round(float(recall[i])) for i in order),
+        caption="With 95 % intervals (Wilson)" + (", the 20 lowest." if len(order) > 20 else "."),
+        labels=tuple(experiment.class_name(int(i)) for i in shown),
+        values=tuple(_round(float(scores.recall[i])) for i in shown),
         low=tuple(_round(low) for low, _ in ends),
         high=tuple(_round(high) for _, high in ends),
         unit="share",
@@ -203,13 +236,11 @@ def _recalls(experiment: Experiment, matrix: np.ndarray) -> Bars:
     )
 
 
-def _confidence(
-    probabilities: np.ndarray, predicted: np.ndarray, targets: np.ndarray, finite: np.ndarray, where: str
-) -> Distribution:
-    top = np.nan_to_num(probabilities).max(axis=1)
+def _confidence(seen: Seen, where: str) -> Distribution:
+    top = np.nan_to_num(seen.probabilities).max(axis=1)
     edges = np.linspace(0, 1, 21)
-    right = predicted == targets
-    parts = (("right", right & finite), ("wrong", ~right & finite))
+    right = seen.predicted == seen.targets
+    parts = (("right", right & seen.finite), ("wrong", ~right & seen.finite))
     return Distribution(
         id="confidence",
         title="Confidence of right and wrong predictions",
@@ -222,37 +253,41 @@ def _confidence(
     )
 
 
-def _findings(
-    experiment: Experiment, matrix: np.ndarray, predicted: np.ndarray, targets: np.ndarray, finite: np.ndarray
-) -> list[Finding]:
-    found, n = [], len(targets)
+def _findings(experiment: Experiment, seen: Seen) -> list[Finding]:
+    found, n = [], len(seen.targets)
 
     def add(severity: Severity, message: str, rule: str, evidence: str) -> None:
         found.append(
             Finding(severity=severity, message=message, rule=rule, evidence=f"evaluation/{evidence}")
         )
 
-    if not finite.all():
-        bad = int((~finite).sum())
-        add("serious", f"The outputs are NaN or infinite for {bad:,} of {n:,} samples, which count as wrong.",
-            "an output that is not finite", "totals")  # fmt: skip
-    low, high = wilson(int((predicted == targets).sum()), n)
-    common = np.bincount(targets, minlength=len(matrix))
-    baseline = common.max() / n
-    if (common > 0).sum() > 1 and low <= baseline:
-        name = experiment.class_name(int(common.argmax()))
-        add("serious" if high <= baseline else "warning",
-            f"Accuracy ({show(low, 'share')} to {show(high, 'share')}) is not above always saying "
-            f"{name!r} ({show(baseline, 'share')}).",
-            "lower end of the 95 % interval at or below the share of the most common class", "totals")  # fmt: skip
-    never = [i for i in range(len(matrix)) if matrix[i].sum() > 0 and matrix[:, i].sum() == 0]
+    if not seen.finite.all():
+        bad = int((~seen.finite).sum())
+        message = f"The outputs are NaN or infinite for {bad:,} of {n:,} samples, which count as wrong."
+        add("serious", message, "an output that is not finite", "totals")
+    low, high = wilson(seen.right, n)
+    scores = per_class(seen.targets, seen.predicted, seen.count)
+    baseline = scores.samples.max() / n
+    if (scores.samples > 0).sum() > 1 and low <= baseline:
+        name = experiment.class_name(int(scores.samples.argmax()))
+        message = (
+            f"Accuracy ({show(low, 'share')} to {show(high, 'share')}) is not above always saying {name!r} "
+            f"({show(baseline, 'share')})."
+        )
+        rule = "lower end of the 95 % interval at or below the share of the most common class"
+        add("serious" if high <= baseline else "warning", message, rule, "totals")
+    never = np.flatnonzero((scores.samples > 0) & (scores.predictions == 0)).tolist()
     if never:
         names = ", ".join(experiment.class_name(i) for i in never[:5])
         more = f" and {len(never) - 5} more" if len(never) > 5 else ""
-        add("warning", f"{len(never)} of {len(matrix)} classes are never predicted though they occur: {names}{more}.",
-            "a class with samples and no prediction", "per-class")  # fmt: skip
-    missing = int((common == 0).sum())
+        message = (
+            f"{len(never)} of {seen.count} classes are never predicted though they occur: {names}{more}."
+        )
+        add("warning", message, "a class with samples and no prediction", "per-class")
+    missing = int((scores.samples == 0).sum())
     if missing:
-        add("info", f"{missing} of {len(matrix)} classes have no sample in the data, so nothing is known of them.",
-            "a class without samples", "per-class")  # fmt: skip
+        message = (
+            f"{missing} of {seen.count} classes have no sample in the data, so nothing is known of them."
+        )
+        add("info", message, "a class without samples", "per-class")
     return found

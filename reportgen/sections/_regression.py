@@ -29,10 +29,6 @@ def evaluate(experiment: Experiment, options: Options, predictions: Predictions)
     """The section for a regression. Raises InputError where outputs and targets can't be compared."""
     assert predictions.targets is not None
     outputs, targets = predictions.outputs.double().numpy(), predictions.targets.double().numpy()
-    if outputs.shape != targets.shape:
-        raise InputError(
-            f"the outputs are {outputs.shape}, the targets {targets.shape}, expected equal shapes"
-        )
     finite = (np.isfinite(outputs) & np.isfinite(targets)).all(axis=1)
     if not finite.any():
         raise InputError(f"no sample of {len(finite)} has both a finite output and a finite target")
@@ -88,24 +84,25 @@ def _round(value: float) -> float:
 
 
 def _scatter(output: np.ndarray, target: np.ndarray, where: str) -> Scatter:
-    x, y = target.reshape(-1), output.reshape(-1)
-    every = max(1, -(-len(x) // MOST_POINTS))
-    kept = "" if every == 1 else f"; each {every}th point drawn"
+    every = max(1, -(-target.size // MOST_POINTS))
+    x, y, width = target[::every], output[::every], target.shape[1]
+    kept = "" if every == 1 else f"; {len(x):,} of them drawn, evenly"
+    groups = ("samples",) if width == 1 else tuple(f"value {index}" for index in range(width))
     return Scatter(
         id="predicted-true",
         title="Predicted against true values",
         caption=f"On {where}{kept}.",
-        x=[_round(v) for v in x[::every]],
-        y=[_round(v) for v in y[::every]],
-        member=[0] * len(x[::every]),
-        groups=("samples",),
+        x=[_round(v) for v in x.T.reshape(-1)],
+        y=[_round(v) for v in y.T.reshape(-1)],
+        member=np.repeat(np.arange(width), len(x)),
+        groups=groups,
         x_label="true value",
         y_label="predicted value",
     )
 
 
 def _residuals(error: np.ndarray, where: str) -> Distribution:
-    counts, edges = np.histogram(error, bins=30)
+    counts, edges = np.histogram(error.reshape(-1), bins=30)
     histogram = Histogram(name="errors", edges=[_round(v) for v in edges], counts=counts)
     return Distribution(
         id="residuals",
@@ -113,6 +110,7 @@ def _residuals(error: np.ndarray, where: str) -> Distribution:
         caption=f"Predicted minus true value, 30 bins; {where}.",
         histograms=(histogram,),
         x_label="predicted − true",
+        y_label="samples" if error.shape[1] == 1 else "values",
     )
 
 

@@ -119,15 +119,16 @@ def _origin(experiment: Experiment, options: Options) -> tuple[Fact, ...]:
 
 
 def weights_digest(model: nn.Module) -> str | None:
-    """SHA-256 over name, shape, dtype and bytes of every tensor of the state dict; None on the meta device."""
+    """SHA-256 over name, shape, dtype and bytes of every tensor of the state dict; None where it has no values."""
     import torch
+    from torch.nn.parameter import is_lazy
 
     digest = hashlib.sha256()
     for name, value in model.state_dict().items():
         if not isinstance(value, torch.Tensor):
             digest.update(f"{name}:{type(value).__name__};".encode("utf-8", "surrogatepass"))
             continue
-        if value.device.type == "meta":
+        if value.device.type == "meta" or is_lazy(value):
             return None
         head = f"{name}:{tuple(value.shape)}:{value.dtype};"
         digest.update(head.encode("utf-8", "surrogatepass"))

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from reportgen.experiment import Experiment, Options
 
 TITLE = "Evaluation"
+NO_TARGETS = "the data has no targets to hold the predictions against"
 
 
 def evaluation(experiment: Experiment, options: Options) -> Section:
@@ -20,9 +21,10 @@ def evaluation(experiment: Experiment, options: Options) -> Section:
         return Section(name="evaluation", title=TITLE, status="empty", reason=reason)
     options.step("predictions", 0, 1)
     predictions = experiment.predictions
+    if predictions.target_problem is not None:
+        raise predictions.target_problem
     if predictions.targets is None:
-        reason = "the data has no targets to hold the predictions against"
-        return Section(name="evaluation", title=TITLE, status="empty", reason=reason)
+        return Section(name="evaluation", title=TITLE, status="empty", reason=NO_TARGETS)
     if experiment.task == "classification":
         from reportgen.sections._classification import evaluate
     else:
@@ -37,11 +39,11 @@ def _nothing(experiment: Experiment) -> str:
     if experiment.samples is None and experiment.data_problem is None:
         return "no data was given"
     if not experiment.task and experiment.data_problem is None and experiment.forward_problem is None:
-        shape = experiment.output_shape
-        targets = f"targets of {experiment.target_shape}" if experiment.target_shape else "no targets"
+        if not experiment.target_shape:
+            return NO_TARGETS
         return (
-            f"an output of {shape} with {targets} is neither a classification nor a regression that can be "
-            "told; say which with task"
+            f"an output of {experiment.output_shape} with targets of {experiment.target_shape[1:]} a sample is "
+            "neither a classification nor a regression that can be told; say which with task"
         )
     return ""
 

@@ -27,8 +27,11 @@ def test_confusion_precision_recall_and_f1_are_those_of_scikit_learn(pairs):
     matrix = confusion(true, said, 4)
     assert (matrix == metrics.confusion_matrix(true, said, labels=range(4))).all()
     expected = metrics.precision_recall_fscore_support(true, said, labels=range(4), zero_division=np.nan)
-    for name, values in zip(("precision", "recall", "f1"), expected[:3], strict=True):
-        np.testing.assert_allclose(per_class(matrix)[name], values)
+    scores = per_class(true, said, 4)
+    for found, values in zip(
+        (scores.precision, scores.recall, scores.f1, scores.samples), expected, strict=True
+    ):
+        np.testing.assert_allclose(found, values)
     present = sorted(set(true) | set(said))
     f1 = metrics.f1_score(true, said, labels=present, average="macro", zero_division=0)
     assert macro_f1(true, said, 4) == pytest.approx(f1)
@@ -194,3 +197,70 @@ def test_the_sample_is_named():
     assert sample_of(1, 1) == "1 sample"
     assert sample_of(10_000, 60_000) == "the first 10,000 of 60,000 samples"
     assert sample_of(10_000, None) == "the first 10,000 samples of a stream"
+
+
+def test_a_sample_without_a_prediction_lowers_recall_and_f1_too():
+    x, y = torch.zeros(20, 4), torch.tensor([0, 1] * 10)
+    x[[1, 3, 5, 7, 9]] = float("nan")
+
+    class Knows(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(1))
+            self.at = 0
+
+        def forward(self, x):
+            rows = torch.arange(self.at, self.at + len(x)) % 2
+            self.at += len(x)
+            return nn.functional.one_hot(rows, 2) * self.scale + 0 * x[:, :1]
+
+    model = Knows()
+    experiment = build(model, data=(x, y), task="classification")
+    section = evaluation(experiment, Options())
+    assert fact(section, "Accuracy").value == 0.75
+    rows = {row.cells[0]: row.cells for row in section.block("per-class").rows}
+    assert rows["class 1"][1:4] == (10, 1.0, 0.5)
+    assert fact(section, "Macro F1").value == pytest.approx((1 + 2 / 3) / 2, rel=1e-5)
+    assert "of 15 with finite outputs" in fact(section, "Log loss").note
+
+
+def test_a_thousand_classes_are_counted_without_a_matrix():
+    count = 3000
+    targets = torch.arange(500) % count
+    scores = nn.functional.one_hot((targets + (torch.arange(500) % 5 == 0)) % count, count).float()
+
+    class Table(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scores = nn.Parameter(scores)
+
+        def forward(self, x):
+            return self.scores[x[:, 0].long()]
+
+    section = evaluated(Table(), (torch.arange(500.0)[:, None], targets))
+    assert fact(section, "Accuracy").value == 0.8
+    assert section.block("confusion") is None
+    assert (len(section.block("per-class").rows), section.block("per-class").total) == (200, count)
+
+
+def test_samples_without_a_label_are_left_out_and_counted():
+    y = Y.clone()
+    y[:6] = -100
+    section = evaluated(Constant([1.0, 0.0, 0.0]), (X, y))
+    assert "on 24 with a label of 30 samples" in section.summary
+    assert fact(section, "Accuracy").value == pytest.approx(8 / 24, rel=1e-5)
+
+
+def test_every_value_of_a_regression_is_drawn_and_counted():
+    x = torch.rand(2000, 2)
+    model = nn.Linear(2, 2)
+    with torch.no_grad():
+        model.weight.copy_(torch.eye(2))
+        model.bias.copy_(torch.tensor([0.0, 100.0]))
+    section = evaluated(model, (x, torch.cat([x[:, :1], x[:, 1:] + 100], 1)))
+    scatter = section.block("predicted-true")
+    assert scatter.groups == ("value 0", "value 1")
+    assert len(scatter.x) == 2000
+    assert max(scatter.x) > 100
+    assert min(scatter.x) < 1
+    assert section.block("residuals").y_label == "values"
