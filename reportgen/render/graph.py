@@ -14,6 +14,7 @@ from reportgen.units import plural, shorten
 
 MOST = 200
 _BETWEEN = 32  # pixels between two columns of a picture
+_BADGE = 8  # pixels that a badge stands above its box
 _SLACK = 70  # pixels that a cut may move to find a gap
 _COLOURS = len(CLASSES) - 1
 
@@ -208,13 +209,17 @@ def _window(picture: Drawing, top: int, bottom: int) -> Slice:
         height=bottom - top,
         frames=tuple(frame for frame in picture.frames if frame.box.y < bottom and frame.box.bottom > top),
         lines=tuple(line for line in picture.lines if line.top < bottom and line.bottom > top),
-        nodes=tuple(node for node in picture.nodes if node.box.y - 8 < bottom and node.box.bottom > top),
+        nodes=tuple(node for node in picture.nodes if _top(node) < bottom and node.box.bottom > top),
     )
+
+
+def _top(node: NodeShape) -> float:
+    return node.box.y - (_BADGE if node.times else 0)
 
 
 def _crossed(picture: Drawing, y: int) -> int:
     """How much a cut at this height would go through; a box is worse than a label."""
-    boxes = sum(node.box.y - 3 < y < node.box.bottom + 3 for node in picture.nodes)
+    boxes = sum(_top(node) - 3 < y < node.box.bottom + 3 for node in picture.nodes)
     labels = sum(bool(line.label) and abs(line.y - y) < 8 for line in picture.lines)
     frames = sum(abs(frame.box.y + 9 - y) < 12 for frame in picture.frames)
     return 10 * boxes + labels + frames

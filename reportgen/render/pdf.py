@@ -20,9 +20,9 @@ from reportgen.report import Report
 # WeasyPrint 70 asserts that it never meets these inside a line; the attached JSON keeps them.
 _SEPARATORS = {0x2028: " ", 0x2029: " "}
 # Its search for a place to break a word takes the square of the word's length: minutes for 10,000 letters.
-# A table's cell is as wide as its longest word, so there a word is long much sooner.
-_WORD = re.compile(r"(?:&[a-zA-Z0-9#]+;|[^\s<>]){121,}")
-_CELL_WORD = re.compile(r"(?:&[a-zA-Z0-9#]+;|[^\s<>]){41,}")
+# A table's cell is as wide as its longest word, so a word is long soon; a fact (a digest) or code, late.
+_WORD = re.compile(r"(?:&[a-zA-Z0-9#]+;|[^\s<>]){41,}")
+_COPIED = re.compile(r"(?:&[a-zA-Z0-9#]+;|[^\s<>]){121,}")
 _PIECE = re.compile(r"(?:&[a-zA-Z0-9#]+;|[^\s<>]){30}")
 ATTACHMENT = "report.json"
 _NO_DATE = datetime(1980, 1, 1, tzinfo=UTC)
@@ -73,12 +73,12 @@ def encode(report: Report, templates: Path | None) -> bytes:
 def _breakable(page_text: str) -> str:
     """The page with its very long words marked for breaking, in its text and not in its tags."""
     head, end, body = page_text.translate(_SEPARATORS).partition("</head>")
-    return head + end + re.sub(r"(<t[dh]\b[^>]*)?>[^<]+", _with_breaks, body)
+    return head + end + re.sub(r"(<(?:dd|code)\b[^>]*)?>[^<]+", _with_breaks, body)
 
 
 def _with_breaks(text: re.Match[str]) -> str:
     tag = text[1] or ""
-    return tag + (_CELL_WORD if tag else _WORD).sub(_broken, text[0][len(tag) :])
+    return tag + (_COPIED if tag else _WORD).sub(_broken, text[0][len(tag) :])
 
 
 def _broken(word: re.Match[str]) -> str:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from reportgen.render.figures import style
-from reportgen.render.figures.base import Columns, Palette, evenly
+from reportgen.render.figures.base import Columns, Palette, evenly, written
 from reportgen.report import Bars
 from reportgen.units import plural, shorten, show
 
@@ -36,7 +36,7 @@ def draw(block: Bars, palette: Palette) -> Figure:
     axes.grid(axis="x")
     if signed:
         axes.axvline(0, color=style.FRAME, linewidth=0.8)
-    axes.xaxis.set_major_formatter(lambda value, _: show(float(value), block.unit))
+    axes.xaxis.set_major_formatter(lambda value, _: written(float(value), block.unit))
     axes.locator_params(axis="x", nbins=5)
     axes.set_xlabel(shorten(block.x_label, 60))
     _numbers(axes, block, values)
@@ -58,7 +58,7 @@ def _numbers(axes: object, block: Bars, values: list[float]) -> None:
             reach = block.low[at] if value < 0 else block.high[at]
             end = reach if math.isfinite(reach) else value
         axes.annotate(  # type: ignore[attr-defined]
-            show(block.values[at], block.unit), (end, at), xytext=(-4 if value < 0 else 4, 0),
+            written(block.values[at], block.unit), (end, at), xytext=(-4 if value < 0 else 4, 0),
             textcoords="offset points", va="center", ha="right" if value < 0 else "left",
             fontsize=7.5, color=style.MUTED, annotation_clip=False,
         )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from reportgen.render.figures.style import CLASSES, LINES
 from reportgen.report import Curves, Distribution, Report, Scatter
+from reportgen.units import shorten, show
 
 T = TypeVar("T")
 
@@ -19,6 +20,11 @@ class Columns:
     names: list[str]
     rows: list[list[str]]
     total: int
+
+
+def written(value: float, unit: str) -> str:
+    """A number as it stands in a figure, its unit shortened where that is no unit's length."""
+    return shorten(show(value, unit), 24)
 
 
 def evenly(items: Sequence[T], limit: int) -> list[T]:

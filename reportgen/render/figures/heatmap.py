@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from reportgen.render.figures import style
-from reportgen.render.figures.base import Columns, Palette, evenly
+from reportgen.render.figures.base import Columns, Palette, evenly, written
 from reportgen.report import Heatmap
 from reportgen.units import shorten, show
 
@@ -39,7 +39,7 @@ def draw(block: Heatmap, palette: Palette) -> Figure:
         _write(axes, block, low, high)
     bar = figure.colorbar(mesh, ax=axes, shrink=0.6, aspect=18, pad=0.02, ticks=_bar_ticks(low, high))
     style.plain_bar(bar)
-    bar.ax.yaxis.set_major_formatter(lambda value, _: show(_whole(float(value)), block.unit))
+    bar.ax.yaxis.set_major_formatter(lambda value, _: written(_whole(float(value)), block.unit))
     return figure
 
 

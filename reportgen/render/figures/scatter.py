@@ -26,12 +26,13 @@ def draw(block: Scatter, palette: Palette) -> Figure:
     present = sorted({block.member[at] for at in shown})
     colours = {index: palette.member(block.groups[index])[0] for index in present}
     markers = {index: style.MARKERS[palette.member(block.groups[index])[1] % 10] for index in present}
+    dense = len(shown) > palette.vector
     if shown:
         members = [block.member[at] for at in shown]
         seaborn.scatterplot(
             x=[block.x[at] for at in shown], y=[block.y[at] for at in shown], hue=members, style=members,
-            palette=colours, markers=markers, s=16 if len(shown) <= _SMALLER else 9, linewidth=0.3,
-            edgecolor=style.SURFACE, legend=False, ax=axes, rasterized=len(shown) > palette.vector,
+            palette=colours, markers=markers, s=16 if len(shown) <= _SMALLER else 9, linewidth=0 if dense else 0.3,
+            edgecolor=style.SURFACE, legend=False, ax=axes, rasterized=dense,
         )  # fmt: skip
     axes.grid()
     axes.tick_params(axis="x", length=0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reportgen.render.figures import style
 from reportgen.render.figures.base import Columns, Palette, evenly
 from reportgen.report import Signal
-from reportgen.units import plural, show
+from reportgen.units import plural, shorten, show
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +27,7 @@ def draw(block: Signal, palette: Palette) -> Figure:
     axes.plot(times, values, color=style.INK, linewidth=0.9, zorder=3, rasterized=len(values) > _DENSE)
     axes.margins(x=0)
     axes.set_xlabel("time (s)")
-    axes.set_ylabel(block.y_label[:40])
+    axes.set_ylabel(shorten(block.y_label, 40))
     return figure
 
 

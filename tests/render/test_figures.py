@@ -1,0 +1,209 @@
+"""Figures: what they say in words and numbers, that they are drawn whatever comes, and that they leave no trace."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import re
+from xml.etree import ElementTree
+
+import matplotlib
+import numpy as np
+import pytest
+import samples
+from PIL import Image
+
+from reportgen.render.figures import KINDS, figure, style
+from reportgen.render.figures.base import Palette, evenly
+from reportgen.report import Bars, Curves, Distribution, Heatmap, Histogram, Scatter, Series, Signal
+
+BLOCKS = {block.kind: block for block in samples.every_kind("x") if block.kind in KINDS}
+
+
+def drawn(block, palette=None, dark=False, rows=40):
+    made = figure(block, palette or Palette(), dark=dark, rows=rows)
+    assert made.problem == ""
+    return made, base64.b64decode(made.src.split(",")[1]).decode("utf-8")
+
+
+def texts(source: str) -> list[str]:
+    tag = "{http://www.w3.org/2000/svg}text"
+    return ["".join(part.itertext()) for part in ElementTree.fromstring(source).iter(tag)]
+
+
+def line(y, **more) -> Curves:
+    series = (Series(name="loss", x=range(len(y)), y=y),)
+    return Curves(series=series, x_label="step", y_label="loss", **more)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dark", [False, True])
+def test_each_kind_is_a_well_formed_svg_of_its_size_with_words_and_numbers(kind, dark):
+    made, source = drawn(BLOCKS[kind], dark=dark)
+    root = ElementTree.fromstring(source)
+    assert float(root.get("width").removesuffix("pt")) * 96 / 72 == pytest.approx(made.width, abs=1)
+    assert made.alt
+    assert made.data.rows
+    assert ("prefers-color-scheme" in source) == dark
+    for trace in ("<metadata", "<!DOCTYPE", "<script", "http://matplotlib", "Date"):
+        assert trace not in source
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_drawing_twice_gives_the_same_and_leaves_matplotlibs_settings_alone(kind):
+    before = dict(matplotlib.rcParams)
+    assert figure(BLOCKS[kind], Palette(), dark=True, rows=5) == figure(
+        BLOCKS[kind], Palette(), dark=True, rows=5
+    )
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_no_figure_becomes_pyplots():
+    import matplotlib.pyplot
+
+    for block in BLOCKS.values():
+        drawn(block)
+    assert matplotlib.pyplot.get_fignums() == []
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        line(()),
+        line((math.nan, math.nan)),
+        line((1.0,)),
+        line((0.0, -1.0), log_y=True),
+        line((1e300, -1e300, 5e-324)),
+        Curves(series=(), x_label="", y_label=""),
+        Bars(labels=(), values=()),
+        Bars(labels=("a",) * 200, values=tuple(range(200))),
+        Bars(labels=("a", "b"), values=(-1e300, 1e300)),
+        Heatmap(row_labels=(), column_labels=(), values=()),
+        Heatmap(row_labels=("a",), column_labels=("b",), values=((math.nan,),)),
+        Heatmap(row_labels=("a",), column_labels=("b",), values=((0.0,),), scale="diverging"),
+        Distribution(histograms=(), x_label="x"),
+        Distribution(histograms=(Histogram(name="n", edges=(0, math.inf), counts=(1,)),), x_label="x"),
+        Scatter(x=(), y=(), member=(), groups=("a",), x_label="x", y_label="y"),
+        Scatter(x=(math.nan,), y=(1,), member=(0,), groups=("a",), x_label="x", y_label="y"),
+        Signal(values=(), rate=1.0),
+        Signal(values=(1.0, math.inf), rate=1e-9, weights=(math.nan,)),
+    ],
+    ids=lambda block: block.kind,
+)
+def test_the_least_and_the_oddest_values_are_drawn(block):
+    drawn(block, dark=True)
+
+
+def test_what_matplotlib_cannot_draw_is_said_and_its_numbers_stay(monkeypatch):
+    from reportgen.render.figures import curves
+
+    def broken(*_):
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(curves, "draw", broken)
+    made = figure(line((1, 2)), Palette(), dark=True, rows=40)
+    assert made.problem == "This figure could not be drawn: RuntimeError: no"
+    assert made.data.rows == [["0", "1"], ["1", "2"]]
+
+
+def test_the_words_of_a_chart_hold_its_true_numbers():
+    made, _ = drawn(line((2.0, 0.5, math.nan, 1.0)))
+    assert made.alt == (
+        "Line chart of loss over step. loss: 2 at 0 to 1 at 3, lowest 0.5 at 1, highest 2 at 0. "
+        "loss: 1 value not finite."
+    )
+    bars, _ = drawn(Bars(labels=("a", "b"), values=(0.25, 0.5), unit="share", x_label="recall"))
+    assert bars.alt == "Bar chart of recall, 2 bars: largest 50 % (b), smallest 25 % (a)."
+    assert bars.data.rows == [["a", "25 %"], ["b", "50 %"]]
+
+
+def test_a_value_that_is_no_number_leaves_a_mark_at_the_frame():
+    clean, broken = drawn(line((1, 2, 3)))[1], drawn(line((1, math.nan, 3)))[1]
+    assert style.ALARM not in clean
+    assert style.ALARM in broken
+
+
+def test_the_data_behind_a_chart_is_thinned_evenly_and_keeps_its_ends():
+    made, _ = drawn(line(tuple(range(1000))), rows=40)
+    assert made.data.total == 1000
+    assert [made.data.rows[0][0], made.data.rows[-1][0], len(made.data.rows)] == ["0", "999", 40]
+    assert evenly(range(5), 9) == [0, 1, 2, 3, 4]
+    assert evenly(range(10), 1) == [0]
+
+
+def test_names_with_dollars_and_markup_are_text():
+    name = "$x^{</text><script>alert(1)</script>"
+    block = Curves(
+        series=(Series(name=name, x=(0, 1), y=(0, 1)), Series(name="b", x=(0,), y=(1,))),
+        x_label=name,
+        y_label="y",
+    )
+    assert texts(drawn(block, dark=True)[1]).count(name) == 1
+    assert any(text.startswith("$x^{</text>") and "…" in text for text in texts(drawn(block, dark=True)[1]))
+
+
+def test_a_label_that_names_a_colour_keeps_it():
+    block = Bars(labels=(style.ACCENT, "data:image/png;base64,AAAA"), values=(1, 2))
+    assert {style.ACCENT, "data:image/png;base64,AAAA"} <= set(texts(drawn(block, dark=True)[1]))
+
+
+def test_the_same_class_has_the_same_colour_in_every_figure():
+    palette = Palette.of(samples.report())
+    assert len({palette.member(digit)[0] for digit in samples.DIGITS}) == 10
+    other = Scatter(x=(0, 1), y=(0, 1), member=(0, 1), groups=("7", "3"), x_label="x", y_label="y")
+    source = drawn(other, palette)[1]
+    assert palette.member("7")[0] in source
+    assert palette.member("3")[0] in source
+    assert palette.member("0")[0] not in source
+    assert palette.line("train") != palette.line("validation")
+
+
+def test_many_points_are_a_lossless_webp_inside_the_vector_frame():
+    rng = np.random.default_rng(0)
+    block = Scatter(
+        x=rng.random(5000), y=rng.random(5000), member=[0] * 5000, groups=("a",), x_label="x", y_label="y"
+    )
+    made, source = drawn(block, dark=True)
+    image = re.search(r'xlink:href="data:(image/\w+);base64,([^"]+)"', source)
+    assert image[1] == "image/webp"
+    with Image.open(io.BytesIO(base64.b64decode(image[2]))) as raster:
+        assert raster.width > 300
+    assert len(made.src) < 250_000
+    assert "x" in texts(source)
+
+
+def lightness(colour: str) -> float:
+    """Relative luminance as WCAG defines it."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((lightness(one), lightness(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("shade", [style.INK, style.MUTED])
+def test_writing_in_figures_has_contrast_on_light_and_on_dark(shade):
+    assert contrast(shade, style.SURFACE) >= 4.5
+    assert contrast(style.DARK[shade], style.DARK[style.SURFACE]) >= 4.5
+
+
+@pytest.mark.parametrize("light", [one for one, _ in style.LINES])
+def test_lines_stand_out_on_light_and_on_dark(light):
+    assert contrast(light, style.SURFACE) >= 3
+    assert contrast(style.DARK[light], style.DARK[style.SURFACE]) >= 3
+
+
+@pytest.mark.parametrize(("ramp", "sign"), [(style.SEQUENTIAL, -1), (style.SEQUENTIAL_DARK, 1)])
+def test_the_sequential_scale_goes_one_way_in_lightness(ramp, sign):
+    steps = np.diff([lightness(colour) for colour in ramp]) * sign
+    assert (steps > 0).all()
+
+
+def test_the_diverging_scale_is_palest_at_zero_and_as_dark_at_both_ends():
+    light = [lightness(colour) for colour in style.DIVERGING]
+    assert np.argmax(light) == len(light) // 2
+    assert abs(light[0] - light[-1]) < 0.02

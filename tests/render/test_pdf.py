@@ -1,0 +1,192 @@
+"""The PDF: pages with numbers, bookmarks and tags, the data attached, and no file or address opened for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pypdf
+import pytest
+import samples
+
+from reportgen.render import pdf
+from reportgen.report import Column, Fact, Facts, Row, Table, Text
+
+
+def tool(name: str) -> str:
+    """The path of a poppler program; where it is missing the test is skipped, and in CI fails."""
+    found = shutil.which(name)
+    if found is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{name} is missing (poppler-utils)")
+        pytest.skip(f"{name} is not installed (poppler-utils)")
+    return found
+
+
+def text_of(path) -> str:
+    done = subprocess.run([tool("pdftotext"), "-layout", str(path), "-"], capture_output=True, check=True)
+    return done.stdout.decode("utf-8").replace("\u200b", "")
+
+
+@pytest.fixture(scope="module")
+def rich(tmp_path_factory):
+    return samples.report().save(tmp_path_factory.mktemp("pdf") / "report.pdf")
+
+
+def test_it_is_tagged_says_it_is_pdf_a_3_and_carries_the_title(rich):
+    done = subprocess.run([tool("pdfinfo"), str(rich)], capture_output=True, text=True, check=True).stdout
+    facts = dict(line.split(":", 1) for line in done.splitlines() if ":" in line)
+    assert facts["Tagged"].strip() == "yes"
+    assert facts["Title"].strip() == samples.report().title
+    assert "2025" in facts["CreationDate"]
+    with pypdf.PdfReader(rich) as reader:
+        metadata = reader.trailer["/Root"]["/Metadata"].get_data()
+    assert b'pdfaid:part="3"' in metadata
+    assert b'pdfaid:conformance="A"' in metadata
+
+
+def test_the_first_page_has_the_findings_and_the_contents_with_page_numbers(rich):
+    with pypdf.PdfReader(rich) as reader:
+        first = " ".join(reader.pages[0].extract_text().split())
+        last = len(reader.pages)
+        assert f"{last} / {last}" in reader.pages[-1].extract_text()
+        for finding in samples.report().findings:
+            assert finding.message in first
+        for section in samples.report().sections:
+            assert section.title in first
+        at = next(
+            n for n, page in enumerate(reader.pages, 1) if "Loss a step" in page.extract_text() and n > 1
+        )
+        assert f"Loss a step , page {at}" in first.replace("step, page", "step , page")
+
+
+def test_bookmarks_follow_the_headings(rich):
+    with pypdf.PdfReader(rich) as reader:
+
+        def titles(items):
+            return [
+                title
+                for item in items
+                for title in (titles(item) if isinstance(item, list) else [item.title])
+            ]
+
+        found = titles(reader.outline)
+    assert found[0] == samples.report().title
+    for title in ("Training", "Confusion", "The network", "Environment"):
+        assert title in found
+
+
+def test_every_kind_of_block_is_printed_and_nothing_folded_is_missing(rich):
+    words = text_of(rich)
+    for section in samples.report().sections:
+        for block in section.blocks:
+            if block.id != "headline":
+                assert block.title in words, block.title
+    assert "Traceback (most recent call last)" in words
+    assert "more lines in the embedded JSON" in words  # torchinfo's listing is longer than a page
+
+
+def test_hostile_text_is_printed_as_text(tmp_path):
+    path = samples.hostile(" ".join(samples.EVIL)).save(tmp_path / "report.pdf")
+    words = " ".join(text_of(path).split())
+    for part in (
+        "</script><script>window.__pwned=1</script>",
+        "{{ 7*7 }}",
+        "$x^{ \\frac{1}{ % # _ ~",
+        "&lt;b&gt; ]]>",
+    ):
+        assert part in words
+    with pypdf.PdfReader(path) as reader:
+        assert not reader.trailer["/Root"].get("/OpenAction")
+        assert "/JavaScript" not in reader.trailer["/Root"].get("/Names", {})
+
+
+def test_ten_thousand_letters_are_all_printed(tmp_path):
+    table = Table(
+        columns=(Column(name="Layer"), Column(name="n", unit="exact")), rows=(Row(cells=("q" * 10_000, 7)),)
+    )
+    facts = Facts(facts=(Fact(label="name", value="b" * 10_000),))
+    path = samples.one(table, facts, title="c" * 10_000).save(tmp_path / "report.pdf")
+    words = "".join(text_of(path).split())
+    for letter in "qbc":
+        assert words.count(letter) >= 10_000, letter
+
+
+@pytest.mark.parametrize(
+    "address", ["file:///etc/hostname", "http://127.0.0.1:9/x.png", "//127.0.0.1:9/x", "x.png"]
+)
+def test_a_template_that_asks_for_files_or_addresses_gets_nothing(tmp_path, monkeypatch, address):
+    import urllib.request
+
+    opened = []
+    monkeypatch.setattr(urllib.request.OpenerDirector, "open", lambda *_, **__: opened.append(1))
+    (tmp_path / "foot.html.j2").write_text(
+        f'<img src="{address}" alt="x"><link rel="stylesheet" href="{address}">'
+        f'<link rel="attachment" href="{address}"><object data="{address}"></object>',
+        encoding="utf-8",
+    )
+    (tmp_path / "print.css").write_text(
+        f"@import '{address}'; @font-face {{ font-family: f; src: url({address}) }}"
+        f"body {{ background: url({address}) }}",
+        encoding="utf-8",
+    )
+    content = pdf.encode(samples.empty(), tmp_path)
+    assert opened == []
+    target = tmp_path / "report.pdf"
+    target.write_bytes(content)
+    with pypdf.PdfReader(target) as reader:
+        assert [file.name for file in reader.attachment_list] == ["report.json"]
+
+
+def test_the_fetcher_serves_data_and_refuses_all_else():
+    fetch = pdf._data_only().fetch
+    assert fetch("data:text/plain,hello").read() == b"hello"
+    for address in (
+        "file:///etc/passwd",
+        "FILE:///etc/passwd",
+        "http://127.0.0.1/",
+        "ftp://127.0.0.1/",
+        "jar:x",
+    ):
+        with pytest.raises(ValueError, match="disallowed protocol"):
+            fetch(address)
+
+
+def test_without_pango_one_line_says_which_package_brings_it():
+    """The libraries are hidden from the loader in a process of its own."""
+    code = (
+        "import cffi, sys\n"
+        "real = cffi.FFI.dlopen\n"
+        "def none(self, name, flags=0):\n"
+        "    if name and 'pango' in str(name): raise OSError(f'cannot load library {name!r}')\n"
+        "    return real(self, name, flags)\n"
+        "cffi.FFI.dlopen = none\n"
+        "import samples\n"
+        "from reportgen.render import pdf\n"
+        "try: pdf.encode(samples.empty(), None)\n"
+        "except pdf.PangoMissing as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.path.dirname(__file__)},
+    )
+    assert done.stdout.count("\n") == 1
+    for name in ("libpango-1.0-0", "libpangoft2-1.0-0", "brew install pango", "MSYS2"):
+        assert name in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_table_longer_than_a_page_repeats_its_head_and_says_what_is_left_out(tmp_path):
+    rows = tuple(Row(cells=(f"layer {at}", at)) for at in range(200))
+    table = Table(columns=(Column(name="Name of it"), Column(name="n", unit="exact")), rows=rows)
+    path = samples.one(Text(text="x\n\n" * 30), table).save(tmp_path / "report.pdf")
+    words = text_of(path)
+    pages = [page for page in words.split("\f") if "layer " in page]
+    assert len(pages) >= 2
+    assert all(page.count("Name of it") == 1 for page in pages)
+    assert "The first 60 rows; 140 more rows in the embedded JSON." in words
