@@ -21,6 +21,7 @@ from reportgen.timelimit import OutOfTime, time_limit
 
 GROUP = "reportgen.sections"
 TIME_LIMIT = 300.0
+SMALL = 20_000_000  # FLOPs a sample
 
 SectionFunction = Callable[[Experiment, Options], Section]
 
@@ -239,6 +240,7 @@ def _guarded(name: str, point: EntryPoint, experiment: Experiment, options: Opti
             torch.enable_grad(),
             time_limit(limit),
         ):
+            _suit_threads(experiment)
             result = function(experiment, options)
     if not isinstance(result, Section):
         raise TypeError(f"section {name!r} returned {type(result).__name__}, expected a reportgen.Section")
@@ -247,6 +249,16 @@ def _guarded(name: str, point: EntryPoint, experiment: Experiment, options: Opti
     if checked.name != name:
         raise ValueError(f"section {name!r} calls itself {checked.name!r}")
     return checked
+
+
+def _suit_threads(experiment: Experiment) -> None:
+    """One thread for a small model: a second gains it nothing, and loses much where the machine is busy."""
+    if experiment.device != "cpu" or experiment.example is None or experiment.forward_problem is not None:
+        return
+    import torch
+
+    if experiment.no_values is None and 0 < experiment.operations < SMALL:
+        torch.set_num_threads(1)
 
 
 def _failed(name: str, error: str, message: str, hint: str = "", details: str = "") -> Section:

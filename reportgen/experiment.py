@@ -174,6 +174,20 @@ class Experiment:
         return self.feature_names[index] if index < len(self.feature_names) else f"feature {index}"
 
     @cached_property
+    def operations(self) -> int:
+        """FLOPs of one sample's forward pass as torch counts them; 0 where it can't tell. Raises InputError."""
+        import torch
+        from torch.utils.flop_counter import FlopCounterMode
+
+        one = self.require_forward().take([0])
+        try:
+            with torch.no_grad(), FlopCounterMode(display=False) as counter:
+                self.call(one)
+        except Exception:  # noqa: BLE001 - a model that can't be counted is reported on all the same
+            return 0
+        return int(counter.get_total_flops())
+
+    @cached_property
     def predictions(self) -> Predictions:
         """Outputs for the data (10,000 samples at most), computed once. Raises InputError."""
         from reportgen.predictions import predict

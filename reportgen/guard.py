@@ -76,7 +76,7 @@ def _eval(model: nn.Module) -> None:
         if not isinstance(module, torch.jit.ScriptModule):
             # Not by setattr, which a model may have overridden.
             module.__dict__["training"] = False
-    if isinstance(model, torch.jit.ScriptModule):
+    if isinstance(model, torch.jit.ScriptModule) and hasattr(model, "training"):
         model.eval()
 
 
@@ -140,6 +140,8 @@ def _module(module: nn.Module, held: list[torch.Tensor]) -> Undo:
     Tensors among them are added to `held`, to be put back with the model's own.
     """
     if isinstance(module, torch.jit.ScriptModule):
+        if not hasattr(module, "training"):  # frozen: it is what it is
+            return lambda: None
         training = module.training
         return lambda: _ignore(module.train(training))
     kind = type(module)

@@ -40,7 +40,7 @@ def _number(value: int | float, unit: str) -> str:
     if unit == "s":
         return _seconds(value)
     if unit == "share":
-        return f"{_significant(100 * value)} %"
+        return f"{_significant(100 * value, 4 if abs(value) >= 0.01 else 2)} %"
     text = f"{value:,}" if isinstance(value, int) else _significant(value)
     return f"{text} {unit}".rstrip()
 

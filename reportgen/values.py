@@ -63,6 +63,9 @@ class Data(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
+LARGEST = 8192  # pixels a side of a map: what claims more is no map, and would fill the memory
+
+
 class Fact(Data):
     """One labelled value. `unit` is a word `units.show` knows, or a suffix."""
 
@@ -101,8 +104,8 @@ class Map(Data):
     `signed` maps are drawn on a diverging scale about zero, others from zero to `limit`.
     """
 
-    width: int = Field(gt=0)
-    height: int = Field(gt=0)
+    width: int = Field(gt=0, le=LARGEST)
+    height: int = Field(gt=0, le=LARGEST)
     limit: Number = Field(ge=0)
     signed: bool
     data: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]*={0,2}$")]

@@ -210,6 +210,9 @@ def test_a_model_on_the_meta_device_and_a_script_module_pass_through():
     with untouched(script):
         assert not script.training
     assert script.training
+    frozen = torch.jit.freeze(script.eval())
+    with untouched(frozen):
+        frozen(torch.zeros(1, 3))
 
 
 def test_without_a_model_the_process_is_guarded():

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from reportgen.experiment import build
-from reportgen.hooks import convolutions, outputs_of, running_order, watching
+from reportgen.hooks import convolutions, hidden, outputs_of, running_order, watching
 
 
 def test_layers_come_in_the_order_in_which_they_run_each_once(digits_cnn):
@@ -58,3 +58,17 @@ def test_keyword_inputs_are_seen():
     ):
         model(torch.ones(3, 2))
     assert seen == [("inner", (3, 2))]
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_scripted_modules_are_passed_over_and_said_to_be_hidden():
+    scripted = torch.jit.script(nn.Linear(2, 2))
+    model = nn.Sequential(scripted, nn.Linear(2, 2))
+    seen = []
+    with watching(model, (nn.Module,), lambda name, *rest: seen.append(name)):
+        model(torch.ones(1, 2))
+    assert seen == ["1", ""]
+    assert (
+        hidden(build(model, example_inputs=torch.ones(1, 2))) == "a scripted model's layers can't be watched"
+    )
+    assert hidden(build(model[1], example_inputs=torch.ones(1, 2))) == ""

@@ -45,7 +45,8 @@ def choose(experiment: Experiment, count: int) -> tuple[list[Subject], str]:
     """Up to `count` samples and the rule they were chosen by. Raises InputError.
 
     Half are mistakes, those with the most confidence (values: the largest errors) first; the rest are
-    taken from all over the classes (values: evenly from the data). Without data, the example inputs.
+    taken from all over the classes (values: evenly from the data). Samples without a label are neither,
+    and come last. Without data, the example inputs.
     """
     if experiment.samples is None and experiment.data_problem is None:
         return _from_example(experiment, count)
@@ -74,17 +75,24 @@ def _classes(found: Predictions, usable: np.ndarray, count: int) -> tuple[list[i
     everywhere = np.flatnonzero(usable)
     if found.targets is None:
         return _over(everywhere, predicted, count), "evenly over the predicted classes, the first of each"
-    wrong = np.flatnonzero(usable & (predicted != found.targets.numpy()))
+    targets = found.targets.numpy()
+    labelled = usable & (targets >= 0)
+    wrong = np.flatnonzero(labelled & (predicted != targets))
     worst = wrong[np.argsort(-sure[wrong].round(6), kind="stable")]
-    right = np.flatnonzero(usable & (predicted == found.targets.numpy()))
+    right = np.flatnonzero(labelled & (predicted == targets))
     correct = _over(right, predicted, max(count - count // 2, count - len(worst)))
     mistakes = worst[: count - len(correct)].tolist()
+    unlabelled = _over(
+        np.flatnonzero(usable & (targets < 0)), predicted, count - len(mistakes) - len(correct)
+    )
     parts = []
     if mistakes:
         parts.append(f"{len(mistakes)} of {plural(len(wrong), 'mistake')}, the most confident first")
     if correct:
         parts.append(f"{len(correct)} correct, evenly over the classes, the first of each")
-    return [*mistakes, *correct], "; ".join(parts)
+    if unlabelled:
+        parts.append(f"{len(unlabelled)} without a label, evenly over the predicted classes")
+    return [*mistakes, *correct, *unlabelled], "; ".join(parts)
 
 
 def _over(positions: np.ndarray, classes: np.ndarray, count: int) -> list[int]:
@@ -129,22 +137,36 @@ def _from_example(experiment: Experiment, count: int) -> tuple[list[Subject], st
 
     from reportgen.predictions import probabilities_of
 
-    example = experiment.require_forward()
-    rows = min(count, example.size)
+    example, raw = experiment.require_forward(), _example_outputs(experiment)
+    usable = raw.isfinite().all(dim=1).nonzero()[:, 0].tolist()
+    if not usable:
+        raise InputError(
+            f"the model's outputs are not finite on all {plural(example.size, 'example input')}",
+            "look for NaN in the weights and in the inputs",
+        )
+    # All rows at once, since a single one may look like probabilities by chance.
+    probabilities = probabilities_of(raw) if experiment.task == "classification" else None
+    outputs = torch.cat([-raw, raw], dim=1) if probabilities is not None and raw.shape[1] == 1 else raw
     subjects = []
-    for row in range(rows):
+    for row in usable[:count]:
+        sure = None if probabilities is None else probabilities[row]
         inputs = example.take([row])
-        with torch.no_grad():
-            raw = experiment.scores(inputs).detach().float().cpu().reshape(1, -1)
-        if not bool(raw.isfinite().all()):
-            raise InputError(
-                f"the model's output on example {row} is not finite", "look for NaN in the weights"
-            )
-        classes = experiment.task == "classification"
-        probabilities = probabilities_of(raw)[0] if classes else None
-        outputs = torch.cat([-raw, raw], dim=1)[0] if classes and raw.shape[1] == 1 else raw[0]
-        subjects.append(_described(experiment, f"example {row}", row, inputs, outputs, probabilities, None))
-    return subjects, f"{rows} of {plural(example.size, 'example input')}: the first"
+        subjects.append(_described(experiment, f"example {row}", row, inputs, outputs[row], sure, None))
+    rule = f"{len(subjects)} of {plural(example.size, 'example input')}: the first"
+    left_out = example.size - len(usable)
+    return subjects, f"{rule}; {left_out:,} with outputs that are not finite left out" if left_out else rule
+
+
+def _example_outputs(experiment: Experiment) -> torch.Tensor:
+    """The model's outputs on all example inputs, float32 (n, values). Raises InputError."""
+    import torch
+
+    example = experiment.require_forward()
+    with torch.no_grad():
+        raw = experiment.scores(example).detach().float().cpu()
+    if len(raw) != example.size:
+        raise InputError(f"the model returned {len(raw)} rows for {plural(example.size, 'example input')}")
+    return raw.reshape(len(raw), -1)
 
 
 def _described(
@@ -164,7 +186,8 @@ def _described(
     predicted = int(probabilities.argmax())
     said = f"predicted {experiment.class_name(predicted)} ({float(probabilities[predicted]):.2f})"
     if target is not None:
-        said = f"true {experiment.class_name(int(target))}, {said}"
+        label = int(target)
+        said = f"{'no label' if label < 0 else f'true {experiment.class_name(label)}'}, {said}"
     single = experiment.output_shape[1:] in ((), (1,))
     sign = -1 if single and predicted == 0 else 1
     return Subject(number, inputs, Score(experiment, inputs, 0 if single else predicted, sign), name, said)
@@ -175,7 +198,7 @@ def _brief(value: torch.Tensor) -> str:
 
 
 def explained(experiment: Experiment) -> str:
-    """What the explained number is, in words."""
+    """What the explained number is, in words. Raises InputError."""
     from reportgen.predictions import are_probabilities
 
     width = experiment.output_shape[-1] if len(experiment.output_shape) == 2 else 1
@@ -183,6 +206,7 @@ def explained(experiment: Experiment) -> str:
         return "the model's output" if width == 1 else f"the first of the model's {width} outputs"
     if width == 1:
         return "the model's raw output for the predicted class (its negative where that is the first class)"
-    if experiment.samples is not None and are_probabilities(experiment.predictions.outputs):
+    data = experiment.samples is not None or experiment.data_problem is not None
+    if are_probabilities(experiment.predictions.outputs if data else _example_outputs(experiment)):
         return "the model's output (a probability) for the predicted class"
     return "the model's raw score (logit) of the predicted class"

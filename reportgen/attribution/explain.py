@@ -15,7 +15,8 @@ from reportgen.attribution.gradients import STEPS, grad_cam, integrated_gradient
 from reportgen.attribution.lime_image import RUNS, WANTED, lime_image, segment
 from reportgen.attribution.lime_table import lime_table
 from reportgen.experiment import Experiment, Options
-from reportgen.hooks import convolutions
+from reportgen.hooks import convolutions, hidden
+from reportgen.units import plural
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +42,7 @@ class Plan:
 
 def plan(experiment: Experiment, wanted: int) -> Plan:
     """The most that the budget of operations allows for images, but one sample at least."""
-    each = _operations(experiment)
+    each = experiment.operations
     budget = BUDGET.get(experiment.device.split(":")[0], BUDGET["cpu"])
     if each == 0:
         return Plan(wanted, MOST)
@@ -52,19 +53,6 @@ def plan(experiment: Experiment, wanted: int) -> Plan:
         return Plan(wanted, min(MOST, spare))
     least = each * (3 * STEPS + LEAST * RUNS * WANTED)
     return Plan(max(1, min(wanted, int(budget / least))), LEAST)
-
-
-def _operations(experiment: Experiment) -> int:
-    """FLOPs of one sample's forward pass as torch counts them; 0 where it can't tell."""
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
-    try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            experiment.scores(experiment.require_forward().take([0]))
-    except Exception:  # noqa: BLE001 - a model that can't be counted is explained all the same
-        return 0
-    return int(counter.get_total_flops())
 
 
 def explain_images(
@@ -103,7 +91,7 @@ def explain_images(
     def cam(at: int, subject: Subject) -> Attribution:
         found = convolutions(experiment, subject.inputs)
         if not found:
-            raise NotApplicable("no convolutional layer")
+            raise NotApplicable(hidden(experiment) or "no convolutional layer")
         name, layer = found[-1]
         return grad_cam(subject.score, subject.values, layer, name)
 
@@ -120,7 +108,11 @@ def _saliency(at: int, subject: Subject) -> Attribution:
 
 def _mean_colour(subject: Subject) -> torch.Tensor:
     values = subject.values
-    return values.mean(dim=(2, 3), keepdim=True).expand_as(values).contiguous()
+    if values.is_floating_point():
+        mean = values.mean(dim=(2, 3), keepdim=True)
+    else:
+        mean = values.float().mean(dim=(2, 3), keepdim=True).round().to(values.dtype)
+    return mean.expand_as(values).contiguous()
 
 
 def explain_table(experiment: Experiment, options: Options, subjects: Sequence[Subject]) -> Rows:
@@ -133,6 +125,7 @@ def explain_table(experiment: Experiment, options: Options, subjects: Sequence[S
     def lime(at: int, subject: Subject) -> Attribution:
         if background is None:
             raise NotApplicable("no data, whose means and deviations it needs")
+        _check(background)
         return lime_table(
             subject.score,
             subject.values,
@@ -147,8 +140,9 @@ def explain_table(experiment: Experiment, options: Options, subjects: Sequence[S
         if background is None:
             start, said = torch.zeros_like(values), "zeros"
         else:
+            _check(background)
             mean = torch.as_tensor(background.mean(axis=0), dtype=values.dtype, device=values.device)
-            start, said = mean[None], f"the mean of {len(background):,} samples"
+            start, said = mean[None], f"the mean of {plural(len(background), 'sample')}"
         return integrated_gradients(subject.score, values, start, said=said, size=size)
 
     return _run(options, subjects, {"LIME": lime, "Integrated Gradients": integrated})
@@ -165,6 +159,11 @@ def _background(experiment: Experiment) -> np.ndarray:
         parts = [samples.fetch([i * total // count for i in range(count)]).inputs]
     rows = np.concatenate([part.primary.cpu().double().numpy() for part in parts if part.primary is not None])
     return rows[np.isfinite(rows).all(axis=1)]
+
+
+def _check(background: np.ndarray) -> None:
+    if not len(background):
+        raise NotApplicable("every sample looked at holds values that are not finite, so there is no mean")
 
 
 def _seeds(options: Options, subject: Subject) -> list[list[int]]:

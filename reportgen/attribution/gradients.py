@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reportgen.attribution.base import Attribution, Score
+from reportgen.attribution.base import Attribution, NotApplicable, Score
 from reportgen.attribution.trust import completeness_error
 
 if TYPE_CHECKING:
@@ -21,9 +21,11 @@ def saliency(score: Score, values: torch.Tensor) -> Attribution:
     """The size of the gradient of the score, the largest over the channels (Simonyan et al. 2013).
 
     `values` is the sample (1, C, H, W) or (1, features); returns (H, W) or (features,), not signed.
+    Raises NotApplicable for whole numbers.
     """
     from captum.attr import Saliency
 
+    _differentiable(values)
     # A leaf of our own that wants a gradient: captum warns about others, and sets it on them.
     sizes = _numbers(Saliency(score).attribute(values.detach().clone().requires_grad_(), abs=True))
     return Attribution("Saliency", sizes.max(axis=0) if sizes.ndim == 3 else sizes, False, "one gradient")
@@ -36,9 +38,11 @@ def integrated_gradients(
 
     Sundararajan et al. 2017, Gauss-Legendre quadrature. `said` names the baseline. `size` points of the
     line are run at once. The sums add up to f(x) - f(baseline), but for the error in `trust`.
+    Raises NotApplicable for whole numbers.
     """
     from captum.attr import IntegratedGradients
 
+    _differentiable(values)
     method = IntegratedGradients(score)
     made = _numbers(
         method.attribute(
@@ -80,6 +84,12 @@ def cam(score: Score, values: torch.Tensor, layer: nn.Module) -> np.ndarray:
 
     made = LayerGradCam(score, layer).attribute(values, relu_attributions=True)
     return _numbers(made)[0]
+
+
+def _differentiable(values: torch.Tensor) -> None:
+    if not values.is_floating_point():
+        kind = str(values.dtype).removeprefix("torch.")
+        raise NotApplicable(f"the input is {kind}, which has no gradient")
 
 
 def _numbers(made: torch.Tensor) -> np.ndarray:

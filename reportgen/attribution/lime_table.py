@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reportgen.attribution.base import Attribution, Score
+from reportgen.attribution.base import Attribution, NotApplicable, Score
 from reportgen.attribution.lime_image import R2, STABILITY
 from reportgen.attribution.trust import stability
+from reportgen.units import plural
 
 if TYPE_CHECKING:
     import torch
@@ -30,10 +31,16 @@ def lime_table(
     set how far the sample is moved: normally, one standard deviation about its own values. What is
     returned is coefficient x (value - mean) / deviation, in the unit of the score: what the feature adds
     over its mean. Trust: the mean R2 of the surrogates and the stability of the coefficients between seeds.
+    Raises NotApplicable where no feature varies in the background.
     """
+    mean, deviation = background.mean(axis=0), background.std(axis=0)
+    if not (deviation > 0).any():
+        raise NotApplicable(
+            f"every feature has one and the same value in {plural(len(background), 'sample')}: no deviation "
+            "says how far to move it"
+        )
     runs = [_one_run(score, values, background, perturbations, seed, size) for seed in seeds]
     coefficients = [run[0] for run in runs]
-    mean, deviation = background.mean(axis=0), background.std(axis=0)
     row = values[0].cpu().double().numpy()
     moved = np.divide(row - mean, deviation, out=np.zeros_like(row), where=deviation > 0)
     return Attribution(
@@ -41,7 +48,7 @@ def lime_table(
         values=np.mean(coefficients, axis=0) * moved,
         signed=True,
         settings=f"{len(runs)} × {perturbations:,} perturbations",
-        baseline=f"the mean of {len(background):,} samples",
+        baseline=f"the mean of {plural(len(background), 'sample')}",
         trust={R2: float(np.mean([run[1] for run in runs])), STABILITY: stability(coefficients)},
     )
 

@@ -24,10 +24,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LayerMaps:
-    """The channels of one layer with the largest mean size on one sample, as pictures."""
+    """The channels of one layer with the largest mean size on one sample, as pictures.
+
+    `size` is that of the maps, `drawn` that of the pictures, (height, width) each.
+    """
 
     layer: str
     channels: int
+    size: tuple[int, int]
+    drawn: tuple[int, int]
     pictures: tuple[Picture, ...]
 
 
@@ -47,7 +52,8 @@ def activation_maps(experiment: Experiment, inputs: Inputs, names: list[str], sh
         fields = np.nan_to_num(output[0].cpu().double().numpy(), nan=0.0, posinf=0.0, neginf=0.0)
         order = np.argsort(-np.abs(fields).mean(axis=(1, 2)).round(6), kind="stable")[:shown]
         pictures = tuple(_picture(name, int(channel), fields[channel]) for channel in order)
-        made.append(LayerMaps(name, len(fields), pictures))
+        height, width = shrink(fields[0]).shape
+        made.append(LayerMaps(name, len(fields), fields.shape[1:], (height, width), pictures))
     return made
 
 
@@ -88,10 +94,12 @@ class ReluWatch:
     """Counts what every ReLU lets through, be it a module, a function or a method.
 
     Use `with watch.look(model):` about each forward pass of the same model; `found` is by the layer before.
+    A pass that raises inside counts for nothing.
     """
 
     def __init__(self) -> None:
         self.found: dict[str, Silence] = {}
+        self._now: list[Silence] = []
         self._last: tuple[str, Any] = ("", None)
         self._times: dict[str, int] = {}
 
@@ -127,9 +135,14 @@ class ReluWatch:
             nn.LayerNorm,
             nn.GroupNorm,
         )
-        self._last, self._times = ("", None), {}
+        self._last, self._times, self._now = ("", None), {}, []
         with Mode(), watching(model, kinds, self._layer):
             yield
+        for one in self._now:
+            known = self.found.setdefault(one.after, Silence(one.after, one.noun, np.zeros_like(one.passed)))
+            if len(one.passed) == len(known.passed):
+                known.passed = known.passed + one.passed
+                known.values += one.values
 
     def _layer(self, name: str, module: Any, given: Any, output: Any) -> None:
         self._last = (name or type(module).__name__, module)
@@ -148,7 +161,4 @@ class ReluWatch:
         noun = "channels" if output.ndim > 2 and axis == 1 else "units"
         others = [dimension for dimension in range(output.ndim) if dimension != axis]
         passed = (output.detach() != 0).sum(dim=others).cpu().numpy().astype(np.int64)
-        known = self.found.setdefault(key, Silence(key, noun, np.zeros(len(passed), np.int64)))
-        if len(passed) == len(known.passed):
-            known.passed = known.passed + passed
-            known.values += output.numel() // len(passed)
+        self._now.append(Silence(key, noun, passed, output.numel() // max(1, len(passed))))

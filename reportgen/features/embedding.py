@@ -74,7 +74,7 @@ class Penultimate:
 
     @contextlib.contextmanager
     def gather(self, experiment: Experiment) -> Iterator[None]:
-        """Add the features of the one forward pass that runs inside to `parts`."""
+        """Add the features of the one forward pass that runs inside to `parts`, unless it raises."""
         from torch import nn
 
         given: list[torch.Tensor] = []
@@ -110,14 +110,22 @@ def quartiles(values: np.ndarray) -> tuple[list[int], list[str]]:
 
 
 def commonest(labels: Sequence[int], name: Callable[[int], str]) -> tuple[list[int], list[str]]:
-    """Group of each label and the groups' names; beyond ten, the nine commonest and the others together."""
-    numbers, counts = np.unique(np.asarray(labels), return_counts=True)
-    if len(numbers) <= MOST_GROUPS:
+    """Group of each label and the groups' names, ten at most: the commonest classes, then the others together.
+
+    Labels below zero are no class: the last group, called `name(-1)`.
+    """
+    given = np.asarray(labels)
+    numbers, counts = np.unique(given[given >= 0], return_counts=True)
+    room = MOST_GROUPS - int((given < 0).any())
+    if len(numbers) <= room:
         kept = numbers.tolist()
     else:
-        kept = sorted(numbers[np.argsort(-counts, kind="stable")][: MOST_GROUPS - 1].tolist())
+        kept = sorted(numbers[np.argsort(-counts, kind="stable")][: room - 1].tolist())
     place = {label: i for i, label in enumerate(kept)}
     names = [name(label) for label in kept]
     if len(kept) < len(numbers):
         names.append(f"{len(numbers) - len(kept):,} other classes")
-    return [place.get(int(label), len(kept)) for label in labels], names
+    if (given < 0).any():
+        names.append(name(-1))
+    last = len(names) - 1
+    return [last if label < 0 else place.get(int(label), len(kept)) for label in labels], names

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reportgen.errors import InputError
-from reportgen.hooks import running_order
+from reportgen.hooks import hidden, running_order
 from reportgen.report import Block, Heatmap, Images, Map, Picture, Raster
 from reportgen.units import plural, show
 
@@ -35,9 +35,10 @@ def filters(experiment: Experiment) -> tuple[Block | None, str]:
     """The first layer's weights, or None and why they are not shown. Raises InputError for NaN weights."""
     from torch import nn
 
-    found = first_layer(experiment)
+    # Of a model with a scripted part the first layer that is seen may not be the first that runs.
+    found = None if hidden(experiment) else first_layer(experiment)
     if found is None:
-        return None, "no layer with weights that could be drawn was found"
+        return None, hidden(experiment) or "no layer with weights that could be drawn was found"
     name, layer = found
     kind = f"{type(layer).__name__} {name}".strip()
     if isinstance(layer, nn.Embedding | nn.Conv3d):

@@ -31,10 +31,14 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class Chart:
-    """Curves of one metric over one axis; `id` is the block's."""
+    """Curves of one metric over one axis; `id` is the block's.
+
+    `every` curve there is; `curves` are those drawn: of the first eight runs.
+    """
 
     id: str
     title: str
+    every: tuple[Curve, ...]
     curves: tuple[Curve, ...]
     runs: int
 
@@ -131,7 +135,9 @@ def _chart(title: str, metric: str, curves: list[Curve], taken: set[str]) -> Cha
     runs = list(dict.fromkeys(curve.run for curve in curves))
     kept = tuple(curve for curve in curves if curve.run in runs[:MOST_RUNS])
     text = shorten(title.replace("_", " "), 80) or "(no name)"
-    return Chart(name, text[:1].upper() + text[1:] if text.islower() else text, kept, len(runs))
+    return Chart(
+        name, text[:1].upper() + text[1:] if text.islower() else text, tuple(curves), kept, len(runs)
+    )
 
 
 RESERVED = ("totals", "sources", "series", "not-drawn")
@@ -246,7 +252,8 @@ def _best(chart: Chart, several: bool) -> list[Mark]:
     point, curve = pick(known, key=lambda pair: pair[0].value)
     where = f"{curve.series.axis} {point.x:,}" + (f" of {shorten(curve.run, 30)}" if several else "")
     value = rounded(np.array([point.value]))[0]
-    return [Mark(x=point.x, y=value, label=f"best {show(value)} at {where}")]
+    word = "best" if len(chart.every) == len(chart.curves) else "best drawn"
+    return [Mark(x=point.x, y=value, label=f"{word} {show(value)} at {where}")]
 
 
 def _restarts(chart: Chart) -> list[Mark]:

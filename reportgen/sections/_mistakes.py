@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from reportgen.experiment import Experiment, Options
-from reportgen.pixels import to_pixels
+from reportgen.pixels import shrink, to_pixels
 from reportgen.report import Column, Images, Picture, Raster, Row, Table, Text
+from reportgen.sections._pictures import scaled
 from reportgen.units import plural, show
 
 
@@ -19,12 +20,17 @@ def mistakes(
     predicted: np.ndarray,
     probabilities: np.ndarray,
 ) -> list[Any]:
-    """The wrong predictions with the least probability for the true class: pictures, or a table."""
-    wrong = np.flatnonzero((predicted != targets) & (predicted >= 0))
+    """The wrong predictions with the least probability for the true class: pictures, or a table.
+
+    Row i of each array is sample i of the data; targets below zero are no label, predictions below zero none.
+    """
+    labelled = targets >= 0
+    wrong = np.flatnonzero(labelled & (predicted != targets) & (predicted >= 0))
     if not len(wrong):
-        return [
-            Text(id="mistakes", title="Worst mistakes", text=f"None in {plural(len(targets), 'sample')}.")
-        ]
+        held = int((labelled & (predicted >= 0)).sum())
+        both = "" if held == len(targets) else " that have a label and a prediction"
+        text = f"None in {plural(held, 'sample')}{both}."
+        return [Text(id="mistakes", title="Worst mistakes", text=text)]
     truth = probabilities[np.arange(len(targets)), targets]
     worst = wrong[np.argsort(truth[wrong], kind="stable")][: options.samples]
     caption = (
@@ -74,8 +80,13 @@ def _pictures(experiment: Experiment, worst: np.ndarray, described: list[str], c
         return None
     pixels, how = to_pixels(tensor, experiment.normalization)
     pictures = tuple(
-        Picture(caption=f"#{index}: {text}", alt=f"sample {index}, {text}", raster=Raster.from_array(image))
+        Picture(
+            caption=f"#{index}: {text}",
+            alt=f"sample {index}, {text}",
+            raster=Raster.from_array(shrink(image)),
+        )
         for index, text, image in zip(worst.tolist(), described, pixels, strict=True)
     )
-    note = f"{caption} Sample numbers count from 0; {how}."
+    small = scaled(pixels[0].shape, shrink(pixels[0]).shape)
+    note = f"{caption} Sample numbers count from 0; {how}.{small}"
     return Images(id="mistakes", title="Worst mistakes", pictures=pictures, columns=4, caption=note)

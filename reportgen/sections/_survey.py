@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,15 +11,15 @@ from reportgen.errors import InputError, one_line
 from reportgen.experiment import Experiment
 from reportgen.features.activations import ReluWatch, Silence
 from reportgen.features.embedding import Penultimate, commonest, pca, quartiles
+from reportgen.features.seen import Seen, one_pass
+from reportgen.hooks import hidden
 from reportgen.report import Block, Column, Failure, Finding, Row, Scatter, Table
 from reportgen.units import plural, show
 
 if TYPE_CHECKING:
     import torch
 
-    from reportgen.data import Batch
 
-LIMIT = 512  # samples looked at
 ENOUGH = 64  # samples below which a silent unit says little
 SILENT = "Units that stay zero"
 NAMED = 3  # layers that get a finding each
@@ -45,70 +43,41 @@ def failure(title: str, problem: Exception) -> Failure:
 
 
 def survey(experiment: Experiment, made: Made) -> None:
-    """One pass over up to 512 samples, for what only many samples tell."""
+    """One pass over some hundred samples, for what only many samples tell."""
     if experiment.samples is None:
         made.notes.append("Silent units and an embedding need data; only an example input was given.")
         return
     watch, before = ReluWatch(), Penultimate.of(experiment, experiment.require_forward())
-    targets, outputs, count = _pass(experiment, watch, before)
-    bad = int((~outputs.isfinite().all(dim=1)).sum())
-    if bad:
-        message = f"the model's outputs are not finite on {bad:,} of {plural(count, 'sample')} looked at"
-        raise InputError(message, "look for NaN in the weights and in the data")
-    of = _looked_at(experiment, count)
-    _silent(list(watch.found.values()), count, of, made)
-    if before is None:
-        made.notes.append(
-            "There is no embedding: neither nn.Linear nor a convolution runs in the forward pass."
+    seen = one_pass(experiment, watch, before)
+    if not seen.count:
+        message = (
+            f"the model's outputs are not finite on {seen.bad:,} of {plural(seen.bad, 'sample')} looked at"
         )
+        raise InputError(message, "look for NaN in the weights and in the data")
+    of = _looked_at(experiment, seen)
+    _silent(experiment, list(watch.found.values()), seen.count, of, made)
+    if before is None:
+        why = hidden(experiment) or "neither nn.Linear nor a convolution runs in the forward pass"
+        made.notes.append(f"There is no embedding: {why}.")
     else:
-        _embedding(experiment, before, targets, outputs, count, of, made)
+        _embedding(experiment, before, seen, of, made)
 
 
-def _pass(
-    experiment: Experiment, watch: ReluWatch, before: Penultimate | None
-) -> tuple[torch.Tensor | None, torch.Tensor, int]:
-    """Targets (n, k) or None, outputs (n, values), and n."""
-    import torch
-
-    targets, outputs, count = [], [], 0
-    assert experiment.model is not None
-    for batch in _spread(experiment):
-        inputs = batch.inputs.map(lambda t: t.to(experiment.device))
-        gathering = before.gather(experiment) if before is not None else contextlib.nullcontext()
-        with torch.no_grad(), watch.look(experiment.model), gathering:
-            scores = experiment.scores(inputs)
-        outputs.append(scores.detach().float().cpu().reshape(len(scores), -1))
-        if batch.targets is not None:
-            targets.append(batch.targets.reshape(len(batch.targets), -1))
-        count += len(batch.indices)
-    return torch.cat(targets) if targets else None, torch.cat(outputs), count
-
-
-def _spread(experiment: Experiment) -> Iterator[Batch]:
-    """Up to 512 samples: evenly from the data, or the first of a stream."""
-    samples, size = experiment.require_data(), experiment.batch_size
-    if samples.total is None:
-        yield from samples.batches(LIMIT, size)
-        return
-    count = min(samples.total, LIMIT)
-    places = [i * samples.total // count for i in range(count)]
-    for start in range(0, count, size):
-        yield samples.fetch(places[start : start + size])
-
-
-def _looked_at(experiment: Experiment, count: int) -> str:
-    total = experiment.require_data().total
+def _looked_at(experiment: Experiment, seen: Seen) -> str:
+    total, count = experiment.require_data().total, seen.count + seen.bad
     if total is None:
-        return f"The first {plural(count, 'sample')} of a stream"
-    if total == count:
-        return f"All {plural(count, 'sample')}"
-    return f"{count:,} of {plural(total, 'sample')}, evenly from the data"
+        of = f"The first {plural(count, 'sample')} of a stream"
+    elif total == count:
+        of = f"All {plural(count, 'sample')}" if count > 1 else "1 sample"
+    else:
+        of = f"{count:,} of {plural(total, 'sample')}, evenly from the data"
+    return f"{of}, less {seen.bad:,} whose output is not finite" if seen.bad else of
 
 
-def _silent(found: list[Silence], count: int, of: str, made: Made) -> None:
+def _silent(experiment: Experiment, found: list[Silence], count: int, of: str, made: Made) -> None:
     if not found:
-        made.notes.append("Silent units were not looked for: no ReLU was seen in the forward pass.")
+        why = hidden(experiment) or "no ReLU was seen in the forward pass"
+        made.notes.append(f"Silent units were not looked for: {why}.")
         return
     columns = (
         Column(name="ReLU after"),
@@ -160,25 +129,17 @@ def _silent_findings(dead: list[Silence], count: int) -> list[Finding]:
     return [Finding(severity="warning", message=text, rule=rule, evidence=evidence) for text in messages]
 
 
-def _embedding(
-    experiment: Experiment,
-    before: Penultimate,
-    targets: torch.Tensor | None,
-    outputs: torch.Tensor,
-    count: int,
-    of: str,
-    made: Made,
-) -> None:
+def _embedding(experiment: Experiment, before: Penultimate, seen: Seen, of: str, made: Made) -> None:
     layer = f"{before.kind} {before.name}".strip()
     values = before.features if before.parts else np.zeros((0, 0))
-    if values.shape[0] != count or values.shape[0] < 3 or values.shape[1:] < (2,):
+    if values.shape[0] != seen.count or values.shape[0] < 3 or values.shape[1:] < (2,):
         made.notes.append(
-            f"There is no embedding: what goes into {layer} is {values.shape} for {plural(count, 'sample')}, "
+            f"There is no embedding: what goes into {layer} is {values.shape} for {plural(seen.count, 'sample')}, "
             "expected one vector of 2 numbers or more for each of 3 or more."
         )
         return
     plane = pca(values)
-    member, groups, by = _groups(experiment, targets, outputs)
+    member, groups, by = _groups(experiment, seen)
     shares = [show(float(f"{share:.3g}"), "share") for share in plane.shares]
     both = show(float(f"{sum(plane.shares):.3g}"), "share")
     x, y = (tuple(float(f"{value:.6g}") for value in column) for column in plane.points.T)
@@ -198,21 +159,31 @@ def _embedding(
     made.said.append(f"two principal axes hold {both} of the variance of what goes into {layer}")
 
 
-def _groups(
-    experiment: Experiment, targets: torch.Tensor | None, outputs: torch.Tensor
-) -> tuple[list[int], list[str], str]:
+def _groups(experiment: Experiment, seen: Seen) -> tuple[list[int], list[str], str]:
     """Each sample's group, the groups' names, and what they are."""
-    one = targets is not None and targets.shape[1] == 1
-    if experiment.task == "classification":
-        from reportgen.predictions import probabilities_of
+    if experiment.task == "classification" and seen.said is not None:
+        labels = _labels(seen)
+        known = labels if labels is not None else _predicted(seen.said, seen.width)
+        member, names = commonest(known.tolist(), experiment.class_name)
+        return member, names, "predicted class" if labels is None else "true class"
+    values = seen.targets if seen.targets is not None else seen.said if seen.width == 1 else None
+    if experiment.task == "regression" and values is not None and bool(values.isfinite().all()):
+        member, names = quartiles(values.double().numpy())
+        return member, names, f"quarter of the {'predicted' if seen.targets is None else 'true'} values"
+    return [0] * seen.count, ["all samples"], "nothing"
 
-        labels = (
-            targets[:, 0].long() if targets is not None and one else probabilities_of(outputs).argmax(dim=1)
-        )
-        member, names = commonest(labels.tolist(), experiment.class_name)
-        return member, names, "true class" if one else "predicted class"
-    known = targets if targets is not None and one else outputs
-    if experiment.task == "regression" and known.shape[1] == 1 and bool(known.isfinite().all()):
-        member, names = quartiles(known[:, 0].double().numpy())
-        return member, names, f"quarter of the {'true' if one else 'predicted'} values"
-    return [0] * len(outputs), ["all samples"], "nothing"
+
+def _labels(seen: Seen) -> torch.Tensor | None:
+    """Class numbers, -1 where there is none of that number; None where the targets are no class numbers."""
+    targets = seen.targets
+    if targets is None or (targets.is_floating_point() and not bool((targets == targets.round()).all())):
+        return None
+    numbers = targets.long()
+    known = (numbers >= 0) & (numbers < max(2, seen.width))
+    return numbers.where(known, -1) if bool(known.any()) else None
+
+
+def _predicted(said: torch.Tensor, width: int) -> torch.Tensor:
+    from reportgen.predictions import probabilities_of
+
+    return probabilities_of(said[:, None]).argmax(dim=1) if width == 1 else said

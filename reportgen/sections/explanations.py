@@ -13,6 +13,7 @@ from reportgen.errors import InputError
 from reportgen.experiment import Experiment, Options
 from reportgen.pixels import shrink, to_pixels
 from reportgen.report import Bars, Block, Failure, Images, Map, Picture, Raster, Section
+from reportgen.sections._pictures import scaled
 from reportgen.sections._trust import agreement, findings, reading, trust
 from reportgen.units import plural, shorten, show
 
@@ -30,10 +31,11 @@ def explanations(experiment: Experiment, options: Options) -> Section:
     subjects, rule = choose(experiment, allowed.samples)
     if allowed.samples < options.samples:
         rule += f" ({options.samples} asked for, but the model's cost allows {allowed.samples})"
-    about = f"Explained is {explained(experiment)}. {rule}. Seed {options.seed}."
+    what = explained(experiment)
+    about = f"Explained is {what}. {rule}. Seed {options.seed}."
     if images:
         return _images(experiment, options, subjects, about, allowed.perturbations)
-    return _table(experiment, options, subjects, about)
+    return _table(experiment, options, subjects, what, about)
 
 
 def _section(**fields: object) -> Section:
@@ -52,7 +54,7 @@ def _why_not(experiment: Experiment) -> str:
     if experiment.modality not in ("image", "table"):
         kind = f"{experiment.modality} inputs" if experiment.modality else "inputs of this kind"
         return f"{kind} are not explained, only images and tables ({experiment.require_forward().describe()})"
-    if not experiment.task or len(experiment.output_shape) not in (1, 2):
+    if len(experiment.output_shape) not in (1, 2):
         return (
             f"an output of shape {experiment.output_shape} has no single score or value a sample to explain"
         )
@@ -61,6 +63,15 @@ def _why_not(experiment: Experiment) -> str:
         shape = "(n, channels, height, width)" if wanted == 4 else "(n, features)"
         return (
             f"the input is {experiment.require_forward().describe()}, expected {experiment.modality}s {shape}"
+        )
+    if not experiment.task:
+        beside = "no targets and no class names"
+        if experiment.target_shape:
+            each = experiment.target_shape[1:]
+            beside = f"targets of {each} a sample" if each else "one target a sample"
+        return (
+            f"nothing tells whether an output of {experiment.output_shape} with {beside} holds scores of "
+            "classes or values; say which with task"
         )
     return ""
 
@@ -73,16 +84,13 @@ def _images(
     methods = explain.IMAGE_METHODS
     pictures = []
     for subject, pixel, row in zip(subjects, pixels, rows, strict=True):
-        small = shrink(pixel)
         words = f"{subject.name}: {subject.said}"
-        pictures.append(Picture(caption=subject.said, alt=words, raster=Raster.from_array(small)))
+        pictures.append(Picture(caption=subject.said, alt=words, raster=Raster.from_array(shrink(pixel))))
         pictures += [_map(made, words) for made in row]
-    height, width = pixels[0].shape[:2]
-    shown = shrink(pixels[0]).shape
-    scaled = f" Drawn at {shown[0]} × {shown[1]} (means of blocks)." if shown[:2] != (height, width) else ""
+    small = scaled(pixels[0].shape, shrink(pixels[0]).shape)
     grid = Images(
         title="Explained samples",
-        caption=f"{about} {_settings(rows)} Pictures: {how}. Every map has its own scale.{scaled}",
+        caption=f"{about} {_settings(rows)} Pictures: {how}. Every map has its own scale.{small}",
         pictures=tuple(pictures),
         columns=1 + len(methods),
         column_titles=("Sample", *methods),
@@ -132,16 +140,18 @@ def _settings(rows: explain.Rows) -> str:
     return "; ".join(parts) + "." if parts else ""
 
 
-def _table(experiment: Experiment, options: Options, subjects: list[Subject], about: str) -> Section:
+def _table(
+    experiment: Experiment, options: Options, subjects: list[Subject], what: str, about: str
+) -> Section:
     rows = explain.explain_table(experiment, options, subjects)
     blocks: list[Block] = []
     for subject, row in zip(subjects, rows, strict=True):
-        blocks += [_bars(experiment, subject, made, about) for made in row]
+        blocks += [_bars(experiment, subject, made, what, about) for made in row]
     table = trust(subjects, rows, together=True)
     return _done(subjects, rows, [*blocks, table, reading((*explain.TABLE_METHODS, "agreement"))])
 
 
-def _bars(experiment: Experiment, subject: Subject, made: Outcome, about: str) -> Block:
+def _bars(experiment: Experiment, subject: Subject, made: Outcome, what: str, about: str) -> Block:
     title = f"{subject.name.capitalize()}, {made.method}: {subject.said}"
     if isinstance(made, Missing):
         return Failure(title=title, error=made.method, message=made.reason)
@@ -159,7 +169,7 @@ def _bars(experiment: Experiment, subject: Subject, made: Outcome, about: str) -
             f"{shorten(experiment.feature_name(i))} = {show(float(f'{values[i]:.4g}'))}" for i in order
         ),
         values=tuple(_rounded(float(made.values[i])) for i in order),
-        x_label=f"contribution to {explained(experiment).removeprefix('the ')}",
+        x_label=f"contribution to {what.removeprefix('the ')}",
     )
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from reportgen.experiment import Experiment, Options
 from reportgen.features.activations import activation_maps, map_layers
 from reportgen.features.filters import filters
+from reportgen.hooks import hidden
 from reportgen.report import Images, Picture, Raster, Section, Text
+from reportgen.sections._pictures import scaled
 from reportgen.sections._survey import Made, failure, survey
 from reportgen.units import plural
 
@@ -23,9 +25,10 @@ def features(experiment: Experiment, options: Options) -> Section:
     if experiment.model is None:
         return Section(name="features", title="Features", status="empty", reason="no model was given")
     made = Made()
-    problem = experiment.forward_problem or (experiment.data_problem if experiment.samples is None else None)
+    blocked = experiment.forward_problem or experiment.no_values
+    problem = blocked or (experiment.data_problem if experiment.samples is None else None)
     parts: list[tuple[str, Callable[[Experiment, Made], None]]] = [("First-layer filters", _filters)]
-    if experiment.example is not None and experiment.forward_problem is None:
+    if experiment.example is not None and blocked is None:
         parts += [("Activation maps", _maps), ("Silent units and embedding", survey)]
     elif problem is None:
         made.notes.append("Activations and an embedding need data or an example input; neither was given.")
@@ -38,6 +41,8 @@ def features(experiment: Experiment, options: Options) -> Section:
     options.step(parts[-1][0], len(parts), len(parts))
     if problem is not None:
         made.blocks.append(failure("Activations and embedding", problem))
+    if made.blocks and hidden(experiment):
+        made.notes.append(f"Of the model's parts, some or all are scripted, and {hidden(experiment)}.")
     return _section(made)
 
 
@@ -65,7 +70,8 @@ def _filters(experiment: Experiment, made: Made) -> None:
 def _maps(experiment: Experiment, made: Made) -> None:
     names = map_layers(experiment, experiment.require_forward())
     if not names:
-        made.notes.append("There are no activation maps: no 2-D convolution runs in the forward pass.")
+        why = hidden(experiment) or "no 2-D convolution runs in the forward pass"
+        made.notes.append(f"There are no activation maps: {why}.")
         return
     for label, inputs in _two(experiment):
         layers = [layer for layer in activation_maps(experiment, inputs, names, CHANNELS) if layer.pictures]
@@ -78,11 +84,12 @@ def _maps(experiment: Experiment, made: Made) -> None:
             fill = (Picture(missing="no further channel"),) * (CHANNELS - len(layer.pictures))
             pictures += [first, *layer.pictures, *fill]
         shown = "; ".join(f"{x.layer}: {len(x.pictures)} of {plural(x.channels, 'channel')}" for x in layers)
+        small = "".join(scaled(x.size, x.drawn, f"{x.layer}, {_by(x.size)},") for x in layers)
         made.blocks.append(
             Images(
                 title=f"Activation maps, {label}",
                 caption=f"Outputs of the first, middle and last convolution, before what follows them, on {label}. "
-                f"The channels of the largest mean size: {shown}. Every map has its own scale. {how}",
+                f"The channels of the largest mean size: {shown}. Every map has its own scale.{small}{how}",
                 pictures=tuple(pictures),
                 columns=1 + CHANNELS,
                 row_titles=tuple(layer.layer for layer in layers),
@@ -106,6 +113,10 @@ def _input_picture(experiment: Experiment, inputs: Inputs) -> tuple[Picture, str
     if primary is None or primary.ndim != 4 or primary.shape[1] not in (1, 3):
         return Picture(caption="input", missing="the input is no picture of 1 or 3 channels"), ""
     pixels, how = to_pixels(primary, experiment.normalization)
-    return Picture(
-        caption="input", alt="the input", raster=Raster.from_array(shrink(pixels[0]))
-    ), f"Input: {how}."
+    drawn = shrink(pixels[0])
+    said = f" Input: {how}.{scaled(pixels[0].shape, drawn.shape, f'Input, {_by(pixels[0].shape)},')}"
+    return Picture(caption="input", alt="the input", raster=Raster.from_array(drawn)), said
+
+
+def _by(size: tuple[int, ...]) -> str:
+    return f"{size[0]} × {size[1]}"

@@ -125,7 +125,7 @@ def _best_curve(charts: Sequence[Chart]) -> tuple[Curve, Any] | None:
 
     ranked = []
     for place, chart in enumerate(charts):
-        for curve in chart.curves:
+        for curve in chart.every:
             point = best(curve.series, curve.name.direction)
             if curve.name.role == "validation" and curve.name.kind == "metric" and point is not None:
                 high = curve.name.direction == "max"

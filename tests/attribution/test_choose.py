@@ -76,7 +76,7 @@ def test_one_output_for_two_classes_is_explained_with_the_sign_of_the_predicted_
 
 
 def test_without_targets_and_without_data():
-    assert "predicted classes" in choose(experiment_of(SCORES), 2)[1]
+    assert "predicted classes" in choose(experiment_of(SCORES, task="classification"), 2)[1]
     experiment = build(Given(), example_inputs=torch.tensor(SCORES), task="classification", modality="table")
     subjects, rule = choose(experiment, Options().samples)
     assert [subject.name for subject in subjects][:2] == ["example 0", "example 1"]
@@ -87,3 +87,36 @@ def test_probabilities_are_not_called_logits():
     experiment = experiment_of([[0.3, 0.7], [0.9, 0.1]], [0, 1], task="classification")
     assert "a probability" in explained(experiment)
     assert "logit" in explained(experiment_of(SCORES, TARGETS))
+
+
+def test_probabilities_of_examples_are_not_called_logits():
+    given = {"example_inputs": torch.tensor([[0.3, 0.7], [0.9, 0.1]]), "task": "classification"}
+    assert "a probability" in explained(build(Given(), **given, modality="table"))
+
+
+def test_an_example_whose_output_is_not_finite_is_left_out_and_said():
+    rows = torch.tensor([[float("nan"), 0.0], [1.0, 2.0]])
+    experiment = build(Given(), example_inputs=rows, task="classification", modality="table")
+    subjects, rule = choose(experiment, 2)
+    assert [subject.name for subject in subjects] == ["example 1"]
+    assert rule == "1 of 2 example inputs: the first; 1 with outputs that are not finite left out"
+    with pytest.raises(InputError, match="not finite on all 1 example input"):
+        choose(build(Given(), example_inputs=rows[:1], task="classification", modality="table"), 2)
+
+
+@pytest.mark.parametrize("none", [-1, -100])
+def test_a_sample_without_a_label_is_neither_a_mistake_nor_correct(none):
+    targets = [none, 1, 0, none, 0, none]
+    subjects, rule = choose(experiment_of(SCORES, targets), 4)
+    assert [subject.number for subject in subjects] == [1, 2, 4, 0]
+    assert rule == (
+        "4 of 6 samples: 2 of 2 mistakes, the most confident first; 1 correct, evenly over the classes, "
+        "the first of each; 1 without a label, evenly over the predicted classes"
+    )
+    assert subjects[3].said == "no label, predicted class 0 (0.99)"
+
+
+def test_nothing_but_samples_without_a_label_are_explained_all_the_same():
+    subjects, rule = choose(experiment_of(SCORES, [-1] * 6), 2)
+    assert rule == "2 of 6 samples: 2 without a label, evenly over the predicted classes"
+    assert [subject.said[:8] for subject in subjects] == ["no label"] * 2

@@ -4,7 +4,7 @@ import torch
 from sklearn.datasets import load_iris
 from torch import nn
 
-from reportgen.attribution.base import Score
+from reportgen.attribution.base import NotApplicable, Score
 from reportgen.attribution.lime_image import R2, STABILITY
 from reportgen.attribution.lime_table import lime_table
 from reportgen.data import Inputs
@@ -42,6 +42,11 @@ def test_a_constant_column_is_not_moved_and_counts_nothing(background):
     made = explain(Wild(), torch.tensor([[1.0, 12.0, 3.2, 7.0]]), background)
     assert made.values[3] == 0
     assert made.trust[R2] == pytest.approx(1, abs=1e-3)
+
+
+def test_a_background_that_does_not_vary_says_so(background):
+    with pytest.raises(NotApplicable, match="one and the same value in 2 samples"):
+        explain(nn.Linear(4, 1), torch.ones(1, 4), np.ones((2, 4)))
 
 
 def test_petal_length_and_width_decide_iris():

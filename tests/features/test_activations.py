@@ -1,3 +1,5 @@
+import contextlib
+
 import pytest
 import torch
 from torch import nn
@@ -113,3 +115,11 @@ def test_the_maps_are_the_layers_own_outputs_the_largest_first(digits_cnn):
     top = made[0].pictures[0].map
     assert top.to_array() == pytest.approx(expected[order[0]], abs=top.limit / 254 * 1.01)
     assert made[0].channels == 16
+
+
+def test_a_pass_that_raises_counts_for_nothing():
+    watch, model = ReluWatch(), nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    with contextlib.suppress(ZeroDivisionError), watch.look(model):
+        model(torch.ones(1, 2))
+        raise ZeroDivisionError
+    assert watch.found == {}

@@ -69,6 +69,13 @@ def test_groups_of_many_classes_are_the_commonest_and_the_others():
     assert commonest([3, 1, 3], str) == ([1, 0, 1], ["1", "3"])
 
 
+def test_labels_below_zero_are_one_group_whatever_the_number_of_classes():
+    assert commonest([3, -1, 1, -100], str) == ([1, 2, 0, 2], ["1", "3", "-1"])
+    member, groups = commonest([*range(12), -1], str)
+    assert groups == [*map(str, range(8)), "4 other classes", "-1"]
+    assert member == [*range(8), 8, 8, 8, 8, 9]
+
+
 def test_quartiles_hold_a_quarter_each():
     member, groups = quartiles(np.arange(1, 101))
     assert [member.count(i) for i in range(4)] == [25, 25, 25, 25]

@@ -10,6 +10,8 @@ import torch
 from torch import nn
 
 from reportgen.attribution import explain
+from reportgen.attribution.base import Score
+from reportgen.attribution.choose import Subject
 from reportgen.errors import InputError
 from reportgen.experiment import Options, build
 from reportgen.report import Section
@@ -181,7 +183,9 @@ def test_a_model_without_gradients_still_gets_its_lime():
         def forward(self, x):
             return self.fc(x.flatten(1))
 
-    section = explanations(build(Frozen(), example_inputs=torch.rand(1, 1, 8, 8)), Options())
+    section = explanations(
+        build(Frozen(), example_inputs=torch.rand(1, 1, 8, 8), task="classification"), Options()
+    )
     pictures = section.block("explained-samples").pictures
     assert pictures[1].map is not None
     assert pictures[2].missing
@@ -191,13 +195,13 @@ def test_a_model_without_gradients_still_gets_its_lime():
 
 def test_example_inputs_alone_are_explained(digits_cnn):
     model, data = digits_cnn
-    section = explanations(build(model, example_inputs=data.tensors[0][:2]), Options())
+    section = explanations(build(model, example_inputs=data.tensors[0][:2], task="classification"), Options())
     assert section.block("explained-samples").row_titles == ("example 0", "example 1")
 
 
 def test_a_table_without_data_has_no_lime_and_says_why(cancer_mlp):
     model, data, _ = cancer_mlp
-    section = explanations(build(model, example_inputs=data.tensors[0][:1]), Options())
+    section = explanations(build(model, example_inputs=data.tensors[0][:1], task="classification"), Options())
     failure = next(block for block in section.blocks if block.kind == "failure")
     assert failure.message == "no data, whose means and deviations it needs"
     assert "against zeros" in next(block for block in section.blocks if block.kind == "bars").caption
@@ -207,7 +211,9 @@ def test_photographs_of_three_channels_are_drawn_small_and_say_so():
     model = nn.Sequential(
         nn.Conv2d(3, 4, 5, stride=4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
     )
-    section = explanations(build(model.eval(), example_inputs=torch.rand(1, 3, 160, 200)), Options())
+    section = explanations(
+        build(model.eval(), example_inputs=torch.rand(1, 3, 160, 200), task="classification"), Options()
+    )
     block = section.block("explained-samples")
     assert {(p.raster or p.map).width for p in block.pictures} == {100}
     assert "Drawn at 80 × 100 (means of blocks)" in block.caption
@@ -251,6 +257,17 @@ def test_a_costly_model_gets_fewer_perturbations_then_fewer_samples(digits_cnn, 
             "skipped",
             "expected images (n, channels, height, width)",
         ),
+        (
+            {"model": nn.Linear(2, 5), "example_inputs": torch.rand(1, 2)},
+            "skipped",
+            "nothing tells whether an output of (1, 5) with no targets and no class names holds scores of classes "
+            "or values; say which with task",
+        ),
+        (
+            {"model": nn.Linear(2, 5), "data": (torch.rand(9, 2), torch.randint(0, 2, (9, 5)))},
+            "skipped",
+            "nothing tells whether an output of (1, 5) with targets of (5,) a sample holds",
+        ),
     ],
 )
 def test_where_there_is_nothing_to_explain_one_sentence_says_why(given, status, said):
@@ -258,6 +275,90 @@ def test_where_there_is_nothing_to_explain_one_sentence_says_why(given, status, 
     assert section.status == status
     assert said in section.reason
     assert section.blocks == ()
+
+
+def test_an_output_without_targets_is_explained_once_task_says_what_it_is():
+    given = {"model": nn.Linear(2, 5), "example_inputs": torch.rand(3, 2)}
+    assert explanations(build(**given, task="classification"), Options()).status == "ok"
+    assert explanations(build(**given, class_names=list("abcde")), Options()).status == "ok"
+
+
+def test_an_example_that_looks_like_a_probability_by_chance_is_none():
+    class First(nn.Module):
+        def forward(self, x):
+            return x[:, :1].clone()
+
+    rows = torch.tensor([[0.3, 0.0], [3.0, 0.0], [-2.0, 0.0]])
+    section = explanations(build(First(), example_inputs=rows, task="classification"), Options())
+    said = [row.cells[1] for row in section.block(TRUST).rows]
+    # sigmoid(.3) = .574, sigmoid(3) = .953, 1 - sigmoid(-2) = .881
+    assert said == ["predicted class 1 (0.57)", "predicted class 1 (0.95)", "predicted class 0 (0.88)"]
+
+
+class Bytes(nn.Module):
+    """Reads pictures of whole numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 3)
+
+    def forward(self, x):
+        return self.conv(x.float() / 255).mean((2, 3))
+
+
+def test_pictures_of_whole_numbers_get_lime_and_the_reason_why_there_is_no_gradient():
+    pictures = torch.randint(0, 256, (6, 1, 16, 16), dtype=torch.uint8)
+    data = (pictures, torch.arange(6) % 2)
+    section = explanations(build(Bytes().eval(), data=data, modality="image"), Options(samples=2))
+    shown = section.block("explained-samples").pictures
+    why = "the input is uint8, which has no gradient"
+    assert [picture.missing for picture in shown[:5]] == ["", "", why, why, ""]
+    assert section.summary == "2 predictions explained by LIME, Grad-CAM."
+
+
+def test_the_baseline_of_whole_numbers_is_the_mean_to_the_nearest():
+    values = torch.tensor([[[[0, 1], [1, 1]]]], dtype=torch.uint8)
+    experiment = build(Bytes(), example_inputs=values, modality="image", task="classification")
+    subject = Subject(0, experiment.example, Score(experiment, experiment.example, 0), "", "")
+    assert explain._mean_colour(subject).tolist() == [[[[1, 1], [1, 1]]]]
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_the_layers_of_a_scripted_model_are_said_to_be_out_of_sight():
+    model = torch.jit.script(nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 2)).eval())
+    section = explanations(
+        build(model, example_inputs=torch.rand(1, 1, 8, 8), task="classification"), Options()
+    )
+    missing = [picture.missing for picture in section.block("explained-samples").pictures]
+    assert missing == ["", "", "", "", "a scripted model's layers can't be watched"]
+
+
+def test_a_table_of_one_sample_has_no_lime_and_says_why():
+    data = (torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([1]))
+    section = explanations(build(nn.Linear(3, 2), data=data), Options())
+    failure = next(block for block in section.blocks if block.kind == "failure")
+    assert failure.message == (
+        "every feature has one and the same value in 1 sample: no deviation says how far to move it"
+    )
+    bars = next(block for block in section.blocks if block.kind == "bars")
+    assert "against the mean of 1 sample." in bars.caption
+
+
+def test_a_table_full_of_nan_has_no_mean_to_explain_against():
+    class Fills(nn.Linear):
+        def forward(self, x):
+            return super().forward(x.nan_to_num())
+
+    data = (torch.tensor([[float("nan"), 2.0], [1.0, float("nan")]]), torch.tensor([0, 1]))
+    with pytest.raises(InputError, match="LIME: every sample looked at holds values that are not finite"):
+        explanations(build(Fills(2, 2), data=data), Options())
+
+
+def test_targets_that_are_no_classes_are_gone_without():
+    data = (torch.rand(6, 2), torch.arange(6) % 5)
+    section = explanations(build(nn.Linear(2, 2), data=data), Options(samples=2))
+    assert section.status == "ok"
+    assert all("true" not in row.cells[1] for row in section.block(TRUST).rows)
 
 
 def test_nan_weights_and_a_forward_pass_that_raises_are_one_clear_line():

@@ -6,6 +6,9 @@ from torch import nn
 from torch.utils.data import IterableDataset
 
 from reportgen.experiment import Options, build
+from reportgen.features.activations import ReluWatch
+from reportgen.features.embedding import Penultimate
+from reportgen.features.seen import one_pass
 from reportgen.report import Section
 from reportgen.sections.features import features
 
@@ -138,6 +141,113 @@ def test_nan_weights_cost_only_what_they_touch(digits_cnn):
     section = features(build(model, data=(torch.rand(9, 1, 4, 4), torch.arange(9) % 2)), Options())
     assert kinds(section) == ["images", "images", "images", "failure"]
     assert section.blocks[-1].message == "the model's outputs are not finite on 9 of 9 samples looked at"
+
+
+def test_a_sample_whose_output_is_not_finite_is_left_out_and_counted():
+    """The silent units and the embedding are those of the other samples alone."""
+    model = nn.Sequential(nn.Linear(3, 6), nn.ReLU(), nn.Linear(6, 2)).eval()
+    model[0].bias.data[:] = torch.tensor([3.0, 3.0, -100.0, 3.0, 3.0, 3.0])
+    rows, targets = torch.rand(80, 3), torch.arange(80) % 2
+    spoilt = torch.cat([rows[:5], torch.full((1, 3), float("nan")), rows[5:]])
+    labels = torch.cat([targets[:5], torch.tensor([1]), targets[5:]])
+    whole = features(build(model, data=(rows, targets)), Options())
+    section = features(build(model, data=(spoilt, labels)), Options())
+    assert kinds(section) == kinds(whole)
+    assert section.block(SILENT).rows == whole.block(SILENT).rows
+    assert section.block("embedding").x == pytest.approx(whole.block("embedding").x, abs=1e-4)
+    assert section.block("embedding").member == whole.block("embedding").member
+    for block in (SILENT, "embedding"):
+        assert "All 81 samples, less 1 whose output is not finite;" in section.block(block).caption
+    assert [finding.message for finding in section.findings] == [
+        "1 of 6 units after 0 are zero on all 80 samples."
+    ]
+
+
+@pytest.mark.parametrize("none", [-1, -100, 7])
+def test_a_label_that_is_no_class_is_a_group_of_its_own(none):
+    labels = torch.tensor([1] * 5 + [0] * 5 + [none] * 10)
+    data = (torch.rand(20, 3), labels)
+    section = features(build(nn.Linear(3, 2), data=data, class_names=["cat", "dog"]), Options())
+    block = section.block("embedding")
+    assert block.groups == ("cat", "dog", "no label")
+    assert [block.member.count(group) for group in range(3)] == [5, 5, 10]
+    assert "coloured by true class" in block.caption
+
+
+@pytest.mark.parametrize("targets", [torch.full((20,), -1), torch.rand(20), torch.full((20,), float("nan"))])
+def test_targets_that_are_no_class_numbers_leave_the_predicted_classes(targets):
+    section = features(
+        build(nn.Linear(3, 2), data=(torch.rand(20, 3), targets), task="classification"), Options()
+    )
+    assert "coloured by predicted class" in section.block("embedding").caption
+
+
+def test_one_output_is_a_probability_only_where_all_are():
+    class First(nn.Linear):
+        def forward(self, x):
+            return super().forward(x)[:, :1] * 0 + x[:, :1]
+
+    x = torch.tensor([[-3.0, 0.0], [0.3, 1.0], [2.0, 2.0]])  # sigmoid(.3) > .5
+    section = features(build(First(2, 2), data=(x,), task="classification"), Options())
+    block = section.block("embedding")
+    assert [block.groups[member] for member in block.member] == ["class 0", "class 1", "class 1"]
+
+
+def test_outputs_for_every_pixel_are_not_kept():
+    """A map of scores a sample: what is kept of 40 samples is less than one of them."""
+    model = nn.Sequential(nn.Conv2d(1, 4, 1), nn.ReLU(), nn.Conv2d(4, 8, 1)).eval()
+    data = (torch.rand(40, 1, 16, 16), torch.zeros(40, 16, 16, dtype=torch.long))
+    experiment = build(model, data=data)
+    watch, before = ReluWatch(), Penultimate.of(experiment, experiment.require_forward())
+    seen = one_pass(experiment, watch, before)
+    assert (seen.count, seen.bad, seen.targets, seen.said) == (40, 0, None, None)
+    assert before.features.shape == (40, 4)
+    section = features(experiment, Options())
+    assert "coloured by nothing" in section.block("embedding").caption
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_what_a_scripted_model_does_inside_is_said_to_be_out_of_sight():
+    model = torch.jit.script(planted())
+    section = features(build(model, data=(torch.rand(9, 1, 4, 4), torch.arange(9) % 2)), Options())
+    assert section.status == "empty"
+    assert section.reason.count("a scripted model's layers can't be watched") == 4
+    for untrue in ("no layer", "no 2-D convolution", "no ReLU", "neither"):
+        assert untrue not in section.reason
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_around_a_scripted_part_the_other_layers_are_looked_at():
+    model = nn.Sequential(torch.jit.script(planted()), nn.ReLU(), nn.Linear(2, 2)).eval()
+    section = features(build(model, data=(torch.rand(9, 1, 4, 4), torch.arange(9) % 2)), Options())
+    assert kinds(section) == ["table", "scatter", "text"]
+    assert section.block(SILENT).rows[0].cells[1] == 2
+    assert "some or all are scripted" in section.block("what-is-not-shown").text
+
+
+def test_maps_that_are_drawn_smaller_say_so():
+    model = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.Conv2d(2, 2, 1, stride=2), nn.Flatten())
+    section = features(build(model.eval(), example_inputs=torch.rand(1, 1, 200, 160)), Options())
+    block = section.block("activation-maps-example-0")
+    assert (block.pictures[0].raster.height, block.pictures[1].map.height) == (100, 100)
+    assert block.caption.endswith(
+        "0, 200 × 160, drawn at 100 × 80 (means of blocks). "
+        "Input: values shown as they are. Input, 200 × 160, drawn at 100 × 80 (means of blocks)."
+    )
+
+
+def test_a_model_without_values_says_so_once():
+    with torch.device("meta"):
+        model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten())
+    section = features(build(model, example_inputs=torch.rand(1, 1, 4, 4)), Options())
+    assert [block.message for block in section.blocks if block.kind == "failure"] == [
+        "the model is on the meta device: its tensors have shapes and no values"
+    ]
+
+
+def test_one_sample_is_called_one():
+    section = features(build(planted(), data=(torch.rand(1, 1, 4, 4), torch.tensor([1]))), Options())
+    assert section.block(SILENT).caption.startswith("1 sample; ")
 
 
 def test_a_part_that_breaks_costs_only_itself(digits_cnn, monkeypatch):

@@ -171,6 +171,26 @@ def test_runs_are_drawn_beside_each_other_up_to_a_limit(tmp_path):
     assert len(made.block("series").rows) == 20
 
 
+def test_the_best_metric_is_the_best_of_all_runs_drawn_or_not(tmp_path):
+    for run in range(10):
+        table(tmp_path / f"run{run}" / "metrics.csv", loss=FALLING, val_accuracy=RISING * 0.05 * run)
+    made = section(tmp_path)
+    fact = next(fact for fact in made.block("totals").facts if fact.label == "Best validation metric")
+    assert fact.value == pytest.approx(float(RISING.max()) * 0.45)
+    assert fact.note.endswith("of run9")
+    assert made.block("accuracy").marks[0].label.startswith("best drawn ")
+    assert "of run7" in made.block("accuracy").marks[0].label
+
+
+def test_a_finished_table_without_a_last_line_end_is_read_to_its_end(tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text("epoch,loss,val_loss\n1,3,3\n2,2,2\n3,1,1")
+    made = section(log)
+    assert facts(made)["Best validation metric"] == 1
+    assert facts(made)["Last epoch"] == 3
+    assert "1 in 'val_loss' at epoch 3, may be cut off" in " ".join(f.message for f in made.findings)
+
+
 def test_evaluation_sets_join_the_loss(tmp_path):
     rows = [{"step": s, "loss": 3 / s} for s in range(1, 11)]
     rows += [{"step": s, "eval_squad_loss": 4 / s, "eval_nli_loss": 5 / s} for s in (5, 10)]

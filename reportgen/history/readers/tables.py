@@ -92,11 +92,12 @@ class _Table:
 
     def add(self, place: int, line: str, ended: bool) -> None:
         """Read one row."""
-        if not ended:
-            # The last number may be cut: 0.1 of 0.125 looks whole.
-            self._notes.append(f"line {place:,} has no line end and is left out: still being written?")
-            return
         cells = _cells(line, self._delimiter)
+        if not ended:
+            cut, said = self._unended(line, cells)
+            self._notes.append(f"line {place:,} has no line end{said}: still being written?")
+            if cut:
+                return
         if len(cells) != len(self._names):
             if self.damaged == 0:
                 self._notes.append(
@@ -108,6 +109,27 @@ class _Table:
         if [cell.strip() for cell in cells] == self._header:
             return
         self._row(place, cells)
+
+    def _unended(self, line: str, cells: list[str]) -> tuple[bool, str]:
+        """Whether the last row was evidently cut, and what to say of it.
+
+        One that has all its cells is kept, though its last number may be cut: 0.1 of 0.125 looks whole.
+        """
+        if len(cells) != len(self._names) or line.count('"') % 2:
+            return True, " and is left out, being cut off"
+        name, cell = self._names[-1], cells[-1].strip()
+        columns = self.columns
+        if name and name in (columns.step, columns.epoch, columns.wall, columns.split):
+            return True, f" and is left out, as its {name!r} may be cut off"
+        try:
+            value = number(cell)
+        except ValueError:
+            text = name in self._texts and name not in self._numbers
+            return not text, "" if text else f" and is left out, as {cell[:40]!r} is no number"
+        at = dict(zip(self._names, cells, strict=True)).get(columns.step, "").strip()
+        where = f" at {columns.step} {at[:40]}" if at else ""
+        what = f"{cell[:40]} in {name[:60]!r}{where}"
+        return False, "" if value is None else f" and its last number, {what}, may be cut off"
 
     def _row(self, place: int, cells: list[str]) -> None:
         numbers, split = {}, ""

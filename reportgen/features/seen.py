@@ -1,0 +1,117 @@
+"""One pass over many samples: layers are watched, and little is kept of outputs and targets."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reportgen.experiment import Experiment
+from reportgen.features.activations import ReluWatch
+from reportgen.features.embedding import Penultimate
+
+if TYPE_CHECKING:
+    import torch
+
+    from reportgen.data import Batch, Inputs
+
+LIMIT = 512  # samples looked at
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is kept of the samples with a finite output, `count` of them; `bad` were left out.
+
+    `targets` (count,) where each sample has one number. `said` (count,): the output where it is one number
+    a sample, the place of the largest where it is a row of `width`. None where it is neither.
+    """
+
+    count: int
+    bad: int
+    targets: torch.Tensor | None
+    said: torch.Tensor | None
+    width: int
+
+
+def one_pass(experiment: Experiment, watch: ReluWatch, before: Penultimate | None) -> Seen:
+    """Up to 512 samples through the model, watched. Raises InputError."""
+    targets: list[torch.Tensor | None] = []
+    said: list[torch.Tensor | None] = []
+    count, bad, width = 0, 0, 0
+    for batch in _spread(experiment):
+        scores, kept = _watched(experiment, batch.inputs, len(batch.indices), watch, before)
+        count, bad = count + len(kept), bad + len(batch.indices) - len(kept)
+        if scores is not None:
+            said.append(_said(scores, len(kept)))
+            targets.append(_single(batch.targets, len(batch.indices), kept))
+            width = scores.shape[1] if scores.ndim == 2 else 1
+    return Seen(count, bad, _joined(targets), _joined(said), width)
+
+
+class _NotFiniteError(Exception):
+    """Ends a look whose numbers a sample without a finite output would spoil."""
+
+
+def _watched(
+    experiment: Experiment, inputs: Inputs, rows: int, watch: ReluWatch, before: Penultimate | None
+) -> tuple[torch.Tensor | None, list[int]]:
+    """The outputs of the samples that have finite ones, and which these are; what is watched is of them alone."""
+    import torch
+
+    assert experiment.model is not None
+    kept = list(range(rows))
+    while kept:
+        taken = inputs.take(kept) if len(kept) < rows else inputs
+        gathering = before.gather(experiment) if before is not None else contextlib.nullcontext()
+        with (
+            contextlib.suppress(_NotFiniteError),
+            torch.no_grad(),
+            watch.look(experiment.model),
+            gathering,
+        ):
+            scores = experiment.scores(taken.map(lambda t: t.to(experiment.device))).detach()
+            good = _whole(scores, len(kept))
+            if not all(good):
+                raise _NotFiniteError
+            return scores, kept
+        kept = [row for row, fine in zip(kept, good, strict=True) if fine]
+    return None, []
+
+
+def _whole(scores: torch.Tensor, rows: int) -> list[bool]:
+    """Which rows are finite: all or none where the output does not have a row a sample."""
+    finite = scores.isfinite()
+    if not scores.ndim or len(scores) != rows:
+        return [bool(finite.all())] * rows
+    return finite.flatten(1).all(dim=1).tolist() if scores.ndim > 1 else finite.tolist()
+
+
+def _said(scores: torch.Tensor, rows: int) -> torch.Tensor | None:
+    if scores.ndim not in (1, 2) or len(scores) != rows or not scores.numel():
+        return None
+    flat = scores.float().cpu().reshape(rows, -1)
+    return flat[:, 0] if flat.shape[1] == 1 else flat.argmax(dim=1)
+
+
+def _single(targets: torch.Tensor | None, rows: int, kept: list[int]) -> torch.Tensor | None:
+    return targets.cpu().reshape(rows)[kept] if targets is not None and targets.numel() == rows else None
+
+
+def _joined(parts: list[torch.Tensor | None]) -> torch.Tensor | None:
+    import torch
+
+    known = [part for part in parts if part is not None]
+    return torch.cat(known) if known and len(known) == len(parts) else None
+
+
+def _spread(experiment: Experiment) -> Iterator[Batch]:
+    """Up to 512 samples: evenly from the data, or the first of a stream."""
+    samples, size = experiment.require_data(), experiment.batch_size
+    if samples.total is None:
+        yield from samples.batches(LIMIT, size)
+        return
+    count = min(samples.total, LIMIT)
+    places = [i * samples.total // count for i in range(count)]
+    for start in range(0, count, size):
+        yield samples.fetch(places[start : start + size])

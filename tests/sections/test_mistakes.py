@@ -1,0 +1,54 @@
+"""The worst mistakes: which samples, and how large their pictures are."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from reportgen.experiment import Options, build
+from reportgen.sections._mistakes import mistakes
+
+
+class Colour(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.fc(x.mean((2, 3)))
+
+
+def experiment(size: int):
+    data = (torch.rand(4, 3, size, size), torch.zeros(4, dtype=torch.long))
+    return build(Colour(), data=data, class_names=["cat", "dog"])
+
+
+SURE = np.array([[0.4, 0.6], [0.1, 0.9], [0.2, 0.8], [0.3, 0.7]])
+SAID = np.array([1, 1, 1, 1])
+
+
+def test_large_pictures_are_drawn_small_and_the_caption_says_so():
+    (block,) = mistakes(experiment(256), Options(), np.zeros(4, int), SAID, SURE)
+    assert [(p.raster.width, p.raster.height) for p in block.pictures] == [(128, 128)] * 4
+    assert block.caption.endswith("Drawn at 128 × 128 (means of blocks).")
+    assert len(block.model_dump_json()) < 4 * 128 * 128 * 3 * 1.5
+
+
+def test_small_pictures_are_drawn_as_they_are():
+    (block,) = mistakes(experiment(8), Options(), np.zeros(4, int), SAID, SURE)
+    assert block.pictures[0].raster.width == 8
+    assert "Drawn at" not in block.caption
+
+
+def test_a_sample_without_a_label_or_a_prediction_is_no_mistake_and_keeps_its_number():
+    targets, said = np.array([0, -1, 0, 0]), np.array([1, 1, 1, -1])
+    (block,) = mistakes(experiment(8), Options(), targets, said, SURE)
+    assert [picture.alt.split(",")[0] for picture in block.pictures] == ["sample 2", "sample 0"]
+    assert "The 2 of 2 mistakes" in block.caption
+
+
+def test_no_mistake_is_said_of_the_samples_that_could_be_one():
+    targets = np.array([1, -1, 1, 0])
+    (block,) = mistakes(experiment(8), Options(), targets, np.array([1, 1, 1, -1]), SURE)
+    assert block.text == "None in 2 samples that have a label and a prediction."
+    (block,) = mistakes(experiment(8), Options(), SAID, SAID, SURE)
+    assert block.text == "None in 4 samples."
