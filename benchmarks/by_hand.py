@@ -74,7 +74,7 @@ def explain(model, images, targets) -> str:
         rgb = np.repeat(image.permute(1, 2, 0).numpy().astype(np.double), 3, axis=2)
         cells = np.arange(16).reshape(4, 4).repeat(2, 0).repeat(2, 1)
         found = explainer.explain_instance(
-            rgb, classify, num_samples=1000, segmentation_fn=lambda _, cells=cells: cells, progress_bar=False
+            rgb, classify, num_samples=1000, segmentation_fn=lambda _, cells=cells: cells
         )
         _, mask = found.get_image_and_mask(found.top_labels[0])
         figure, axes = plt.subplots(1, 5)

@@ -222,7 +222,7 @@ def test_photographs_of_three_channels_are_drawn_small_and_say_so():
 def test_a_costly_model_gets_fewer_perturbations_then_fewer_samples(digits_cnn, monkeypatch):
     model, data = digits_cnn
     experiment = build(model, data=data)
-    each = explain._operations(experiment)
+    each = experiment.operations
     assert each > 2 * 16 * 64 * 9  # the stem alone
     assert explain.plan(experiment, 8) == explain.Plan(8, explain.MOST)
     passes = 3 * explain.STEPS + 4 * explain.RUNS * explain.WANTED
