@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reportgen import files
 from reportgen.errors import InputError, one_line
+from reportgen.press import Press
 from reportgen.progress import Display, plain
 
 if TYPE_CHECKING:
@@ -27,13 +29,14 @@ def generate(path: Path | None, options: dict[str, Any], command: str) -> int:
     if path is not None:
         config = said.merge(said.read(path), config)
         folders.insert(0, path.parent)
-    with _traced(config.debug):
+    with _traced(config.debug), contextlib.ExitStack() as stack:
         targets = said.check_outputs(config.out or ["report.html"])
+        press = stack.enter_context(Press(config.templates)) if _pdf_wanted(targets) else None
         report = _collected(config, folders, command)
         if report.failed and config.strict:
             _tell_failed(report)
             return _complain("a section failed under --strict: nothing was written")
-        whole = _save(report, targets, config.templates, quiet=config.quiet)
+        whole = _save(report, targets, config.templates, press, quiet=config.quiet)
         if config.quiet:
             _tell_failed(report)
         else:
@@ -69,7 +72,7 @@ def render(
             report = load(source)
         except ValueError as error:
             raise InputError(f"report: {error}") from error
-        return OK if _save(report, targets, templates, quiet=quiet) else UNWRITTEN
+        return OK if _save(report, targets, templates, None, quiet=quiet) else UNWRITTEN
 
 
 def sections(command: str) -> int:
@@ -101,14 +104,15 @@ def demo(folder: Path, command: str, *, quiet: bool, debug: bool) -> int:
     from reportgen.collecting import collect
     from reportgen.demo import prepare
 
-    with _traced(debug):
+    with _traced(debug), Press(None) as press:
         with Display(quiet=quiet) as display:
             try:
                 arguments = prepare(folder, say=display.say)
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(f"what was finished is in {folder}") from None
             report = collect(**arguments, command=command, progress=display)
-        _save(report, [folder / f"report.{suffix}" for suffix in ("html", "pdf", "json")], None, quiet=quiet)
+        targets = [folder / f"report.{suffix}" for suffix in ("html", "pdf", "json")]
+        _save(report, targets, None, press, quiet=quiet)
         if not quiet:
             _summary(report.sections)
         return SECTION_FAILED if report.failed else OK
@@ -135,12 +139,24 @@ def _traced(debug: bool) -> Iterator[None]:
         raise
 
 
-def _save(report: Report, targets: Sequence[Path], templates: str | None, *, quiet: bool) -> bool:
+def _pdf_wanted(targets: Sequence[Path]) -> bool:
+    return any(path.suffix.lower() == ".pdf" for path in targets)
+
+
+def _save(
+    report: Report, targets: Sequence[Path], templates: str | None, press: Press | None, *, quiet: bool
+) -> bool:
     """Write each file, the PDF last, and say so; whether all were. What fails costs none of the others."""
     written: list[str] = []
+    if press is not None:
+        press.send(report)
     for path in sorted(targets, key=lambda path: path.suffix.lower() == ".pdf"):
         try:
-            report.save(path, templates=templates)
+            printed = press.receive() if press is not None and path.suffix.lower() == ".pdf" else None
+            if printed is not None:
+                files.replace(path, printed)
+            else:
+                report.save(path, templates=templates)
         except KeyboardInterrupt:
             said = f"the rest was not written, {', '.join(written)} was" if written else ""
             raise KeyboardInterrupt(said) from None

@@ -294,14 +294,15 @@ def test_strict_writes_nothing_and_keeps_the_old_file(folder, sections, capsys):
 def test_without_pango_all_but_the_pdf_is_written_and_one_line_says_what_brings_it(
     folder, sections, capsys, monkeypatch
 ):
-    class NoPango:
-        def find_spec(self, name, *_):
-            if name == "weasyprint":
-                raise OSError("cannot load library 'libpango-1.0-0'")
-
+    # In this process and in any it starts, importing WeasyPrint ends as it does where Pango is missing.
+    (folder / "broken").mkdir()
+    (folder / "broken" / "weasyprint.py").write_text(
+        "raise OSError(\"cannot load library 'libpango-1.0-0'\")\n"
+    )
     for name in [name for name in sys.modules if name.partition(".")[0] == "weasyprint"]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr(sys, "meta_path", [NoPango(), *sys.meta_path])
+    monkeypatch.syspath_prepend(str(folder / "broken"))
+    monkeypatch.setenv("PYTHONPATH", str(folder / "broken"))
     sections("good")
     assert (
         main(["generate", "--logs", "log.csv", "--out", "a.pdf", "--out", "a.html", "--out", "a.json"]) == 1
