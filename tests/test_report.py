@@ -219,6 +219,11 @@ def test_a_map_that_unpacks_to_gigabytes_is_refused_without_unpacking_them():
         Map(width=4, height=4, limit=1, signed=True, data=bomb).to_array()
 
 
+def test_a_map_that_claims_to_be_larger_than_any_is_refused():
+    with pytest.raises(ValidationError, match="less than or equal to 8192"):
+        Map(width=1_000_000, height=1_000_000, limit=1, signed=True, data="eJwDAAAAAAE=")
+
+
 def test_pixels_survive_bit_for_bit():
     import base64
     import io
