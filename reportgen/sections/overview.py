@@ -56,7 +56,7 @@ def _headline(done: dict[str, Section]) -> tuple[Fact, ...]:
         totals = done[name].block("totals") if name in done else None
         for fact in totals.facts if isinstance(totals, Facts) else ():
             if fact.label == label and fact.value is not None:
-                unit = "params" if label == "Parameters" else fact.unit
+                unit = "count" if label == "Parameters" else fact.unit
                 found.append(Fact(label=shown, value=fact.value, unit=unit, note=fact.note))
     return tuple(found)
 
