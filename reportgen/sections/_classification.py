@@ -193,6 +193,7 @@ def _per_class(experiment: Experiment, seen: Seen, where: str) -> Table:
         low, high = wilson(int(scores.hits[index]), int(scores.samples[index]))
         interval = f"{show(low, 'share')} to {show(high, 'share')}" if scores.samples[index] else "no samples"
         precision, recall, f1 = (_cell(part[index]) for part in (scores.precision, scores.recall, scores.f1))
+        interval = interval.replace(" ", "\u00a0")  # an interval is read on one line
         name, support = experiment.class_name(index), int(scores.samples[index])
         rows.append(Row(cells=(name, support, precision, recall, interval, f1)))
     columns = (
