@@ -58,7 +58,9 @@ def test_ctrl_c_in_the_middle_of_writing_leaves_the_old_file_and_no_litter(tmp_p
     target = tmp_path / "report.html"
     target.write_bytes(b"old")
     code = (
-        "import os, sys, time; from pathlib import Path; from reportgen import files\n"
+        "import os, signal, sys, time; from pathlib import Path; from reportgen import files\n"
+        # A background job is started with SIGINT ignored, and would hand that on.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def slow(handle): print('writing', flush=True); time.sleep(60)\n"
         "os.fsync = slow\n"
         "files.replace(Path(sys.argv[1]), b'new')"
