@@ -57,7 +57,11 @@ def evaluate(experiment: Experiment, options: Options, predictions: Predictions)
     blocks: list[Any] = [_totals(seen, where, options.seed)]
     if seen.count <= MOST_CLASSES:
         blocks.append(_heatmap(experiment, seen, where))
-    blocks += [_per_class(experiment, seen, where), _recalls(experiment, seen), _confidence(seen, where)]
+    blocks += [
+        _per_class(experiment, seen, where),
+        _recalls(experiment, seen, where),
+        _confidence(seen, where),
+    ]
     options.step("mistakes", 0, 1)
     everything = np.full(len(labelled), -1)
     everything[labelled] = predicted
@@ -218,7 +222,7 @@ def _cell(value: float) -> float | None:
     return _round(float(value)) if np.isfinite(value) else None
 
 
-def _recalls(experiment: Experiment, seen: Seen) -> Bars:
+def _recalls(experiment: Experiment, seen: Seen, where: str) -> Bars:
     scores = per_class(seen.targets, seen.predicted, seen.count)
     order = np.argsort(np.nan_to_num(scores.recall), kind="stable")
     order = order[scores.samples[order] > 0]
@@ -227,7 +231,7 @@ def _recalls(experiment: Experiment, seen: Seen) -> Bars:
     return Bars(
         id="recall",
         title="Recall by class, lowest first",
-        caption="With 95 % intervals (Wilson)" + (", the 20 lowest." if len(order) > 20 else "."),
+        caption=f"With 95 % intervals (Wilson){', the 20 lowest' if len(order) > 20 else ''}; {where}.",
         labels=tuple(experiment.class_name(int(i)) for i in shown),
         values=tuple(_round(float(scores.recall[i])) for i in shown),
         low=tuple(_round(low) for low, _ in ends),

@@ -91,6 +91,7 @@ def test_a_trained_digit_reader_is_measured_as_scikit_learn_measures_it(digits_c
     assert (matrix == metrics.confusion_matrix(targets, scores.argmax(1))).all()
     assert "95 % interval" in section.summary
     assert "on 497 samples" in section.summary
+    assert section.block("recall").caption == "With 95 % intervals (Wilson); 497 samples."
 
 
 def test_the_worst_mistakes_are_the_wrong_ones_with_the_least_probability(digits_cnn):
