@@ -163,7 +163,7 @@ def _how(seen: Trace) -> str:
     ways = {
         "fake": "shapes only: nothing was computed",
         "meta": "the model has no values, only shapes",
-        "real": "without gradients, in eval mode",
+        "real": "in eval mode",
         "static": "nothing was run",
     }
     parts = [ways[seen.how], *([seen.inputs] if seen.inputs else []), *seen.failures]

@@ -25,9 +25,10 @@ def trace(model: nn.Module, inputs: Inputs | None = None) -> Trace:
     """Look at a model: its layers, and what one forward pass of them does.
 
     Tried in this order: fake tensors (nothing is computed, no weight is read; meta tensors where the
-    model is on the meta device), one real forward pass without gradients, and the layers alone. The
-    model runs in the mode it is in (call `eval()` first) and comes out as it went in; values that a
-    real forward pass writes into buffers are the caller's to restore (`guard.untouched`).
+    model is on the meta device), one real forward pass, and the layers alone. Autograd is on, to see
+    which parameters a gradient comes to; where a forward pass does not bear it, it is off. The model
+    runs in the mode it is in (call `eval()` first) and comes out as it went in; values that a real
+    forward pass writes into buffers are the caller's to restore (`guard.untouched`).
 
     Parameters
     ----------
@@ -42,21 +43,36 @@ def trace(model: nn.Module, inputs: Inputs | None = None) -> Trace:
     if inputs is None or not inputs.tensors:
         return Trace(layers=known.layers, failures=("no input was given, so nothing was run",))
     failures: list[str] = []
-    recorder, how, error = None, _ways(known, inputs)[0], None
+    recorder: Recorder | None = None
+    how, error = _ways(known, inputs)[0], None
     for how in _ways(known, inputs):
-        mode = _fake_mode() if how == "fake" else None
-        recorder = Recorder(known, _Stand(mode) if mode is not None else None)
-        try:
-            with _surroundings(model):
-                _run(recorder, model, inputs, mode)
-        except Exception as problem:  # noqa: BLE001 - a stranger's forward pass may raise anything
-            error = problem
-            failures.append(f"{NAMES[how]}: {one_line(problem)}")
-        else:
-            error = None
+        recorder, error = _attempt(known, model, inputs, how, gradients=True)
+        if error is not None and _forbids_gradients(error):
+            recorder, error = _attempt(known, model, inputs, how, gradients=False)
+        if error is None:
             break
+        failures.append(f"{NAMES[how]}: {one_line(error)}")
     assert recorder is not None
     return _finished(known, recorder, inputs, how, failures, error)
+
+
+def _attempt(
+    known: Catalogue, model: nn.Module, inputs: Inputs, how: How, *, gradients: bool
+) -> tuple[Recorder, Exception | None]:
+    """One forward pass, recorded as far as it goes, and what it raised."""
+    mode = _fake_mode() if how == "fake" else None
+    recorder = Recorder(known, _Stand(mode) if mode is not None else None)
+    try:
+        with _surroundings(model), torch.set_grad_enabled(gradients):
+            _run(recorder, model, inputs, mode)
+    except Exception as problem:  # noqa: BLE001 - a stranger's forward pass may raise anything
+        return recorder, problem
+    return recorder, None
+
+
+def _forbids_gradients(error: Exception) -> bool:
+    """Whether a forward pass raised what it may raise with gradients only: it writes into a parameter, say."""
+    return isinstance(error, RuntimeError) and "grad" in str(error)
 
 
 NAMES: dict[How, str] = {
@@ -95,6 +111,8 @@ def _finished(
         unknown=tuple(sorted(recorder.unknown.items())),
         peak=None if error is not None else recorder.memory.peak,
         used=frozenset(recorder.used),
+        reached=None if error is not None or recorder.reached is None else frozenset(recorder.reached),
+        autograd=recorder.autograd,
     )
 
 
@@ -161,10 +179,9 @@ def _inner(place: str) -> str:
 
 @contextlib.contextmanager
 def _surroundings(model: nn.Module) -> Iterator[None]:
-    """No gradients, no warnings, nothing compiled, and what the pass stores on a module goes again."""
+    """No warnings, nothing compiled, and what the pass stores on a module goes again."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(_attributes_kept(model))
-        stack.enter_context(torch.no_grad())
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         stack.enter_context(_silent("torch._subclasses.fake_tensor"))

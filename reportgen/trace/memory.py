@@ -39,9 +39,13 @@ class Memory:
         if block is not None:
             block.last = self._clock + 1
 
-    def kernel(self, given: list[torch.Tensor], made: list[torch.Tensor], *, aliased: bool) -> None:
-        """A kernel read `given` and returned `made`, which are views of `given` where `aliased`."""
+    def kernel(self, given: list[torch.Tensor], made: list[torch.Tensor], *, aliased: bool) -> int:
+        """A kernel read `given` and returned `made`, which are views of `given` where `aliased`.
+
+        Returns the bytes that it made anew.
+        """
         self._clock += 1
+        anew = 0
         for tensor in given:
             key = self._key(tensor)
             if key in self._blocks:
@@ -55,7 +59,10 @@ class Memory:
             if aliased:
                 self._foreign.add(key)
             else:
-                self._blocks[key] = _Block(tensor.untyped_storage().nbytes(), self._clock, self._clock)
+                size = tensor.untyped_storage().nbytes()
+                self._blocks[key] = _Block(size, self._clock, self._clock)
+                anew += size
+        return anew
 
     @property
     def peak(self) -> int:

@@ -31,6 +31,9 @@ class _Open:
     versions: list[int]
 
 
+_Cost = tuple[int | None, int]  # of one kernel: FLOPs, None without a formula, and the bytes it made
+
+
 class Recorder:
     """What one forward pass does. Use `watching()` around it; the record stays good after an exception."""
 
@@ -44,6 +47,8 @@ class Recorder:
         self.known = 0
         self.unknown: dict[str, int] = {}
         self.used: set[str] = set()
+        self.reached: set[str] | None = None
+        self.autograd = 0
         self.failed: tuple[BaseException, str] | None = None
         self.producers = Producers()
         self.memory = Memory(self.producers.key)
@@ -55,7 +60,7 @@ class Recorder:
         self._leaves = 0  # how many of the open calls are leaves
         self._busy = False  # an operation is running, and its kernels are its own
         self._paused = False
-        self._pending: list[int | None] = []  # FLOPs of the kernels of the operation that is running
+        self._pending: list[_Cost] = []  # of the kernels of the operation that is running
         self._weights = {id(tensor): name for name, tensor in catalogue.tensors.items()}
         self._stores: dict[int, list[str]] = {}
         for name, tensor in catalogue.tensors.items():
@@ -107,6 +112,26 @@ class Recorder:
             finally:
                 self.leave("", out)
         self._outputs(out)
+        if torch.is_grad_enabled():
+            self._reach(out)
+
+    def _reach(self, out: Any) -> None:
+        """Which parameters a gradient of the outputs would come to, and how many nodes it would pass."""
+        waiting = [tensor.grad_fn for tensor in tensors(out) if tensor.grad_fn is not None]
+        seen, self.reached = set(waiting), set()
+        # An output may be a parameter itself.
+        self.reached.update(
+            self._weights[id(t)] for t in tensors(out) if t.is_leaf and id(t) in self._weights
+        )
+        while waiting:
+            node = waiting.pop()
+            name = self._weights.get(id(getattr(node, "variable", None)))
+            if name is not None:
+                self.reached.add(name)
+            further = {inner for inner, _ in node.next_functions if inner is not None} - seen
+            seen |= further
+            waiting += further
+        self.autograd = len(seen)
 
     def _outputs(self, out: Any) -> None:
         for name, tensor in tensors_in(out):
@@ -262,8 +287,8 @@ class Recorder:
         finally:
             self._busy = busy
         with torch._C.DisableTorchFunction():
-            self.memory.kernel(given, tensors(out), aliased=_aliases(func))
-            self._count(func, args, kwargs, out)
+            made = self.memory.kernel(given, tensors(out), aliased=_aliases(func))
+            self._count(func, args, kwargs, out, made)
             if alone:
                 self._note(func._schema.name, (args, kwargs), given, before, out)
         return out
@@ -276,7 +301,7 @@ class Recorder:
             key = self.producers.key(tensor)
             self.used.update(self._stores.get(key, ()) if key is not None else ())
 
-    def _count(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
+    def _count(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, made: int) -> None:
         try:
             flops = count(func, args, kwargs, out)
         except Exception:  # noqa: BLE001 - a formula that does not fit these arguments knows nothing of them
@@ -287,9 +312,9 @@ class Recorder:
         elif flops:
             self.known += 1
         if not self._leaves:
-            self._pending.append(flops)
+            self._pending.append((flops, made))
         elif self._stack:
-            _add(self.steps[self._stack[-1].step], [flops])
+            _add(self.steps[self._stack[-1].step], [(flops, made)])
 
     # --- small things ------------------------------------------------------------------------------------
 
@@ -309,10 +334,11 @@ class Recorder:
                 self.links.append(Link(made, step, what))
 
 
-def _add(step: Step, kernels: list[int | None]) -> None:
-    """Put the FLOPs of kernels down to a step; None are those without a formula."""
-    step.flops += sum(flops for flops in kernels if flops is not None)
-    step.unknown += sum(flops is None for flops in kernels)
+def _add(step: Step, kernels: list[_Cost]) -> None:
+    """Put what kernels cost down to a step."""
+    step.flops += sum(flops for flops, _ in kernels if flops is not None)
+    step.unknown += sum(flops is None for flops, _ in kernels)
+    step.made += sum(made for _, made in kernels)
 
 
 def _swap(value: Any, fake: Callable[[torch.Tensor], torch.Tensor]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -72,9 +72,9 @@ class Step:
     """One thing that happened: an input arrived, a module was called, an operation ran, an output left.
 
     Steps are numbered as they begin, so a call's inner steps are `index + 1 .. end - 1`. `flops` are
-    those of the step's own kernels, its inner steps' apart, and `unknown` says how many kernels had no
-    formula. `path` is the module's (of an operation:
-    the module whose forward ran it).
+    those of the step's own kernels, its inner steps' apart, `unknown` says how many kernels had no
+    formula, and `made` how many bytes of new tensors they made (views and in-place results are none).
+    `path` is the module's (of an operation: the module whose forward ran it).
     """
 
     index: int
@@ -91,6 +91,7 @@ class Step:
     end: int = 0
     flops: int = 0
     unknown: int = 0
+    made: int = 0
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,9 @@ class Trace:
     `error_path`: what the run raised and in which module ("" is the root, None when nothing was).
     `batch`: the samples in the inputs. `known`: kernels whose FLOPs are counted; `unknown`: names and
     numbers of those without a formula. `peak`: bytes of the tensors made by the forward pass that are
-    needed at one time, when each is freed after its last use. `used`: the weights that any kernel read.
+    needed at one time, when each is freed after its last use. `used`: the weights that any kernel read;
+    `reached`: those that a gradient of the outputs comes to, None where that was not seen; `autograd`: how many
+    nodes the gradient's graph has.
     """
 
     layers: tuple[Layer, ...]
@@ -138,6 +141,8 @@ class Trace:
     unknown: tuple[tuple[str, int], ...] = ()
     peak: int | None = None
     used: frozenset[str] = field(default_factory=frozenset)
+    reached: frozenset[str] | None = None
+    autograd: int = 0
 
     @property
     def complete(self) -> bool:
@@ -187,23 +192,29 @@ class Trace:
     @cached_property
     def flops_by_path(self) -> dict[str, int]:
         """FLOPs (2 a multiply-add) of each layer and all that is inside it, for the whole batch."""
-        own: dict[str, int] = {layer.path: 0 for layer in self.layers}
-        for step in self.steps:
-            own[step.path] = own.get(step.path, 0) + step.flops
-        return self._rolled_up(own)
+        return self._rolled_up(self._summed(lambda step: step.flops))
+
+    @cached_property
+    def made_by_path(self) -> dict[str, int]:
+        """Bytes of the tensors that each layer and all that is inside it make, for the whole batch."""
+        return self._rolled_up(self._summed(lambda step: step.made))
 
     @cached_property
     def unknown_by_path(self) -> dict[str, int]:
         """How many kernels without a formula ran in each layer and all that is inside it."""
-        own: dict[str, int] = {layer.path: 0 for layer in self.layers}
-        for step in self.steps:
-            own[step.path] = own.get(step.path, 0) + step.unknown
-        return self._rolled_up(own)
+        return self._rolled_up(self._summed(lambda step: step.unknown))
 
     @property
     def flops(self) -> int | None:
         """FLOPs of one forward pass of the whole batch; None where no complete pass was seen."""
         return sum(step.flops for step in self.steps) if self.complete else None
+
+    def _summed(self, figure: Callable[[Step], int]) -> dict[str, int]:
+        """A figure of the steps summed over each layer's own, those inside it apart."""
+        own = {layer.path: 0 for layer in self.layers}
+        for step in self.steps:
+            own[step.path] = own.get(step.path, 0) + figure(step)
+        return own
 
     def _rolled_up(self, own: dict[str, int], *, registered: bool = False) -> dict[str, int]:
         """Sums over the hierarchy; with `registered`, what no parent knows of does not count in it."""
