@@ -34,11 +34,15 @@ class Column(Data):
 
 
 class Row(Data):
-    """A table row; `level` is its depth in the tree, `id` the name by which a graph node points at it."""
+    """A table row; `level` is its depth in the tree, `id` the name by which a graph node points at it.
+
+    `same_as` is the id of the first of equal neighbours, this one and all under it being like that one.
+    """
 
     cells: tuple[Cell, ...]
     level: int = Field(default=0, ge=0)
     id: Line = ""
+    same_as: Line = ""
 
 
 class Table(_Block):

@@ -178,6 +178,20 @@ def generate(
     time_limit: Annotated[
         str | None, _option("S", "Seconds a section may take, 300 by default, 0: any.")
     ] = None,
+    profile: Annotated[
+        bool | None, typer.Option("--profile", help="Measure the time of each layer.", show_default=False)
+    ] = None,
+    autograd: Annotated[
+        str | None, _option("LAYER", "Draw the autograd graph of this layer, as in encoder.layers.0.")
+    ] = None,
+    show_attrs: Annotated[
+        bool | None,
+        typer.Option("--show-attrs", help="Its nodes show their attributes.", show_default=False),
+    ] = None,
+    show_saved: Annotated[
+        bool | None,
+        typer.Option("--show-saved", help="It shows what is kept for the backward pass.", show_default=False),
+    ] = None,
     templates: Annotated[str | None, Templates] = None,
     strict: Annotated[
         bool | None,

@@ -61,6 +61,10 @@ def collect(
     seed: int = 0,
     device: str | None = None,
     time_limit: float = TIME_LIMIT,
+    profile: bool = False,
+    autograd: str = "",
+    show_attrs: bool = False,
+    show_saved: bool = False,
     weights: Weights | None = None,
     command: str = "",
     progress: Callable[[Progress], None] | None = None,
@@ -95,6 +99,11 @@ def collect(
         Where to run a copy of the model; by default the model runs where it is.
     time_limit
         Seconds a section may take; one that takes longer fails and the others go on. 0: no limit.
+    profile
+        Whether the time of each layer is measured, which runs the model several times.
+    autograd, show_attrs, show_saved
+        The layer whose autograd graph is drawn ("" for the whole model), and whether its nodes show their
+        attributes and the tensors that they keep for the backward pass.
     weights, command
         The file the weights came from and the command line, for the record.
     progress
@@ -110,6 +119,8 @@ def collect(
     seed = _whole("seed", seed, 0, 2**32 - 1)
     if isinstance(time_limit, bool) or not isinstance(time_limit, int | float) or not 0 <= time_limit < 1e9:
         raise InputError(f"time_limit: got {time_limit!r}, expected seconds, or 0 for no limit")
+    if not isinstance(autograd, str):
+        raise InputError(f"autograd: got {autograd!r}, expected the name of a layer, as in encoder.layers.0")
     chosen = choose(sections)
     experiment = build(
         model,
@@ -128,7 +139,14 @@ def collect(
         weights=weights,
         command=command,
     )
-    options = Options(seed=seed, samples=samples)
+    options = Options(
+        seed=seed,
+        samples=samples,
+        profile=profile,
+        autograd=autograd,
+        show_attrs=show_attrs,
+        show_saved=show_saved,
+    )
     return report_on(experiment, options, chosen, limit=time_limit, progress=progress)
 
 

@@ -30,10 +30,18 @@ def _silent(method: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Options:
-    """What a section may be told: how many samples to show, the seed, the sections already made."""
+    """What a section may be told: how many samples to show, the seed, the sections already made.
+
+    `profile`: whether the layers' time is measured. `autograd`: the layer whose autograd graph is drawn, "" for
+    the model; `show_attrs`, `show_saved`: with the attributes and the saved tensors of its nodes.
+    """
 
     seed: int = 0
     samples: int = 8
+    profile: bool = False
+    autograd: str = ""
+    show_attrs: bool = False
+    show_saved: bool = False
     done: tuple[Section, ...] = ()
     step: Callable[[str, int, int], None] = _silent  # step(method, done, total): how far the section is
 

@@ -45,6 +45,10 @@ def test_every_key_is_read(tmp_path):
             seed = 7
             device = "cpu"
             time_limit = 20
+            profile = true
+            autograd = "layer3.0"
+            show_attrs = true
+            show_saved = true
             templates = "mine"
             strict = true
             quiet = true

@@ -37,7 +37,11 @@ class RowView:
 
 @dataclass(frozen=True)
 class TableView:
-    """A table to lay out; `left_out` rows are in the data alone, `sortable` says that a script may help."""
+    """A table to lay out.
+
+    `left_out` rows are in the data alone, `folded` rows equal others that are shown, `sortable` says that a
+    script may help.
+    """
 
     columns: tuple[Column, ...]
     heads: tuple[CellView, ...]
@@ -46,11 +50,41 @@ class TableView:
     sortable: bool
     left_out: int
     cut_before: int
+    folded: int
 
 
-def view(table: Table, limit: int, anchors: Mapping[str, str]) -> TableView:
-    """The first `limit` rows; `anchors` gives a row's id on the page by the row's own id."""
-    shown, left = table.rows[:limit], dict(anchors)
+def unfolded(table: Table, limit: int, *, printed: bool) -> tuple[Row, ...]:
+    """The rows to show; on paper, and where there are more than `limit`, equal neighbours as one."""
+    return _folded(table.rows) if printed or len(table.rows) > limit else table.rows
+
+
+def _folded(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """The rows without those that equal an earlier one, whose name then says how many it stands for."""
+    alike: dict[str, list[Row]] = {}
+    kept: set[str] = set()
+    found: list[Row] = []
+    under: int | None = None
+    for row in rows:
+        if under is not None and row.level > under:
+            continue
+        under = row.level if row.same_as and row.same_as in kept else None
+        if under is None:
+            found.append(row)
+            kept.add(row.id)
+        else:
+            alike.setdefault(row.same_as, []).append(row)
+    return tuple(_standing_for(row, alike[row.id]) if row.id in alike else row for row in found)
+
+
+def _standing_for(row: Row, others: list[Row]) -> Row:
+    name = f"{show(row.cells[0])} – {show(others[-1].cells[0])} × {len(others) + 1:,}"
+    return row.model_copy(update={"cells": (name, *row.cells[1:])})
+
+
+def view(table: Table, limit: int, anchors: Mapping[str, str], *, printed: bool) -> TableView:
+    """At most `limit` rows; `anchors` gives a row's id on the page by the row's own id."""
+    rows_all, left = unfolded(table, limit, printed=printed), dict(anchors)
+    shown = rows_all[:limit]
     levels = [row.level for row in shown] + [0]
     tree = any(levels)
     rows = tuple(
@@ -62,7 +96,8 @@ def view(table: Table, limit: int, anchors: Mapping[str, str]) -> TableView:
         rows=rows,
         tree=tree,
         sortable=not tree and len(rows) > 10,
-        left_out=len(table.rows) - len(shown),
+        left_out=len(rows_all) - len(shown),
+        folded=len(table.rows) - len(rows_all),
         cut_before=max(0, (table.total or 0) - len(table.rows)),
     )
 

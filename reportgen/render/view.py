@@ -20,6 +20,7 @@ from reportgen.report import (
     Graph,
     Images,
     Report,
+    Row,
     Section,
     Table,
     Tokens,
@@ -112,7 +113,7 @@ class Page:
 
 def page(report: Report, medium: Medium) -> Page:
     """The report drawn for one medium."""
-    palette, anchors = Palette.of(report, medium.inches, medium.vector), row_anchors(report, medium.rows)
+    palette, anchors = Palette.of(report, medium.inches, medium.vector), row_anchors(report, medium)
     sections = []
     for section in report.sections:
         views = [
@@ -159,17 +160,23 @@ def evidence(report: Report, finding: Finding) -> tuple[str, str]:
 Anchors = dict[str, dict[str, tuple[str, str]]]
 
 
-def row_anchors(report: Report, limit: int) -> Anchors:
+def row_anchors(report: Report, medium: Medium) -> Anchors:
     """By section and row id: (the first block that shows such a row, the row's id on the page)."""
     found: Anchors = {}
     for section in report.sections:
         known = found.setdefault(section.name, {})
         for block in section.blocks:
-            for row in block.rows[:limit] if isinstance(block, Table) else ():
+            for row in _shown(block, medium):
                 if row.id and row.id not in known:
                     name = f"row-{slug(row.id)[:40]}-{_digest(section.name, block.id, row.id)}"
                     known[row.id] = (block.id, name)
     return found
+
+
+def _shown(block: Any, medium: Medium) -> tuple[Row, ...]:
+    if not isinstance(block, Table):
+        return ()
+    return tables.unfolded(block, medium.rows, printed=medium.printed)[: medium.rows]
 
 
 def _digest(*parts: str) -> str:
@@ -198,7 +205,7 @@ def _block(block: Any, section: Section, medium: Medium, palette: Palette, ancho
         return BlockView(block, place, figure=drawn, data=drawn.data)
     if isinstance(block, Table):
         own = {row: name for row, (owner, name) in known.items() if owner == block.id}
-        return BlockView(block, place, table=tables.view(block, medium.rows, own))
+        return BlockView(block, place, table=tables.view(block, medium.rows, own, printed=medium.printed))
     if isinstance(block, Images):
         return BlockView(block, place, grid=pictures.grid(block, medium.width))
     if isinstance(block, Tokens):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from reportgen.experiment import Experiment, Options
-from reportgen.report import Bars, Block, Fact, Facts, Failure, Finding, Section, Severity, Text
+from reportgen.report import Block, Fact, Facts, Failure, Finding, Section, Severity, Text
 from reportgen.units import plural, shorten, show
 
 if TYPE_CHECKING:
     from reportgen.trace import Trace
 
 TITLE = "Architecture"
-MOST_BARS = 20
 
 
 def architecture(experiment: Experiment, options: Options) -> Section:
@@ -21,6 +19,7 @@ def architecture(experiment: Experiment, options: Options) -> Section:
     if experiment.model is None:
         return Section(name="architecture", title=TITLE, status="empty", reason="no model was given")
     from reportgen.trace import picture, table, trace
+    from reportgen.trace.cost import cost
     from reportgen.trace.findings import findings
     from reportgen.trace.torchinfo_text import torchinfo_blocks
 
@@ -33,7 +32,7 @@ def architecture(experiment: Experiment, options: Options) -> Section:
     blocks: list[Block] = [*problems, _totals(seen)]
     blocks.append(graph if graph is not None else _no_picture(seen))
     blocks.append(table(seen))
-    blocks += _bars(seen)
+    blocks += cost(seen)
     options.step("torchinfo", 3, 4)
     blocks += torchinfo_blocks(seen, experiment.model, experiment.example, seed=options.seed)
     found += findings(seen, experiment.model, task=experiment.task)
@@ -133,7 +132,7 @@ def _unknown(seen: Trace) -> str:
 
 
 def _flops(seen: Trace) -> Fact:
-    from reportgen.trace.table import per_sample
+    from reportgen.trace.steps import per_sample
 
     if not seen.complete:
         return Fact(label="FLOPs a sample", value=None, unit="FLOPs", note=_unknown(seen))
@@ -149,7 +148,7 @@ def _flops(seen: Trace) -> Fact:
 
 
 def _memory(seen: Trace) -> Fact:
-    from reportgen.trace.table import per_sample
+    from reportgen.trace.steps import per_sample
 
     label = "Activation memory a sample"
     if seen.peak is None:
@@ -168,68 +167,6 @@ def _how(seen: Trace) -> str:
     }
     parts = [ways[seen.how], *([seen.inputs] if seen.inputs else []), *seen.failures]
     return "; ".join(parts)
-
-
-def _bars(seen: Trace) -> list[Block]:
-    """Parameters and FLOPs of the blocks at the top, the largest first."""
-    top = _top(seen)
-    names = [_short(path, top) for path in _inner(seen, top)]
-    sizes = [seen.parameters_by_path[path] for path in _inner(seen, top)]
-    own = sum(weight.numel or 0 for weight in seen.by_path[top].own)
-    caption = f"The {plural(len(names), 'block')} of {shorten(top, 60) if top else 'the model'}; each parameter once."
-    blocks = [_ranked("parameters-by-block", "Parameters by block", names, sizes, own, "params", caption)]
-    if seen.complete and seen.batch:
-        flops = [seen.flops_by_path[path] / seen.batch for path in _inner(seen, top)]
-        rest = seen.flops_by_path[top] / seen.batch - sum(flops)
-        caption = (
-            "A sample; 1 multiply-add = 2 FLOPs; elementwise work, normalisation and pooling count as 0."
-        )
-        blocks.append(_ranked("flops-by-block", "FLOPs by block", names, flops, rest, "FLOPs", caption))
-    return [block for block in blocks if block is not None]
-
-
-def _inner(seen: Trace, path: str) -> list[str]:
-    return [
-        one.path
-        for one in seen.layers
-        if one.path and one.parent == path and one.registered and not one.alias_of
-    ]
-
-
-def _top(seen: Trace) -> str:
-    """The model, or where all of it is one layer, the first inside that has several."""
-    path = ""
-    while len(inner := _inner(seen, path)) == 1 and not seen.by_path[path].own:
-        if not _inner(seen, inner[0]):
-            break
-        path = inner[0]
-    return path
-
-
-def _short(path: str, top: str) -> str:
-    return shorten(path.removeprefix(f"{top}.") if top else path, 60)
-
-
-def _ranked(
-    identifier: str,
-    title: str,
-    names: Sequence[str],
-    values: Sequence[float],
-    own: float,
-    unit: str,
-    caption: str,
-) -> Bars | None:
-    pairs = [(name, value) for name, value in zip(names, values, strict=True) if value]
-    if own > 0:
-        pairs.append(("outside these blocks", own))
-    if len(pairs) < 2:
-        return None
-    pairs.sort(key=lambda pair: -pair[1])
-    if len(pairs) > MOST_BARS:
-        rest = pairs[MOST_BARS - 1 :]
-        pairs = [*pairs[: MOST_BARS - 1], (f"{len(rest)} others", sum(value for _, value in rest))]
-    labels, sizes = zip(*pairs, strict=True)
-    return Bars(id=identifier, title=title, labels=labels, values=sizes, unit=unit, caption=caption)
 
 
 def _summary(seen: Trace) -> str:

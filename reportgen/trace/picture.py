@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reportgen.report import Cluster, Edge, Graph, Node
+from reportgen.trace.names import row_id
 from reportgen.trace.repeats import Group, Repeats
 from reportgen.trace.steps import Step, Trace, shape_text
 from reportgen.units import shorten
@@ -17,11 +18,6 @@ def picture(trace: Trace, *, budget: int = BUDGET) -> Graph | None:
     if trace.root is None:
         return None
     return _Picture(trace, budget).graph()
-
-
-def row_id(path: str) -> str:
-    """The id of a layer's row: its path, and "root" for the model itself."""
-    return "root" if not path else f"./{path}" if path == "root" else path
 
 
 class _Picture:

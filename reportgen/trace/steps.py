@@ -238,6 +238,13 @@ class Trace:
 PACKED = "(packed)"  # the suffix of a quantized layer's weights, which are no parameters
 
 
+def per_sample(value: int | None, trace: Trace) -> int | float | None:
+    """A figure of the whole batch for one sample; None where it or the batch is unknown."""
+    if value is None or trace.batch < 1:
+        return None
+    return value // trace.batch if value % trace.batch == 0 else value / trace.batch
+
+
 def shape_text(tensor: TensorInfo, batch: int) -> str:
     """`16×8×8`, without the batch dimension where the first is one."""
     shape = tensor.shape[1:] if tensor.shape and tensor.shape[0] == batch else tensor.shape

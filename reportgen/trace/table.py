@@ -1,10 +1,13 @@
-"""The layers of a trace as a Table block: a tree with settings, shapes, parameters, FLOPs and calls."""
+"""The layers of a trace as a Table block: a tree with settings, shapes, parameters, FLOPs, memory and calls."""
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import pairwise
+
 from reportgen.report import Column, Row, Table
-from reportgen.trace.picture import row_id
-from reportgen.trace.steps import PACKED, Layer, Step, TensorInfo, Trace, Weight, shape_text
+from reportgen.trace.names import row_id
+from reportgen.trace.steps import PACKED, Layer, Step, TensorInfo, Trace, Weight, per_sample, shape_text
 from reportgen.units import plural, shorten
 
 MOST_ROWS = 2000
@@ -15,9 +18,13 @@ COLUMNS = (
     Column(name="Settings"),
     Column(name="Input", note="without the batch"),
     Column(name="Output", note="without the batch"),
-    Column(name="Parameters", unit="exact", note="of the layer and all inside it, each counted once"),
+    Column(name="Own", unit="exact", note="parameters of the layer itself"),
+    Column(name="Parameters", unit="exact", note="with all inside, each counted once"),
     Column(name="Share", unit="share", note="of the model's parameters"),
+    Column(name="Trainable", note="of those counted"),
     Column(name="FLOPs", unit="FLOPs", note="a sample; 1 multiply-add = 2 FLOPs"),
+    Column(name="Activations", unit="bytes", note="made a sample"),
+    Column(name="dtype", note="of the parameters, else the output"),
     Column(name="Calls", unit="exact", note="in one forward pass"),
     Column(name="Notes"),
 )
@@ -26,129 +33,179 @@ COLUMNS = (
 def table(trace: Trace) -> Table:
     """Every layer in order, the parameters that a layer with inner layers holds itself as rows of their own.
 
-    Where there would be more than 2,000 rows, equal neighbours are shown once.
+    A row whose layer equals its neighbour before, all inside it too, says so in `same_as`. Where there
+    would be more than 2,000 rows, such rows are left out.
     """
-    layers = list(trace.layers)
-    folded: dict[str, str] = {}
-    if len(layers) > MOST_ROWS:
-        layers, folded = _fold(trace)
-    cut = layers[:MOST_ROWS]
-    rows = [row for layer in cut for row in _rows(trace, layer, folded.get(layer.path, ""))]
-    caption = f"{plural(len(trace.layers), 'layer')}, in order of registration."
-    if len(layers) < len(trace.layers):
-        caption += (
-            f" Over {MOST_ROWS:,} rows, so equal neighbours are shown once: {plural(len(layers), 'row')}."
+    return _Rows(trace).table()
+
+
+class _Rows:
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.same = _same(trace)
+        self.folded: dict[str, str] = {}
+        self.usual = next(
+            (w.dtype for one in trace.layers for w in one.weights if w.dtype.startswith(("float", "bfloat"))),
+            "float32",
         )
-    if len(cut) < len(layers):
-        caption += f" The first {MOST_ROWS:,} are shown."
-    if not trace.complete:
-        caption += " No complete forward pass was seen, so FLOPs are unknown."
-    return Table(
-        id="layers",
-        title="Layers",
-        columns=COLUMNS,
-        rows=tuple(rows),
-        caption=caption,
-        total=len(trace.layers),
-    )
+        self.total = trace.totals.parameters + trace.totals.packed
+        self.dtypes, self.trained, self.counted = _inside(trace)
 
+    def table(self) -> Table:
+        layers = list(self.trace.layers)
+        caption = f"{plural(len(layers), 'layer')}, in order of registration."
+        if len(layers) > MOST_ROWS:
+            layers = self._folded()
+            caption += (
+                f" Over {MOST_ROWS:,} rows, so equal neighbours are shown once: {plural(len(layers), 'row')}."
+            )
+        if len(layers) > MOST_ROWS:
+            caption += f" The first {MOST_ROWS:,} are shown."
+        if not self.trace.complete:
+            caption += " No complete forward pass was seen, so FLOPs and activations are unknown."
+        rows = tuple(row for layer in layers[:MOST_ROWS] for row in self._rows(layer))
+        return Table(
+            id="layers",
+            title="Layers",
+            columns=COLUMNS,
+            rows=rows,
+            caption=caption,
+            total=len(self.trace.layers),
+        )
 
-def _rows(trace: Trace, layer: Layer, repeated: str) -> list[Row]:
-    rows = [_row(trace, layer, repeated)]
-    if not layer.leaf:
-        rows += [
-            _weight_row(trace, layer, weight) for weight in layer.weights if not weight.name.endswith(PACKED)
-        ]
-    return rows
+    def _folded(self) -> list[Layer]:
+        """The layers without those that equal a neighbour before them, and what is inside these."""
+        hidden: set[str] = set()
+        kept = []
+        for layer in self.trace.layers:
+            if layer.path and (layer.path in self.same or layer.parent in hidden):
+                hidden.add(layer.path)
+            else:
+                kept.append(layer)
+        last = {first: path for path, first in self.same.items()}
+        count = Counter(self.same.values())
+        for first, path in last.items():
+            self.folded[first] = f"× {count[first] + 1:,} (to {shorten(path, 60)}), figures of one"
+        return kept
 
+    def _rows(self, layer: Layer) -> list[Row]:
+        rows = [self._alias(layer) if layer.alias_of else self._layer(layer)]
+        if not layer.leaf:
+            own = [weight for weight in layer.weights if not weight.name.endswith(PACKED)]
+            rows += [self._weight(layer, weight) for weight in own]
+        return rows
 
-def _row(trace: Trace, layer: Layer, repeated: str) -> Row:
-    name = layer.path.removeprefix(f"{layer.parent}.") if layer.path else layer.type
-    cells: tuple[str | int | float | None, ...]
-    if layer.alias_of:
+    def _layer(self, layer: Layer) -> Row:
+        trace, path = self.trace, layer.path
+        calls = trace.calls.get(path, [])
+        first = calls[0] if calls else None
+        lazy = _lazy(layer)
+        parameters = trace.parameters_by_path[path]
+        known = not lazy and layer.registered and self.total
         cells = (
-            shorten(name, 120),
-            layer.type,
-            "",
-            "",
-            "",
-            None,
-            None,
-            None,
-            None,
-            f"same layer as {shorten(layer.alias_of, 80)}",
+            _name(layer),
+            shorten(layer.type, 120),
+            layer.settings,
+            self._shapes(first.inputs if first else ()),
+            self._shapes(first.outputs if first else ()),
+            None if lazy else sum(weight.numel or 0 for weight in layer.own),
+            None if lazy else parameters,
+            parameters / self.total if known else None,
+            self._trainable(layer),
+            self._flops(layer),
+            self._made(layer),
+            self._dtype(layer, first),
+            None if trace.how == "static" or (layer.scripted and not calls) else len(calls),
+            "; ".join([*([self.folded[path]] if path in self.folded else []), *_notes(trace, layer, calls)]),
         )
+        return Row(cells=cells, level=layer.depth, id=row_id(path), same_as=_same_row(self.same, path))
+
+    def _alias(self, layer: Layer) -> Row:
+        empty = ("", "", "", None, None, None, "", None, None, "", None)
+        cells = (_name(layer), layer.type, *empty, f"same layer as {shorten(layer.alias_of, 80)}")
         return Row(cells=cells, level=layer.depth, id=row_id(layer.path))
-    calls = trace.calls.get(layer.path, [])
-    first = calls[0] if calls else None
-    parameters = trace.parameters_by_path[layer.path]
-    total = trace.totals.parameters + trace.totals.packed
-    cells = (
-        shorten(name, 120),
-        shorten(layer.type, 120),
-        layer.settings,
-        _shapes(trace, first.inputs if first else ()),
-        _shapes(trace, first.outputs if first else ()),
-        None if _lazy(layer) else parameters,
-        parameters / total if total and layer.registered and not _lazy(layer) else None,
-        _flops(trace, layer),
-        None if trace.how == "static" or (layer.scripted and not calls) else len(calls),
-        "; ".join([*([repeated] if repeated else []), *_notes(trace, layer, calls)]),
-    )
-    return Row(cells=cells, level=layer.depth, id=row_id(layer.path))
+
+    def _weight(self, layer: Layer, weight: Weight) -> Row:
+        counted = weight.numel if not weight.tied_to else 0
+        notes = []
+        if weight.tied_to:
+            notes.append(f"tied to {shorten(weight.tied_to, 80)}")
+        if not weight.trainable:
+            notes.append("frozen")
+        if weight.numel is None:
+            notes.append("lazy: no shape yet")
+        cells = (
+            shorten(weight.name.removeprefix(f"{layer.path}."), 120),
+            "Parameter",
+            "×".join(map(str, weight.shape)),
+            "",
+            "",
+            counted,
+            counted,
+            counted / self.total if self.total and counted is not None and layer.registered else None,
+            "yes" if weight.trainable else "no",
+            None,
+            None,
+            weight.dtype,
+            None,
+            "; ".join(notes),
+        )
+        return Row(cells=cells, level=layer.depth + 1, id=weight.name)
+
+    def _trainable(self, layer: Layer) -> str:
+        counted, trained = self.counted[layer.path], self.trained[layer.path]
+        if not counted:
+            return ""
+        return "yes" if trained == counted else "no" if not trained else "in part"
+
+    def _flops(self, layer: Layer) -> int | float | None:
+        flops = self.trace.flops_by_path[layer.path]
+        lost = self.trace.unknown_by_path[layer.path] and not flops
+        # Inside a script it can't be seen which layer a kernel belongs to.
+        if not self.trace.complete or lost or (layer.scripted and not flops):
+            return None
+        return per_sample(flops, self.trace)
+
+    def _made(self, layer: Layer) -> int | float | None:
+        made = self.trace.made_by_path[layer.path]
+        if not self.trace.complete or (layer.scripted and not made):
+            return None
+        return per_sample(made, self.trace)
+
+    def _dtype(self, layer: Layer, call: Step | None) -> str:
+        inside = self.dtypes[layer.path]
+        made = dict.fromkeys(tensor.dtype for tensor in call.outputs) if call is not None else {}
+        return ", ".join(inside or made)
+
+    def _shapes(self, tensors: tuple[TensorInfo, ...]) -> str:
+        texts = [
+            shape_text(tensor, self.trace.batch) + ("" if tensor.dtype == self.usual else f" {tensor.dtype}")
+            for tensor in tensors
+        ]
+        return ", ".join(texts[:4]) + (f", and {len(texts) - 4} more" if len(texts) > 4 else "")
 
 
-def per_sample(value: int | None, trace: Trace) -> int | float | None:
-    """A figure of the whole batch for one sample; None where it or the batch is unknown."""
-    if value is None or trace.batch < 1:
-        return None
-    return value // trace.batch if value % trace.batch == 0 else value / trace.batch
+def _name(layer: Layer) -> str:
+    """The layer's name under its parent, and the class of the model itself."""
+    return shorten(layer.path.removeprefix(f"{layer.parent}.") if layer.path else layer.type, 120)
 
 
-def _flops(trace: Trace, layer: Layer) -> int | float | None:
-    flops = trace.flops_by_path[layer.path]
-    lost = trace.unknown_by_path[layer.path] and not flops
-    # Inside a script it can't be seen which layer a kernel belongs to.
-    if not trace.complete or lost or (layer.scripted and not flops):
-        return None
-    return per_sample(flops, trace)
+def _same_row(same: dict[str, str], path: str) -> str:
+    """The row that a layer's row equals, or nothing."""
+    return row_id(same[path]) if path in same else ""
 
 
-def _weight_row(trace: Trace, layer: Layer, weight: Weight) -> Row:
-    counted = weight.numel if not weight.tied_to else 0
-    total = trace.totals.parameters + trace.totals.packed
-    notes = []
-    if weight.tied_to:
-        notes.append(f"tied to {shorten(weight.tied_to, 80)}")
-    if not weight.trainable:
-        notes.append("frozen")
-    if weight.numel is None:
-        notes.append("lazy: no shape yet")
-    cells = (
-        shorten(weight.name.removeprefix(f"{layer.path}."), 120),
-        "Parameter",
-        "×".join(map(str, weight.shape)),
-        "",
-        "",
-        counted,
-        counted / total if total and counted is not None and layer.registered else None,
-        None,
-        None,
-        "; ".join(notes),
-    )
-    return Row(cells=cells, level=layer.depth + 1, id=weight.name)
-
-
-def _shapes(trace: Trace, tensors: tuple[TensorInfo, ...]) -> str:
-    usual = next(
-        (w.dtype for layer in trace.layers for w in layer.weights if w.dtype.startswith(("float", "bfloat"))),
-        "float32",
-    )
-    texts = [
-        shape_text(tensor, trace.batch) + ("" if tensor.dtype == usual else f" {tensor.dtype}")
-        for tensor in tensors
-    ]
-    return ", ".join(texts[:4]) + (f", and {len(texts) - 4} more" if len(texts) > 4 else "")
+def _inside(trace: Trace) -> tuple[dict[str, dict[str, None]], dict[str, int], dict[str, int]]:
+    """Of each layer and all inside it: the dtypes of its weights, how many tensors are trained, how many there are."""
+    dtypes = {one.path: dict.fromkeys(w.dtype for w in one.weights) for one in trace.layers}
+    trained = {one.path: sum(w.trainable for w in one.own) for one in trace.layers}
+    counted = {one.path: len(one.own) for one in trace.layers}
+    for layer in reversed(trace.layers):
+        if layer.path:
+            dtypes[layer.parent] |= dtypes[layer.path]
+            trained[layer.parent] += trained[layer.path]
+            counted[layer.parent] += counted[layer.path]
+    return dtypes, trained, counted
 
 
 def _lazy(layer: Layer) -> bool:
@@ -185,8 +242,8 @@ def _notes(trace: Trace, layer: Layer, calls: list[Step]) -> list[str]:
     return notes
 
 
-def _fold(trace: Trace) -> tuple[list[Layer], dict[str, str]]:
-    """The layers without the later ones of equal neighbours; and what the first ones then stand for."""
+def _same(trace: Trace) -> dict[str, str]:
+    """Each layer that equals the sibling before it, all that is inside them too, and the first of these equals."""
     inner: dict[str, list[Layer]] = {}
     for layer in trace.layers:
         if layer.path or layer.alias_of:
@@ -195,24 +252,15 @@ def _fold(trace: Trace) -> tuple[list[Layer], dict[str, str]]:
     signature: dict[str, int] = {}
     for layer in reversed(trace.layers):
         parts = tuple(signature[part.path] for part in inner.get(layer.path, ()))
-        first = trace.calls.get(layer.path, [None])[0]
-        shapes = (first.inputs, first.outputs) if first is not None else None
-        what = (layer.signature, layer.alias_of, shapes, parts)
+        calls = [
+            (call.inputs, call.outputs, call.flops, call.made) for call in trace.calls.get(layer.path, ())
+        ]
+        notes = _notes(trace, layer, trace.calls.get(layer.path, []))
+        what = (layer.signature, layer.alias_of, tuple(calls), tuple(notes), parts)
         signature[layer.path] = numbers.setdefault(what, len(numbers))
-    kept, said = [], {}
-    waiting = [trace.layers[0]]
-    while waiting:
-        layer = waiting.pop()
-        kept.append(layer)
-        shown: list[Layer] = []
-        lasts: dict[str, tuple[int, Layer]] = {}
-        for part in inner.get(layer.path, ()):
-            if shown and signature[shown[-1].path] == signature[part.path]:
-                count, _ = lasts.get(shown[-1].path, (1, part))
-                lasts[shown[-1].path] = (count + 1, part)
-            else:
-                shown.append(part)
-        for path, (count, last) in lasts.items():
-            said[path] = f"× {count:,} (to {shorten(last.path, 60)}), figures of one"
-        waiting += reversed(shown)
-    return kept, said
+    same: dict[str, str] = {}
+    for siblings in inner.values():
+        for one, after in pairwise(siblings):
+            if signature[one.path] == signature[after.path]:
+                same[after.path] = same.get(one.path, one.path)
+    return same
