@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy
 import torch
 from torch import nn
 
@@ -65,7 +66,6 @@ OTHERS: dict[str, dict[str, Any]] = {
     "funnel": {"block_sizes": [1, 1], "num_decoder_layers": 1, "d_head": 8},
     "gpt_neo": {"attention_types": [[["global", "local"], 1]]},
     "mobilebert": {"embedding_size": 32},
-    "bit": {"hidden_sizes": [16, 32], "depths": [1, 1], "embedding_size": 16},
     "longformer": {"attention_window": [8, 8]},
     "led": {
         "attention_window": 8,
@@ -73,6 +73,8 @@ OTHERS: dict[str, dict[str, Any]] = {
         "max_decoder_position_embeddings": 128,
     },
     "layoutlm": {"max_2d_position_embeddings": 64},
+    "xmod": {"default_language": "en_XX"},
+    "esm": {"position_embedding_type": "rotary"},
 }
 
 
@@ -117,6 +119,8 @@ def _pytorchcv(name: str) -> Built:
     def call(model: nn.Module, *args: Any, **kwargs: Any) -> None:
         raise _CalledError(model, args, kwargs)
 
+    if not hasattr(numpy, "int"):
+        numpy.int = int  # type: ignore[attr-defined] # two of the modules were written for NumPy before 1.24
     test = importlib.import_module(f"pytorchcv.models.{name}")._test
     usual, nn.Module.__call__ = nn.Module.__call__, call  # type: ignore[method-assign]
     try:
@@ -137,7 +141,7 @@ def _transformers(name: str) -> Built:
 
     config = AutoConfig.for_model(name)
     for key, value in {**SMALL, **OTHERS.get(name, {})}.items():
-        if name in VISION and key not in OTHERS.get(name, {}) and key not in _PLAIN_VISION:
+        if name in _OWN_WIDTHS or (name in VISION and key not in _PLAIN_VISION):
             continue
         if hasattr(config, key) and (key in OTHERS.get(name, {}) or isinstance(getattr(config, key), int)):
             with contextlib.suppress(NotImplementedError, AttributeError):
@@ -155,6 +159,7 @@ def _transformers(name: str) -> Built:
     return AutoModel.from_config(config), Inputs((), given)
 
 
+_OWN_WIDTHS = ("convnext", "convnextv2")  # their last width must stay that of their last stage
 _PLAIN_VISION = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
 
 

@@ -111,9 +111,23 @@ def _one(job: tuple[str, str]) -> Result:
     except Exception as error:  # noqa: BLE001 - whatever a library raises is the reason it is listed with
         return Result(library, name, unbuilt=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
     try:
-        return _traced(library, name, model, inputs)
+        result = _traced(library, name, model, inputs)
+        refusal = _refusal(model, inputs) if result.problems and not result.flops else ""
+        return Result(library, name, unbuilt=refusal) if refusal else result
     except Exception as error:  # noqa: BLE001 - a crash of ours is a failure of this model alone
         return Result(library, name, problems=(f"raised {type(error).__name__}: {error}"[:300],))
+
+
+def _refusal(model: Any, inputs: Any) -> str:
+    """What the model's own forward pass raises on these inputs, or nothing."""
+    import torch
+
+    try:
+        with torch.no_grad():
+            model(*inputs.args, **inputs.kwargs)
+    except Exception as error:  # noqa: BLE001 - a model that does not run was not built rightly
+        return f"its own forward pass raises {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    return ""
 
 
 def _traced(library: str, name: str, model: Any, inputs: Any) -> Result:

@@ -94,6 +94,19 @@ def _walk(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
     return value
 
 
+def unwrapped(model: torch.nn.Module) -> torch.nn.Module:
+    """What `torch.compile`, DataParallel and DistributedDataParallel wrap: it runs the same, and has the names."""
+    while True:
+        inner = getattr(model, "_orig_mod", None)
+        if inner is None and isinstance(
+            model, torch.nn.DataParallel | torch.nn.parallel.DistributedDataParallel
+        ):
+            inner = model.module
+        if not isinstance(inner, torch.nn.Module):
+            return model
+        model = inner
+
+
 @dataclass(frozen=True)
 class Batch:
     """Inputs, their targets where there are any, and the samples' numbers in the data."""

@@ -163,6 +163,7 @@ def _how(seen: Trace) -> str:
         "fake": "shapes only: nothing was computed",
         "meta": "the model has no values, only shapes",
         "real": "in eval mode",
+        "program": "nothing was computed",
         "static": "nothing was run",
     }
     parts = [ways[seen.how], *([seen.inputs] if seen.inputs else []), *seen.failures]

@@ -13,15 +13,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from reportgen.data import Inputs
+from reportgen.data import Inputs, unwrapped
 from reportgen.errors import one_line
+from reportgen.trace.exported import Program
 from reportgen.trace.layers import Catalogue, catalogue
 from reportgen.trace.recorder import Recorder
 from reportgen.trace.steps import How, Trace
 from reportgen.trace.tensors import tensors_in
 
 
-def trace(model: nn.Module, inputs: Inputs | None = None) -> Trace:
+def trace(model: nn.Module | torch.export.ExportedProgram, inputs: Inputs | None = None) -> Trace:
     """Look at a model: its layers, and what one forward pass of them does.
 
     Tried in this order: fake tensors (nothing is computed, no weight is read; meta tensors where the
@@ -33,12 +34,15 @@ def trace(model: nn.Module, inputs: Inputs | None = None) -> Trace:
     Parameters
     ----------
     model
-        Any module. A `torch.compile`d one is looked at uncompiled.
+        Any module; one that `torch.compile` or DataParallel wraps is looked at without them. Of an exported
+        program the graph is walked with fake tensors.
     inputs
-        What to call it with, batch first. None: the layers alone.
+        What to call it with, batch first. None: the layers alone. A program is looked at on its own inputs.
 
     """
-    model = getattr(model, "_orig_mod", model)
+    if isinstance(model, torch.export.ExportedProgram):
+        return _program(model)
+    model = unwrapped(model)
     known = catalogue(model)
     if inputs is None or not inputs.tensors:
         return Trace(layers=known.layers, failures=("no input was given, so nothing was run",))
@@ -54,6 +58,20 @@ def trace(model: nn.Module, inputs: Inputs | None = None) -> Trace:
         failures.append(f"{NAMES[how]}: {one_line(error)}")
     assert recorder is not None
     return _finished(known, recorder, inputs, how, failures, error)
+
+
+def _program(program: torch.export.ExportedProgram) -> Trace:
+    """The trace of a program, whose own forward pass can't be watched as a module's can."""
+    known = Program(program)
+    mode = _fake_mode()
+    recorder, error = Recorder(known.catalogue, _Stand(mode)), None
+    try:
+        with _surroundings(None), torch.enable_grad(), mode:
+            known.run(recorder, mode.from_tensor)
+    except Exception as problem:  # noqa: BLE001 - an operator may be unknown here or refuse fake tensors
+        error = problem
+    failures = [] if error is None else [f"{NAMES['program']}: {one_line(error)}"]
+    return _finished(known.catalogue, recorder, known.inputs, "program", failures, error)
 
 
 def _attempt(
@@ -79,6 +97,7 @@ NAMES: dict[How, str] = {
     "fake": "fake tensors",
     "meta": "meta tensors",
     "real": "one real forward pass",
+    "program": "the exported graph",
     "static": "static table",
 }
 
@@ -178,10 +197,11 @@ def _inner(place: str) -> str:
 
 
 @contextlib.contextmanager
-def _surroundings(model: nn.Module) -> Iterator[None]:
+def _surroundings(model: nn.Module | None) -> Iterator[None]:
     """No warnings, nothing compiled, and what the pass stores on a module goes again."""
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_attributes_kept(model))
+        if model is not None:
+            stack.enter_context(_attributes_kept(model))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         stack.enter_context(_silent("torch._subclasses.fake_tensor"))

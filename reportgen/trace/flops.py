@@ -24,7 +24,7 @@ _FREE = re.compile(
     |constant_pad.*|reflection_pad.*|replication_pad.*|pixel_(un)?shuffle|channel_shuffle|im2col|col2im
     |topk|sort|argsort|unique.*|bincount|histc|cum.*|logcumsumexp|one_hot|searchsorted|bucketize
     |sum|nansum|mean|prod|max|min|amax|amin|aminmax|argmax|argmin|any|all|var.*|std.*|median|local_scalar_dense|equal|is_.*|item
-    |reshape.*|view.*|expand.*|permute.*|transpose.*|squeeze.*|unsqueeze.*|glu|prelu|rrelu.*|logsumexp
+    |reshape.*|view.*|expand.*|permute.*|transpose.*|squeeze.*|unsqueeze.*|as_strided.*|glu|prelu.*|hardswish.*|floor_divide|rrelu.*|logsumexp
     |fused_moving_avg.*|(de)?quantize.*|fake_quantize.*|thnn_fused_(lstm|gru)_cell|assert.*|sym_.*
     |local_response.*|meshgrid|diagonal.*|diag.*|complex|view_as_.*|constant.*|pack_padded.*|pad_packed.*
     |stft_center|gumbel.*|cudnn_rnn_flatten_weight|use_cudnn.*|functional_assert.*|make_dep_token)$""",
@@ -41,6 +41,8 @@ def count(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) ->
     ours = _FORMULAS.get(str(packet).removeprefix("aten."))
     if ours is not None and func.namespace == "aten":
         return ours(*args, **kwargs)
+    if _QUANTIZED.fullmatch(func._schema.name):
+        return _quantized_linear(args[0], out=out)
     return 0 if _is_free(func) else None
 
 
@@ -111,6 +113,19 @@ def _added_batches(_added: torch.Tensor, left: torch.Tensor, right: torch.Tensor
     return 2 * left.numel() * right.shape[-1]
 
 
+def _grouped_matrices(left: torch.Tensor, right: torch.Tensor, *_: Any, **__: Any) -> int:
+    """Rows of `left` (M, K) by the matrices of `right` (groups, K, N), or groups of both by each other."""
+    if left.ndim == 2 and right.ndim == 2:  # the contracted axis is what is parted in groups
+        return 2 * left.shape[0] * left.shape[1] * right.shape[1]
+    return 2 * prod(left.shape) * right.shape[-1]
+
+
+def _quantized_linear(given: torch.Tensor, *_: Any, out: Any) -> int:
+    """Each value that comes out is a sum over a row of what went in."""
+    return 2 * out.numel() * int(given.shape[-1])
+
+
+_QUANTIZED = re.compile(r"quantized(_decomposed)?::linear(_relu)?(_dynamic)?(_fp16)?")
 _FORMULAS: dict[str, Callable[..., int]] = {
     "_scaled_dot_product_flash_attention_for_cpu": _attention,
     "_scaled_dot_product_fused_attention_overrideable": _attention,
@@ -124,4 +139,5 @@ _FORMULAS: dict[str, Callable[..., int]] = {
     "dot": _dot,
     "vdot": _dot,
     "addbmm": _added_batches,
+    "_grouped_mm": _grouped_matrices,
 }

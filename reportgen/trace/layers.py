@@ -116,12 +116,12 @@ def _layer(
             parent=place.parent, alias_of=alias or "the model itself", registered=place.registered,
         )  # fmt: skip
     weights = [
-        _weight(place, name, tensor, names, tensors)
+        weight_of(_full(place, name), tensor, names, tensors)
         for name, tensor in module.named_parameters(recurse=False, remove_duplicate=False)
     ]
     unsaved = getattr(module, "_non_persistent_buffers_set", ())
     buffers = [
-        _weight(place, name, tensor, names, tensors, saved=name not in unsaved)
+        weight_of(_full(place, name), tensor, names, tensors, saved=name not in unsaved)
         for name, tensor in module.named_buffers(recurse=False, remove_duplicate=False)
     ]
     packed = _packed(place)
@@ -160,16 +160,19 @@ def _signature(module: nn.Module, kind: str, weights: list[Weight]) -> tuple[str
     return (f"{type(module).__module__}.{kind}", extra, *specs)
 
 
-def _weight(
-    place: _Place,
-    name: str,
+def _full(place: _Place, name: str) -> str:
+    return f"{place.path}.{name}" if place.path else name
+
+
+def weight_of(
+    full: str,
     tensor: torch.Tensor,
     names: dict[int, str],
     tensors: dict[str, torch.Tensor],
     *,
     saved: bool = True,
 ) -> Weight:
-    full = f"{place.path}.{name}" if place.path else name
+    """A parameter or buffer of this full name; the first name of a tensor (by its id) is kept in `names`."""
     first = names.setdefault(id(tensor), full)
     tensors.setdefault(first, tensor)
     lazy = is_lazy(tensor)
@@ -199,7 +202,7 @@ def _packed(place: _Place) -> list[Weight]:
         except Exception:  # noqa: BLE001 - a packed format that can't be unpacked here
             continue
         if isinstance(tensor, torch.Tensor):
-            full = f"{place.path}.{name} {PACKED}" if place.path else f"{name} {PACKED}"
+            full = f"{_full(place, name)} {PACKED}"
             kind = str(tensor.dtype).removeprefix("torch.")
             size = tensor.numel() * tensor.element_size()
             found.append(Weight(full, tuple(tensor.shape), kind, tensor.numel(), size, False))

@@ -99,16 +99,20 @@ class Recorder:
         self, model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], names: list[str]
     ) -> None:
         """Call the model. `names` are those of the tensors in the call, in order. Raises what it raises."""
-        for name, tensor in zip(names, tensors((args, kwargs)), strict=True):
+        self.play(tensors((args, kwargs)), names, lambda: model(*args, **kwargs))
+
+    def play(self, given: list[torch.Tensor], names: list[str], forward: Callable[[], Any]) -> None:
+        """Watch a forward pass on these named tensors. Raises what it raises."""
+        for name, tensor in zip(names, given, strict=True):
             seen = info(tensor)
             step = self._step("input", name, "", family="input", outputs=(seen,))
             self.producers.set(tensor, step.index)
             self.memory.ignore(tensor)
         with self.watching():
-            self.enter("", (args, kwargs))
+            self.enter("", given)
             out = None
             try:
-                out = model(*args, **kwargs)
+                out = forward()
             finally:
                 self.leave("", out)
         self._outputs(out)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-How = Literal["fake", "meta", "real", "static"]
+How = Literal["fake", "meta", "real", "program", "static"]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 
 from reportgen.trace.steps import TensorInfo
 
+_PLAIN = (int, float, str, torch.dtype, torch.device)
 MAX_DEPTH = 6  # of tuples in tuples: deeper ones hold no tensors that anyone passes between layers
 
 
@@ -38,7 +39,22 @@ def tensors_in(value: Any, depth: int = 0) -> Iterator[tuple[str, torch.Tensor]]
 
 def tensors(value: Any) -> list[torch.Tensor]:
     """Every tensor in nested containers, in order."""
-    return [tensor for _, tensor in tensors_in(value)]
+    found: list[torch.Tensor] = []
+    _gather(value, found, 0)
+    return found
+
+
+def _gather(value: Any, found: list[torch.Tensor], depth: int) -> None:
+    """What `tensors_in` finds, without the names: this runs several times for every kernel."""
+    if isinstance(value, torch.Tensor):
+        found.append(value)
+    elif value is None or isinstance(value, _PLAIN) or depth == MAX_DEPTH:
+        return
+    elif type(value) in (tuple, list):
+        for item in value:
+            _gather(item, found, depth + 1)
+    else:
+        found += (tensor for _, tensor in tensors_in(value, depth))
 
 
 def info(tensor: torch.Tensor) -> TensorInfo:
