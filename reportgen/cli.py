@@ -146,7 +146,9 @@ REF = "REF"
 @app.command(epilog=GENERATE_EXAMPLES, short_help="Make a report of a model, its data and its logs.")
 def generate(
     config: Annotated[Path | None, typer.Argument(metavar="CONFIG.toml", show_default=False)] = None,
-    model: Annotated[str | None, _option(REF, "The model: package.module:name or path/file.py:name.")] = None,
+    model: Annotated[
+        str | None, _option(REF, "The model: package.module:name, path/file.py:name, net.pt2 or TorchScript.")
+    ] = None,
     weights: Annotated[
         str | None, _option("FILE", "Its weights: .safetensors, .pt, .pth, .ckpt or .bin.")
     ] = None,

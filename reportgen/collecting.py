@@ -74,7 +74,7 @@ def collect(
     Parameters
     ----------
     model
-        Any `nn.Module`; it comes out bit for bit as it went in.
+        Any `nn.Module`, which comes out bit for bit as it went in, or an exported program.
     data
         A Dataset, a DataLoader, or a tuple of tensors or arrays `(inputs, targets)`, batch first.
     example_inputs

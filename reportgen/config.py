@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from reportgen.errors import InputError, one_line
+from reportgen.programs import is_program
 from reportgen.units import shorten
 
 REFERENCE = "package.module:name or path/file.py:name"
@@ -66,7 +67,7 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    model: Words | None = Field(None, description=REFERENCE)
+    model: Words | None = Field(None, description=f"{REFERENCE}, or a file: .pt2, or TorchScript")
     weights: Words | None = Field(None, description="a file of weights")
     data: Words | None = Field(None, description=REFERENCE)
     example_inputs: Words | None = Field(None, description=REFERENCE)
@@ -211,6 +212,8 @@ def _from(folder: Path, said: Mapping[str, Any]) -> dict[str, Any]:
             update[key] = (
                 [str(folder / item) for item in value] if isinstance(value, list) else str(folder / value)
             )
+        elif key == "model" and is_program(value):
+            update[key] = str(folder / value)
         elif key in _REFERENCES:
             update[key] = _reference_from(folder, value)
         elif key in ("class_names", "feature_names") and isinstance(value, str):

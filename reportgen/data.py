@@ -107,6 +107,15 @@ def unwrapped(model: torch.nn.Module) -> torch.nn.Module:
         model = inner
 
 
+def program_name(program: torch.export.ExportedProgram) -> str:
+    """The class that a program was exported from, as it wrote it down."""
+    for node in program.graph.nodes:
+        for path, kind in (node.meta.get("nn_module_stack") or {}).values():
+            if not path:
+                return kind.rpartition(".")[2] if isinstance(kind, str) else str(kind.__name__)
+    return "Program"
+
+
 @dataclass(frozen=True)
 class Batch:
     """Inputs, their targets where there are any, and the samples' numbers in the data."""

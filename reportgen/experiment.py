@@ -84,11 +84,13 @@ class Experiment:
 
     `model` and `samples` are None where none was given; `data_problem` says what was wrong with data
     that was given but can't be used; `forward_problem` why the model can't be called; `no_values` why what
-    it returns has a shape and no numbers. `inferred` lists what nobody said and was concluded.
+    it returns has a shape and no numbers. `program` is what `model` was made from, where that was
+    exported. `inferred` lists what nobody said and was concluded.
     """
 
     title: str
     model: nn.Module | None = None
+    program: torch.export.ExportedProgram | None = None
     samples: Samples | None = None
     example: Inputs | None = None
     logs: tuple[Path, ...] = ()
@@ -111,6 +113,10 @@ class Experiment:
     @property
     def model_name(self) -> str:
         """The model's class, or nothing."""
+        if self.program is not None:
+            from reportgen.data import program_name
+
+            return program_name(self.program)
         return type(self.model).__qualname__ if self.model is not None else ""
 
     def require_data(self) -> Samples:

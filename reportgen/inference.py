@@ -21,17 +21,7 @@ PROBE = 64  # samples looked at to tell what the targets are
 
 def look(experiment: Experiment, model: Any, data: Any, example: Any, device: str | None, seed: int) -> None:
     """Fill in the model, the samples, one example and what follows from them. Raises InputError."""
-    if model is not None and not isinstance(model, nn.Module):
-        raise InputError(
-            f"model: got {type(model).__name__}, expected a torch.nn.Module",
-            "load a state dict into an instance of its class first",
-        )
-    compiled = getattr(model, "_orig_mod", None)
-    if isinstance(compiled, nn.Module):
-        # What torch.compile wraps runs the same code, and its layers can be watched.
-        model = compiled
-        said = "compiled: looked at is the module that torch.compile was given"
-        experiment.inferred += (Fact(label="Model", value=type(model).__qualname__, note=said),)
+    model = _as_module(experiment, model)
     dtype = _dtype(model)
     if model is not None:
         experiment.model, experiment.device = _place(model, device)
@@ -44,12 +34,35 @@ def look(experiment: Experiment, model: Any, data: Any, example: Any, device: st
             experiment.example = reading.example(example, dtype).map(lambda t: t.to(experiment.device))
         elif probe is not None:
             experiment.example = probe.inputs.take([0]).map(lambda t: t.to(experiment.device))
+        elif experiment.program is not None and experiment.program.example_inputs is not None:
+            args, kwargs = experiment.program.example_inputs
+            experiment.example = Inputs(tuple(args), dict(kwargs))
         if experiment.model is not None and experiment.example is not None:
             _forward(experiment)
     if experiment.samples is not None and not experiment.feature_names:
         experiment.feature_names = experiment.samples.columns
     _conclude(experiment, probe)
     _check_names(experiment)
+
+
+def _as_module(experiment: Experiment, model: Any) -> nn.Module | None:
+    """The module to look at, of a program or of what wraps another. Raises InputError for anything else."""
+    if isinstance(model, torch.export.ExportedProgram):
+        experiment.program = model
+        said = "an exported program: runs in the mode that it was exported in, on inputs of the sizes that it takes"
+        experiment.inferred += (Fact(label="Model", value="torch.export program", note=said),)
+        return model.module()
+    if model is not None and not isinstance(model, nn.Module):
+        raise InputError(
+            f"model: got {type(model).__name__}, expected a torch.nn.Module or an exported program",
+            "load a state dict into an instance of its class first",
+        )
+    inner = reading.unwrapped(model) if model is not None else None
+    if inner is not model and inner is not None:
+        how = "compiled" if hasattr(model, "_orig_mod") else f"wrapped in {type(model).__name__}"
+        said = f"{how}: looked at is the module inside, which does the same"
+        experiment.inferred += (Fact(label="Model", value=type(inner).__qualname__, note=said),)
+    return inner
 
 
 def _dtype(model: Any) -> torch.dtype | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from reportgen.config import REFERENCE, Config, check_templates, is_file
 from reportgen.errors import InputError, one_line
+from reportgen.programs import is_program, load
 from reportgen.units import shorten
 from reportgen.weights import load_weights
 from reportgen.weights import sha256 as sha256
@@ -253,7 +254,10 @@ def arguments(config: Config, folders: Sequence[Path]) -> dict[str, Any]:
         seed_all(config.seed)  # a model built without weights is then the same each time
     given: dict[str, Any] = {}
     if config.model is not None:
-        given["model"] = load_model(parse("model", config.model), folders)
+        program = is_program(config.model)
+        given["model"] = (
+            load(Path(config.model)) if program else load_model(parse("model", config.model), folders)
+        )
     if config.weights is not None:
         given["weights"] = load_weights(given["model"], Path(config.weights))
     if config.data is not None:
@@ -271,6 +275,8 @@ def arguments(config: Config, folders: Sequence[Path]) -> dict[str, Any]:
 
 def _check_paths(config: Config) -> None:
     """Mistakes that can be seen at once, before anything is loaded. Raises InputError."""
+    if config.weights is not None and config.model is not None and is_program(config.model):
+        raise InputError(f"weights: got {config.weights!r}, but {config.model!r} holds its own weights")
     if config.weights is not None and config.model is None:
         raise InputError(
             f"weights: got {config.weights!r} and no model, expected a model to load them into (--model)"

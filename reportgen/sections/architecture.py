@@ -24,7 +24,7 @@ def architecture(experiment: Experiment, options: Options) -> Section:
     from reportgen.trace.torchinfo_text import torchinfo_blocks
 
     options.step("trace", 0, 4)
-    seen = trace(experiment.model, experiment.example)
+    seen = trace(experiment.program or experiment.model, experiment.example)
     options.step("picture", 1, 4)
     graph = picture(seen)
     options.step("table", 2, 4)
