@@ -90,6 +90,180 @@
   window.addEventListener("hashchange", reveal);
   if (location.hash) reveal();
 
+  // --- graphs: zoom, pan, fold ---
+  const BAR = 30; // pixels that a folded frame keeps at the least
+  const number = (shape, name) => Number(shape.getAttribute(name));
+  const graph = (port) => {
+    const svg = port.querySelector("svg.graph");
+    const [left, top, wide, high] = svg.getAttribute("viewBox").split(" ").map(Number);
+    const part = (name) => svg.querySelector(`.${name}`);
+    const texts = all(".frame-labels text", svg);
+    const masks = all(".masks rect", svg);
+    const frames = all(".frames rect", svg).map((rect, at) => ({
+      rect, mask: masks[at], text: texts[at], name: texts[at].textContent, id: rect.dataset.frame, up: rect.dataset.parent,
+      y: number(rect, "y"), height: number(rect, "height"), label: number(texts[at], "y"), cover: number(masks[at], "y"),
+    }));
+    const byId = new Map(frames.map((frame) => [frame.id, frame]));
+    const nodes = all("g.node", svg).map((group) => {
+      const box = group.querySelector(".box");
+      return { group, frame: group.dataset.in, y: number(box, "y"), height: number(box, "height") };
+    });
+    const arrows = all(".arrows path", svg);
+    const lines = all(".edges path", svg).map((path, at) => ({
+      path, arrow: arrows[at], ends: path.dataset.ends.split(" ").map(Number),
+      line: path.getAttribute("d"), head: arrows[at].getAttribute("d"), text: null, y: 0,
+    }));
+    for (const text of all(".edge-labels text", svg)) {
+      Object.assign(lines[text.dataset.line], { text, y: number(text, "y") });
+    }
+    const folded = new Set();
+    let zoom = 1;
+    let height = high;
+
+    // The outermost folded frame about something, or nothing.
+    const fold = (id) => {
+      let found = null;
+      for (let frame = byId.get(id); frame; frame = byId.get(frame.up)) if (folded.has(frame)) found = frame;
+      return found;
+    };
+    const scale = () => {
+      svg.setAttribute("viewBox", `${left} ${top} ${wide} ${height}`);
+      svg.setAttribute("width", Math.round(wide * zoom));
+      svg.setAttribute("height", Math.round(height * zoom));
+    };
+    // Stretches of height that only folded frames fill, in order and apart.
+    const spare = () => {
+      const closed = frames.filter((frame) => fold(frame.id) === frame);
+      const kept = nodes.filter((node) => !fold(node.frame)).map((node) => [node.y - 12, node.y + node.height + 8]);
+      kept.push(...closed.map((frame) => [frame.y, frame.y + BAR]));
+      let free = closed.map((frame) => [frame.y + BAR, frame.y + frame.height]);
+      for (const [from, to] of kept) {
+        free = free.flatMap(([a, b]) => [[a, Math.min(b, from)], [Math.max(a, to), b]].filter(([c, d]) => c < d));
+      }
+      free.sort((one, other) => one[0] - other[0]);
+      return free.reduce((joined, [a, b]) => {
+        const last = joined[joined.length - 1];
+        if (last && a <= last[1]) last[1] = Math.max(last[1], b); else joined.push([a, b]);
+        return joined;
+      }, []);
+    };
+    const draw = () => {
+      const free = spare();
+      const move = (y) => free.reduce((now, [a, b]) => now - Math.max(0, Math.min(y, b) - a), y);
+      const moved = (path) => path.replace(/(-?[\d.]+),(-?[\d.]+)/g, (_, x, y) => `${x},${move(Number(y)).toFixed(1)}`);
+      for (const node of nodes) {
+        const hidden = Boolean(fold(node.frame));
+        node.group.classList.toggle("away", hidden);
+        node.group.setAttribute("transform", `translate(0 ${(move(node.y) - node.y).toFixed(1)})`);
+      }
+      for (const frame of frames) {
+        const about = fold(frame.id);
+        const bar = about === frame;
+        const shift = move(frame.y) - frame.y;
+        for (const shape of [frame.rect, frame.mask, frame.text]) shape.classList.toggle("away", Boolean(about) && !bar);
+        frame.mask.classList.toggle("away", Boolean(about));
+        frame.rect.classList.toggle("bar", bar);
+        frame.rect.setAttribute("y", (frame.y + shift).toFixed(1));
+        frame.rect.setAttribute("height", (move(frame.y + frame.height) - frame.y - shift).toFixed(1));
+        frame.mask.setAttribute("y", (frame.cover + shift).toFixed(1));
+        frame.text.setAttribute("y", (frame.label + shift + (bar ? 4 : 0)).toFixed(1));
+        frame.text.textContent = `${bar ? "▸" : "▾"} ${frame.name}`;
+        frame.text.setAttribute("aria-expanded", String(!bar));
+        (bar ? part("bars") : part("frames")).append(frame.rect);
+        (bar ? part("bars") : part("frame-labels")).append(frame.text);
+      }
+      for (const line of lines) {
+        const [from, to] = line.ends.map((end) => fold(nodes[end].frame));
+        const hidden = Boolean(from) && from === to;
+        const cut = free.some(([a, b]) => line.y > a && line.y < b);
+        line.path.setAttribute("d", moved(line.line));
+        line.arrow.setAttribute("d", moved(line.head));
+        line.path.classList.toggle("away", hidden);
+        line.arrow.classList.toggle("away", hidden || Boolean(to));
+        if (!line.text) continue;
+        line.text.classList.toggle("away", hidden || cut);
+        line.text.setAttribute("y", move(line.y).toFixed(1));
+      }
+      height = top + move(top + high) - top;
+      scale();
+    };
+    const turnFrame = (frame) => {
+      if (folded.has(frame)) folded.delete(frame); else folded.add(frame);
+      draw();
+      frame.text.focus();
+    };
+    const to = (value, x = port.clientWidth / 2, y = port.clientHeight / 2) => {
+      const before = zoom;
+      zoom = Math.min(4, Math.max(0.1, value));
+      const across = (port.scrollLeft + x) * zoom / before - x;
+      const down = (port.scrollTop + y) * zoom / before - y;
+      scale();
+      port.scrollTo(across, down);
+    };
+    const fitted = () => Math.min(1, port.clientWidth / wide, port.clientHeight / height);
+
+    const bar = make("div", { class: "tools", role: "group", "aria-label": "Picture" });
+    const tool = (words, label, act) => {
+      const button = make("button", { type: "button", "aria-label": label, title: label }, words);
+      button.addEventListener("click", act);
+      bar.append(button);
+    };
+    tool("−", "Zoom out", () => to(zoom / 1.25));
+    tool("+", "Zoom in", () => to(zoom * 1.25));
+    tool("Fit", "The whole picture", () => to(fitted()));
+    tool("1:1", "Its own size", () => to(1));
+    if (frames.length) {
+      const bars = document.createElementNS("http://www.w3.org/2000/svg", "g");
+      bars.setAttribute("class", "bars");
+      svg.append(bars);
+      tool("Fold all", "Fold all frames", () => { frames.forEach((frame) => folded.add(frame)); draw(); });
+      tool("Unfold all", "Unfold all frames", () => { folded.clear(); draw(); });
+      for (const frame of frames) {
+        frame.text.textContent = `▾ ${frame.name}`;
+        for (const [key, value] of Object.entries({ role: "button", tabindex: 0, "aria-expanded": true })) {
+          frame.text.setAttribute(key, value);
+        }
+        frame.text.addEventListener("click", () => turnFrame(frame));
+        frame.text.addEventListener("keydown", (event) => {
+          if (event.key !== "Enter" && event.key !== " ") return;
+          event.preventDefault();
+          turnFrame(frame);
+        });
+      }
+    }
+    port.before(bar);
+    port.addEventListener("wheel", (event) => {
+      if (!event.ctrlKey && !event.metaKey) return;
+      event.preventDefault();
+      const box = port.getBoundingClientRect();
+      to(zoom * (event.deltaY < 0 ? 1.15 : 1 / 1.15), event.clientX - box.left, event.clientY - box.top);
+    }, { passive: false });
+    port.addEventListener("keydown", (event) => {
+      const keys = { "+": () => to(zoom * 1.25), "=": () => to(zoom * 1.25), "-": () => to(zoom / 1.25), 0: () => to(1) };
+      if (event.target !== port || event.ctrlKey || event.metaKey || !keys[event.key]) return;
+      event.preventDefault();
+      keys[event.key]();
+    });
+    // Dragging moves the picture; a drag that ends on a node is no click on it.
+    let drag = null;
+    port.addEventListener("pointerdown", (event) => {
+      if (event.pointerType === "mouse" && event.button === 0) {
+        drag = { x: event.clientX, y: event.clientY, left: port.scrollLeft, top: port.scrollTop, far: false };
+      }
+    });
+    port.addEventListener("pointermove", (event) => {
+      if (!drag || !event.buttons) return;
+      drag.far = drag.far || Math.hypot(event.clientX - drag.x, event.clientY - drag.y) > 4;
+      if (drag.far) port.scrollTo({ left: drag.left + drag.x - event.clientX, top: drag.top + drag.y - event.clientY, behavior: "instant" });
+    });
+    port.addEventListener("dragstart", (event) => event.preventDefault());
+    port.addEventListener("click", (event) => {
+      if (drag && drag.far) event.preventDefault();
+      drag = null;
+    }, true);
+  };
+  all(".viewport").forEach(graph);
+
   // --- flat tables: sort by a column, filter by words ---
   const value = (row, at) => {
     const cell = row.cells[at];

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reportgen.render.figures.style import CLASSES
+from reportgen.render.graph_split import OUTSIDE
 from reportgen.render.layout import Box, Layout, Line, layout
 from reportgen.report import Cluster, Graph, Node
 from reportgen.units import plural, shorten
@@ -16,35 +17,41 @@ MOST = 200
 _BETWEEN = 32  # pixels between two columns of a picture
 _BADGE = 8  # pixels that a badge stands above its box
 _SLACK = 70  # pixels that a cut may move to find a gap
+_LINE = 11  # pixels that a line of details takes
+_MOST_LINES = 10
 _COLOURS = len(CLASSES) - 1
 
 
 @dataclass(frozen=True)
 class NodeShape:
-    """A box with its words; `colour` is the number of its family's, -1 for none."""
+    """A box with its words; `colour` is the number of its family's, -1 for none; `frame` the cluster it is in."""
 
     box: Box
     label: str
-    detail: str
+    details: tuple[str, ...]
     times: str
     badge: float
     colour: int
     href: str
     title: str
+    frame: int
+    outside: bool
 
 
 @dataclass(frozen=True)
 class FrameShape:
-    """A cluster's frame and its name."""
+    """A cluster's frame and its name; `frame` is its number, `parent` that of the one about it, -1 for none."""
 
     box: Box
     label: str
     wide: float
+    frame: int
+    parent: int
 
 
 @dataclass(frozen=True)
 class LineShape:
-    """An edge: a path, its arrow head, its label, and how far up and down it goes."""
+    """An edge: a path, its arrow head, its label, how far up and down it goes, its ends' numbers."""
 
     path: str
     arrow: str
@@ -53,6 +60,8 @@ class LineShape:
     y: float
     top: float
     bottom: float
+    source: int
+    target: int
 
 
 @dataclass(frozen=True)
@@ -79,11 +88,17 @@ class Slice:
     nodes: tuple[NodeShape, ...]
 
 
-def drawing(graph: Graph, rows: Mapping[str, str]) -> Drawing | None:
-    """The picture; `rows` says which anchor a table row's id has. None where there is too much to draw."""
+Families = tuple[tuple[str, int], ...]
+
+
+def drawing(graph: Graph, rows: Mapping[str, str], families: Families | None = None) -> Drawing | None:
+    """The picture; `rows` says which anchor a table row's id has. None where there is too much to draw.
+
+    `families` are the colours to use, where it is a part of a graph; else those of its own nodes.
+    """
     if not graph.nodes or len(graph.nodes) > MOST or len(graph.edges) > 4 * MOST:
         return None
-    families = _families(graph)
+    families = families_of(graph) if families is None else families
     sizes = [_size(node) for node in graph.nodes]
     labels = [shorten(edge.label, 24) for edge in graph.edges]
     names = [_framed(cluster) for cluster in graph.clusters]
@@ -92,27 +107,37 @@ def drawing(graph: Graph, rows: Mapping[str, str]) -> Drawing | None:
         [round(_wide(label, 9.5)) + 8 if label else 0 for label in labels],
         [round(_wide(name, 10.5)) + 4 for name in names],
     )  # fmt: skip
+    numbers = {cluster.id: at for at, cluster in enumerate(graph.clusters)}
     nodes = tuple(
-        _node(node, box, dict(families).get(node.family, -1), rows)
+        _node(node, box, dict(families).get(node.family, -1), rows, numbers.get(node.cluster, -1))
         for node, box in zip(graph.nodes, places.nodes, strict=True)
     )
     frames = tuple(
-        FrameShape(box, name, round(_wide(name, 10), 1))
-        for box, name in zip(places.clusters, names, strict=True)
+        FrameShape(box, name, round(_wide(name, 10), 1), at, numbers.get(cluster.parent, -1))
+        for at, (cluster, box, name) in enumerate(zip(graph.clusters, places.clusters, names, strict=True))
         if box is not None
     )
-    lines = tuple(_edge(line, label) for line, label in zip(places.edges, labels, strict=True) if line)
+    at = {node.id: number for number, node in enumerate(graph.nodes)}
+    lines = tuple(
+        _edge(line, label, at[edge.source], at[edge.target])
+        for edge, line, label in zip(graph.edges, places.edges, labels, strict=True)
+        if line
+    )
     width, height = _extent(places)
     return Drawing(width, height, frames, lines, nodes, families, words(graph))
 
 
 def _extent(places: Layout) -> tuple[int, int]:
-    return math.ceil(places.width) + 2, math.ceil(places.height) + 2
+    return math.ceil(places.width) + 3, math.ceil(places.height) + 3
 
 
-def _families(graph: Graph) -> tuple[tuple[str, int], ...]:
+def families_of(graph: Graph) -> Families:
     """Each family with its colour's number, in the order of the nodes; `other` and the tenth on have none."""
-    names = [name for name in dict.fromkeys(node.family for node in graph.nodes) if name not in ("", "other")]
+    names = [
+        name
+        for name in dict.fromkeys(node.family for node in graph.nodes)
+        if name not in ("", "other", OUTSIDE)
+    ]
     return tuple((name, at if at < _COLOURS else -1) for at, name in enumerate(names))
 
 
@@ -122,9 +147,16 @@ def _framed(cluster: Cluster) -> str:
 
 def _size(node: Node) -> tuple[int, int]:
     """Room for the node's words in any usual sans-serif face."""
-    widest = max(_wide(shorten(node.label, 30), 12), _wide(shorten(node.detail, 38), 9.5))
+    details = _details(node)
+    widest = max(_wide(shorten(node.label, 30), 12), *(_wide(line, 9.5) for line in details), 0)
     badge = 14 if node.times > 1 else 0
-    return round(min(250, max(84, widest + 26 + badge))), 36 if node.detail else 25
+    return round(min(250, max(84, widest + 26 + badge))), 25 + round(_LINE * len(details))
+
+
+def _details(node: Node) -> tuple[str, ...]:
+    """The lines under a node's name, the first ones of many."""
+    lines = [shorten(line, 38) for line in node.detail.splitlines() if line.strip()]
+    return tuple(lines if len(lines) <= _MOST_LINES else [*lines[: _MOST_LINES - 1], "…"])
 
 
 def _wide(text: str, size: float) -> float:
@@ -132,21 +164,23 @@ def _wide(text: str, size: float) -> float:
     return size * sum(1.05 if unicodedata.east_asian_width(char) in "WF" else 0.585 for char in text)
 
 
-def _node(node: Node, box: Box, colour: int, rows: Mapping[str, str]) -> NodeShape:
+def _node(node: Node, box: Box, colour: int, rows: Mapping[str, str], frame: int) -> NodeShape:
     times = f"× {node.times:,}" if node.times > 1 else ""
     return NodeShape(
         box=box,
         label=shorten(node.label, 30),
-        detail=shorten(node.detail, 38),
+        details=_details(node),
         times=times,
         badge=round(_wide(times, 9.5) + 9, 1),
         colour=colour,
         href=f"#{rows[node.row]}" if node.row in rows else "",
         title=shorten(" ".join(part for part in (node.label, node.detail, times) if part), 300),
+        frame=frame,
+        outside=node.family == OUTSIDE,
     )
 
 
-def _edge(line: Line, label: str) -> LineShape:
+def _edge(line: Line, label: str, source: int, target: int) -> LineShape:
     first, rest = line.points[0], line.points[1:]
     path = f"M{_at(first)}" + (f"C{' '.join(_at(point) for point in rest)}" if len(rest) >= 3 else "")
     tail = line.points[-1]
@@ -154,8 +188,9 @@ def _edge(line: Line, label: str) -> LineShape:
     heights = [point[1] for point in (*line.points, line.tip)]
     arrow = _arrow(tail, line.tip)
     return LineShape(
-        path, arrow, label if line.label else "", round(x, 1), round(y, 1), min(heights), max(heights)
-    )
+        path, arrow, label if line.label else "", round(x + 4, 1), round(y, 1), min(heights), max(heights),
+        source, target,
+    )  # fmt: skip
 
 
 def _at(point: tuple[float, float]) -> str:

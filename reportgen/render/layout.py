@@ -148,7 +148,7 @@ def _placed(graph: Graph, sizes: Sequence[Size], answer: Mapping[str, object]) -
     boxes = []
     for at, (wide, high) in enumerate(sizes):
         x, y = nodes[f"n{at}"]
-        boxes.append(Box(x - wide / 2, height - y - high / 2, wide, high))
+        boxes.append(Box(round(x - wide / 2, 1), round(height - y - high / 2, 1), wide, high))
     frames: list[Box | None] = []
     for at in range(len(graph.clusters)):
         corners = clusters.get(f"cluster_{at}")
@@ -165,7 +165,7 @@ def _float(value: object) -> float:
 
 def _frame(corners: Sequence[float], height: float) -> Box:
     left, low, right, high = corners
-    return Box(left, height - high, right - left, high - low)
+    return Box(round(left, 1), round(height - high, 1), round(right - left, 1), round(high - low, 1))
 
 
 def _line(edge: dict[str, list[list[float]]] | None, height: float) -> Line | None:

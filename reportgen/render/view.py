@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 from reportgen.render import graph as graphs
 from reportgen.render import pictures, tables
 from reportgen.render.figures import KINDS, Figure, figure
 from reportgen.render.figures.base import Columns, Palette
+from reportgen.render.graph_split import Part, split
 from reportgen.report import (
     Code,
     Fact,
@@ -29,6 +31,7 @@ from reportgen.report import (
 from reportgen.units import show
 
 _FIRST_FINDINGS = 5
+LEGIBLE = 0.6  # the scale of a graph at which its names are 5.4 pt
 _HALF = 470  # pixels that a figure may be wide to stand beside another
 
 
@@ -36,9 +39,9 @@ _HALF = 470  # pixels that a figure may be wide to stand beside another
 class Medium:
     """What a page is made for.
 
-    How many rows of a table, of the data behind a chart and lines of a listing it shows; its width in
-    pixels; how tall a column of a graph may be, in the graph's pixels, and the largest scale it is drawn at; a
-    chart's width in inches, and how many marks of one are drawn one by one.
+    How many rows of a table, of the data behind a chart and lines of a listing it shows; the pixels that a
+    picture may be wide and high; the largest scale that a graph is drawn at; a chart's width in inches, and how
+    many marks of one are drawn one by one.
     """
 
     name: Literal["screen", "print"]
@@ -46,7 +49,7 @@ class Medium:
     data_rows: int
     lines: int
     width: int
-    column: int
+    height: int
     scale: float
     inches: float
     vector: int
@@ -58,11 +61,21 @@ class Medium:
 
 
 SCREEN = Medium(
-    "screen", rows=400, data_rows=40, lines=4000, width=928, column=900, scale=1.0, inches=4.8, vector=1500
+    "screen", rows=400, data_rows=40, lines=4000, width=928, height=900, scale=1.0, inches=4.8, vector=1500
 )
 PRINT = Medium(
-    "print", rows=60, data_rows=0, lines=60, width=640, column=980, scale=0.8, inches=3.9, vector=150
+    "print", rows=200, data_rows=0, lines=60, width=640, height=840, scale=0.8, inches=3.9, vector=150
 )
+
+
+@dataclass(frozen=True)
+class GraphPart:
+    """A picture of a graph or of a part of it, in slices where a page can't hold it, at a scale."""
+
+    title: str
+    drawing: graphs.Drawing
+    slices: tuple[graphs.Slice, ...]
+    scale: float
 
 
 @dataclass(frozen=True)
@@ -75,8 +88,7 @@ class BlockView:
     table: tables.TableView | None = None
     grid: pictures.Grid | None = None
     drawing: graphs.Drawing | None = None
-    slices: tuple[graphs.Slice, ...] = ()
-    scale: float = 1.0
+    parts: tuple[GraphPart, ...] = ()
     data: Columns | None = None
     text: str = ""
     left_out: int = 0
@@ -224,12 +236,37 @@ def _block(block: Any, section: Section, medium: Medium, palette: Palette, ancho
 
 
 def _graph(block: Graph, place: str, medium: Medium, rows: dict[str, str]) -> BlockView:
-    picture = graphs.drawing(block, rows)
+    """On a screen one picture that scrolls; on paper as many as it takes, each on a page where it can be."""
+    families = graphs.families_of(block)
+    draw = cache(lambda graph: graphs.drawing(graph, rows, families))
+    picture = draw(block)
     if picture is None:
         return BlockView(block, place, text=graphs.words(block))
+
+    def fits(graph: Graph) -> bool:
+        drawn = draw(graph)
+        return drawn is not None and _scale(drawn, medium) >= LEGIBLE
+
+    found = split(block, fits) if medium.printed else (Part("", block),)
+    drawn = [(part.title, draw(part.graph)) for part in found]
+    parts = tuple(_part(title, one, medium) for title, one in drawn if one is not None)
+    return BlockView(block, place, drawing=picture, parts=parts, text=picture.summary)
+
+
+def _part(title: str, picture: graphs.Drawing, medium: Medium) -> GraphPart:
+    if not medium.printed:
+        return GraphPart(title, picture, graphs.slices(picture, medium.width, picture.height, 1.0), 1.0)
+    whole = _scale(picture, medium)
+    if whole >= LEGIBLE:
+        return GraphPart(title, picture, graphs.slices(picture, medium.width, picture.height, whole), whole)
     scale = min(medium.scale, medium.width / picture.width)
-    parts = graphs.slices(picture, medium.width, medium.column, scale)
-    return BlockView(block, place, drawing=picture, slices=parts, scale=scale, text=picture.summary)
+    cut = graphs.slices(picture, medium.width, math.floor(medium.height / scale), scale)
+    return GraphPart(title, picture, cut, scale)
+
+
+def _scale(picture: graphs.Drawing, medium: Medium) -> float:
+    """How large a picture is drawn to be on one page."""
+    return min(medium.scale, medium.width / picture.width, medium.height / picture.height)
 
 
 def _tokens(block: Tokens) -> tuple[tuple[str, int, str], ...]:

@@ -182,11 +182,11 @@ def test_without_pango_one_line_says_which_package_brings_it():
 
 
 def test_a_table_longer_than_a_page_repeats_its_head_and_says_what_is_left_out(tmp_path):
-    rows = tuple(Row(cells=(f"layer {at}", at)) for at in range(200))
+    rows = tuple(Row(cells=(f"layer {at}", at)) for at in range(300))
     table = Table(columns=(Column(name="Name of it"), Column(name="n", unit="exact")), rows=rows)
     path = samples.one(Text(text="x\n\n" * 30), table).save(tmp_path / "report.pdf")
     words = text_of(path)
     pages = [page for page in words.split("\f") if "layer " in page]
     assert len(pages) >= 2
     assert all(page.count("Name of it") == 1 for page in pages)
-    assert "The first 60 rows; 140 more rows in the embedded JSON." in words
+    assert "The first 200 rows; 100 more rows in the embedded JSON." in words
