@@ -19,22 +19,29 @@ def architecture(experiment: Experiment, options: Options) -> Section:
     if experiment.model is None:
         return Section(name="architecture", title=TITLE, status="empty", reason="no model was given")
     from reportgen.trace import picture, table, trace
+    from reportgen.trace.autograd import autograd_blocks
     from reportgen.trace.cost import cost
     from reportgen.trace.findings import findings
+    from reportgen.trace.profile import profile_blocks
     from reportgen.trace.torchinfo_text import torchinfo_blocks
 
-    options.step("trace", 0, 4)
+    options.step("trace", 0, 5)
     seen = trace(experiment.program or experiment.model, experiment.example)
-    options.step("picture", 1, 4)
+    options.step("picture", 1, 5)
     graph = picture(seen)
-    options.step("table", 2, 4)
+    options.step("table", 2, 5)
     problems, found = _problems(experiment, seen)
     blocks: list[Block] = [*problems, _totals(seen)]
     blocks.append(graph if graph is not None else _no_picture(seen))
     blocks.append(table(seen))
     blocks += cost(seen)
-    options.step("torchinfo", 3, 4)
+    if options.profile:
+        options.step("profile", 3, 5)
+        blocks += profile_blocks(seen, experiment, options)
+    options.step("torchinfo", 3, 5)
     blocks += torchinfo_blocks(seen, experiment.model, experiment.example, seed=options.seed)
+    options.step("autograd graph", 4, 5)
+    blocks += autograd_blocks(seen, experiment, options)
     found += findings(seen, experiment.model, task=experiment.task)
     return Section(
         name="architecture",

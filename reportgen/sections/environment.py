@@ -6,10 +6,10 @@ import hashlib
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reportgen.gitinfo import commit
+from reportgen.machine import cores, processor
 from reportgen.report import Code, Column, Fact, Facts, Row, Section, Table
 from reportgen.units import show
 
@@ -60,23 +60,10 @@ def _system() -> tuple[Fact, ...]:
     return (
         Fact(label="System", value=f"{platform.system()} {platform.release()} ({platform.machine()})"),
         Fact(label="Python", value=f"{platform.python_implementation()} {platform.python_version()}"),
-        Fact(label="Processor", value=_processor()),
-        Fact(label="Cores", value=_cores(), note="that this process may use"),
+        Fact(label="Processor", value=processor()),
+        Fact(label="Cores", value=cores(), note="that this process may use"),
         Fact(label="Memory", value=_memory(), unit="bytes"),
     )
-
-
-def _processor() -> str | None:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-    except OSError:
-        return platform.processor() or None
-    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor() or None)
-
-
-def _cores() -> int | None:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _memory() -> int | None:

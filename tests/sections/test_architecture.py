@@ -48,6 +48,7 @@ def test_blocks_come_in_order_and_facts_have_their_labels() -> None:
         "bars",
         "code",
         "text",
+        "text",
     ]
     assert made.summary == "ResNet50: 25.6 M parameters in 126 layers, 8.18 GFLOPs a sample."
     assert {fact.label: fact.value for fact in made.block("totals").facts} == {
