@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import torch
@@ -9,10 +10,12 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from reportgen.report import Finding
+from reportgen.trace.findings_cost import cost
+from reportgen.trace.findings_flow import flow
 from reportgen.trace.steps import PACKED, Layer, Trace, Weight
 from reportgen.units import plural, shorten, show
 
-HALF = 0.5  # the share of all parameters above which one layer is said to hold most of them
+ODD = 10  # one in so many is an exception, more are a choice
 
 
 def findings(trace: Trace, model: nn.Module, *, task: str = "") -> tuple[Finding, ...]:
@@ -20,12 +23,13 @@ def findings(trace: Trace, model: nn.Module, *, task: str = "") -> tuple[Finding
     found = [
         _not_finite(model),
         _never_run(trace),
+        _no_gradient(trace),
         _unregistered(trace),
-        _no_distribution(trace, task),
+        *flow(trace, task),
         _tied(trace),
         _frozen(trace),
-        _bias_before_norm(trace),
-        _most_parameters(trace),
+        _mixed_weights(trace),
+        *cost(trace),
     ]
     return tuple(finding for finding in found if finding is not None)
 
@@ -103,6 +107,55 @@ def _never_run(trace: Trace) -> Finding | None:
     )
 
 
+def _no_gradient(trace: Trace) -> Finding | None:
+    """Trainable parameters that ran and that no output leads back to."""
+    trained = [weight for _, weight in _counted(trace) if weight.trainable and weight.numel]
+    if trace.reached is None or not trained:
+        return None
+    cut = [weight for weight in trained if weight.name in trace.used and weight.name not in trace.reached]
+    if not cut:
+        return None
+    if not trace.reached:
+        return Finding(
+            severity="info",
+            message="No output is connected to a parameter by a gradient: this forward pass can't be trained through.",
+            rule="with gradients on, no output of the forward pass leads back to a trainable parameter",
+            evidence="architecture/layers",
+        )
+    size = sum(weight.numel or 0 for weight in cut)
+    share = show(size / trace.totals.parameters, "share")
+    return Finding(
+        severity="warning",
+        message=(
+            f"{plural(len(cut), 'trainable parameter tensor')} ({size:,} values, {share} of all) "
+            f"{_verb(len(cut), 'runs', 'run')} but never {_verb(len(cut), 'gets', 'get')} a gradient: "
+            f"{_names(w.name for w in cut)}."
+        ),
+        rule="a kernel of the forward pass in eval mode read the parameter, and no output's gradient leads to it",
+        evidence="architecture/layers",
+    )
+
+
+def _mixed_weights(trace: Trace) -> Finding | None:
+    """One matrix in another floating point type than all others; norms and biases are kept wide on purpose."""
+    matrices = [w for _, w in _counted(trace) if len(w.shape) > 1 and w.dtype.startswith(("float", "bfloat"))]
+    counts = Counter(weight.dtype for weight in matrices)
+    usual = max(counts, key=lambda kind: counts[kind]) if counts else ""
+    odd = [weight for weight in matrices if weight.dtype != usual]
+    if not odd or len(odd) * ODD > len(matrices):
+        return None
+    kinds = " and ".join(dict.fromkeys(weight.dtype for weight in odd))
+    return Finding(
+        severity="info",
+        message=(
+            f"{len(odd)} of {len(matrices):,} weight matrices "
+            f"{_verb(len(odd), 'is', 'are')} {kinds}, the others {usual}: {_names(w.name for w in odd)}."
+        ),
+        rule=f"fewer than 1 in {ODD} parameters of two or more axes have another floating point type than most",
+        evidence="architecture/layers",
+    )
+
+
 def _unregistered(trace: Trace) -> Finding | None:
     hidden = [layer for layer in trace.layers if not layer.registered and not layer.alias_of]
     size = sum(weight.numel or 0 for layer in hidden for weight in layer.own)
@@ -117,30 +170,6 @@ def _unregistered(trace: Trace) -> Finding | None:
         ),
         rule="a module is in a list, tuple or dict attribute and nowhere registered",
         evidence="architecture/layers",
-    )
-
-
-def _no_distribution(trace: Trace, task: str) -> Finding | None:
-    """A softmax over the batch: its rows can't sum to 1. Only where the softmax is the very output."""
-    if task != "classification" or not trace.complete:
-        return None
-    outputs = [step for step in trace.steps if step.kind == "output"]
-    if len(outputs) != 1 or len(outputs[0].inputs[0].shape) != 2:
-        return None
-    source = next((link.source for link in trace.links if link.target == outputs[0].index), None)
-    if source is None:
-        return None
-    step = trace.steps[source]
-    if step.type.lower() not in ("softmax", "logsoftmax", "log_softmax") or step.settings != "dim=0":
-        return None
-    return Finding(
-        severity="serious",
-        message=(
-            f"The output comes from a {step.type} over dimension 0, the batch, so a sample's "
-            f"{outputs[0].inputs[0].shape[1]} scores are no distribution over the classes."
-        ),
-        rule="the output of a classifier is a softmax with dim=0",
-        evidence="architecture/graph",
     )
 
 
@@ -177,55 +206,5 @@ def _frozen(trace: Trace) -> Finding | None:
         severity="info",
         message=f"{size:,} of {total:,} parameters ({show(size / total, 'share')}) are frozen, {where}.",
         rule="requires_grad is False",
-        evidence="architecture/layers",
-    )
-
-
-def _bias_before_norm(trace: Trace) -> Finding | None:
-    """Batch norm takes the mean away, and with it whatever its input's bias added."""
-    targets: dict[int, list[int]] = {}
-    for link in trace.links:
-        targets.setdefault(link.source, []).append(link.target)
-    wasted: dict[str, int] = {}
-    for step in trace.steps:
-        layer = trace.by_path.get(step.path)
-        if step.kind != "call" or layer is None or layer.family not in ("conv", "linear") or not layer.leaf:
-            continue
-        bias = next((w for w in layer.weights if w.name.rpartition(".")[2] == "bias"), None)
-        after = [trace.steps[target] for target in targets.get(step.index, ())]
-        if bias is not None and after and all(one.type.startswith("BatchNorm") for one in after):
-            wasted[step.path] = bias.numel or 0
-    if not wasted:
-        return None
-    return Finding(
-        severity="info",
-        message=(
-            f"{plural(len(wasted), 'layer')} {_verb(len(wasted), 'has', 'have')} a bias that the batch norm after "
-            f"it cancels ({sum(wasted.values()):,} parameters): {_names(wasted)}."
-        ),
-        rule="every use of a convolution's or linear layer's output is a batch norm",
-        evidence="architecture/layers",
-    )
-
-
-def _most_parameters(trace: Trace) -> Finding | None:
-    sizes = [
-        (sum(weight.numel or 0 for weight in layer.own), layer)
-        for layer in trace.layers
-        if layer.registered and layer.own
-    ]
-    total = sum(size for size, _ in sizes)
-    if len(sizes) < 3 or not total:
-        return None
-    size, layer = max(sizes, key=lambda pair: pair[0])
-    if size / total <= HALF:
-        return None
-    return Finding(
-        severity="info",
-        message=(
-            f"{shorten(layer.path or layer.type, 60)} ({shorten(layer.type, 40)}) holds {show(size / total, 'share')} "
-            f"of the parameters: {size:,} of {total:,}."
-        ),
-        rule="one of three or more layers holds more than half of the parameters itself",
         evidence="architecture/layers",
     )

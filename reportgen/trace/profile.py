@@ -109,16 +109,16 @@ def _settle(inputs: Inputs) -> None:
 
 
 def _profiled(seen: Trace, model: nn.Module, inputs: Inputs, count: int) -> Any:
-    kinds = [torch.profiler.ProfilerActivity.CPU]
-    if inputs.primary is not None and inputs.primary.is_cuda:
-        kinds.append(torch.profiler.ProfilerActivity.CUDA)
-    with _watched(seen, model), torch.profiler.profile(activities=kinds) as profiler:
+    cuda = inputs.primary is not None and inputs.primary.is_cuda
+    # Kineto, which only a GPU needs, writes to the terminal when it starts.
+    profiler = torch.autograd.profiler.profile(use_device="cuda" if cuda else None, use_kineto=cuda)
+    with _watched(seen, model), profiler:
         for _ in range(count):
             own = inputs.map(lambda tensor: tensor.clone())
             with torch.profiler.record_function(RUN):
                 model(*own.args, **own.kwargs)
                 _settle(inputs)
-    return profiler.events()
+    return profiler.function_events
 
 
 @contextlib.contextmanager

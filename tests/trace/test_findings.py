@@ -1,0 +1,174 @@
+"""Findings about a model's build: each found where it is, with its numbers, and nowhere else."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from networks import DigitsCNN
+from torch import nn
+
+from reportgen.data import Inputs
+from reportgen.trace import trace
+from reportgen.trace.findings import findings
+
+X = Inputs((torch.randn(2, 4, generator=torch.Generator().manual_seed(0)),), {})
+WORDS = Inputs((torch.randn(1, 64, 8),), {})
+
+
+def said(model: nn.Module, inputs: Inputs = X, task: str = "") -> list[str]:
+    model.eval()
+    return [finding.message for finding in findings(trace(model, inputs), model, task=task)]
+
+
+def sequence(*layers: nn.Module) -> nn.Module:
+    return nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), *layers)
+
+
+class Attention(nn.Module):
+    """Scores of every position for every other, or PyTorch's own attention, which keeps none."""
+
+    def __init__(self, fused: bool) -> None:
+        super().__init__()
+        self.fused = fused
+        self.q, self.k, self.v = nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q, k, v = self.q(x), self.k(x), self.v(x)
+        if self.fused:
+            return nn.functional.scaled_dot_product_attention(q, k, v)
+        return (q @ k.transpose(1, 2)).softmax(-1) @ v
+
+
+def test_a_plain_network_has_no_findings() -> None:
+    assert said(DigitsCNN(), Inputs((torch.zeros(2, 1, 8, 8),), {}), "classification") == []
+
+
+def test_parameters_that_run_without_a_gradient_are_told_from_those_that_never_run() -> None:
+    class Cut(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cut, self.head, self.idle = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(self.cut(x).detach())
+
+    assert said(Cut()) == [
+        "2 parameter tensors (20 values, 33.33 % of all) were not used in the traced forward pass: idle.weight, "
+        "idle.bias.",
+        "2 trainable parameter tensors (20 values, 33.33 % of all) run but never get a gradient: cut.weight, "
+        "cut.bias.",
+    ]
+
+
+def test_a_forward_pass_without_gradients_is_one_finding_and_no_list() -> None:
+    class Off(nn.Sequential):
+        @torch.no_grad()
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x)
+
+    assert said(Off(nn.Linear(4, 4), nn.Linear(4, 4))) == [
+        "No output is connected to a parameter by a gradient: this forward pass can't be trained through."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        ([nn.Softmax(dim=0)], "no distribution over the classes"),
+        (
+            [nn.Softmax(dim=1), nn.Softmax(dim=1)],
+            "softmax of a softmax, so none of the 4 probabilities can be above",
+        ),
+        ([nn.Softmax(dim=1), nn.Dropout(), nn.Softmax(dim=1)], "softmax of a softmax"),
+        ([nn.ReLU()], "The 4 scores come from a ReLU, so none can be below 0"),
+        ([nn.Linear(4, 1), nn.Softmax(dim=1)], "over a single score, always 1."),
+    ],
+)
+def test_an_output_that_can_be_no_distribution_is_found(head: list[nn.Module], message: str) -> None:
+    assert any(message in one for one in said(sequence(*head), task="classification"))
+
+
+@pytest.mark.parametrize(
+    "head", [[], [nn.Softmax(dim=1)], [nn.LogSoftmax(dim=-1)], [nn.ReLU(), nn.Linear(4, 4)]]
+)
+def test_an_output_that_can_be_one_is_not(head: list[nn.Module]) -> None:
+    assert said(sequence(*head), task="classification") == []
+
+
+def test_the_bound_on_a_softmax_of_a_softmax_holds() -> None:
+    (one,) = said(sequence(nn.Softmax(dim=1), nn.Softmax(dim=1)), task="classification")
+    bound = torch.eye(4)[0].softmax(0)[0].item()
+    assert f"{100 * bound:.2f} %" in one
+
+
+def test_wide_numbers_made_by_accident_are_found_and_those_that_are_meant_are_not() -> None:
+    class Wide(nn.Module):
+        def __init__(self, kind: torch.dtype) -> None:
+            super().__init__()
+            self.kind = kind
+            self.one, self.other = nn.Linear(4, 4), nn.Linear(4, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.one(x) * torch.ones(4, dtype=self.kind)
+            return self.other(x.to(self.one.weight.dtype))
+
+    assert said(Wide(torch.float64)) == [
+        "1 step of the forward pass gives float64, though no parameter and no input is: the first is mul in Wide."
+    ]
+    assert said(Wide(torch.float32)) == []
+    half = Wide(torch.float32).to(torch.bfloat16)
+    assert said(half, Inputs((X.args[0].to(torch.bfloat16),), {})) == []
+
+
+def test_one_matrix_of_another_type_is_found_and_wide_norms_are_not() -> None:
+    layers = [nn.Linear(4, 4) for _ in range(12)]
+    model = nn.Sequential(*layers, nn.LayerNorm(4)).to(torch.bfloat16)
+    model[12].float()
+    assert not any("weight matrices" in one for one in said(model, Inputs((), {})))
+    model[3].float()
+    assert "1 of 12 weight matrices is float32, the others bfloat16: 3.weight." in said(model, Inputs((), {}))
+
+
+def test_scores_for_every_pair_are_found_and_fused_attention_makes_none() -> None:
+    (one,) = said(Attention(fused=False), WORDS)
+    assert one.startswith("2 tensors with a value for each pair of 64 positions make 80 % of the activations")
+    assert "1×64×64" in one
+    assert said(Attention(fused=True), WORDS) == []
+
+
+def test_squares_that_are_no_pairs_are_not_found() -> None:
+    class Gram(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 16, 3, padding=1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            flat = self.conv(x).flatten(2)
+            return flat @ flat.transpose(1, 2)
+
+    assert said(Gram(), Inputs((torch.zeros(1, 3, 32, 32),), {})) == []
+    assert said(nn.Sequential(nn.Linear(64, 64), nn.ReLU()), Inputs((torch.zeros(1, 64, 64),), {})) == []
+
+
+def test_a_layer_whose_output_nothing_uses_is_found_with_what_it_costs() -> None:
+    class Vain(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two, self.three = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.two(x)
+            return self.three(self.one(x))
+
+    assert "What 1 layer call computed is not used (64 FLOPs, 33.33 % of all): two." in said(Vain())
+
+
+def test_one_layer_that_takes_most_of_the_flops_or_of_the_memory_is_found() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 400), nn.Linear(400, 4), nn.Linear(4, 4))
+    messages = said(model)
+    assert any(one.startswith("1 (Linear) makes 97") for one in messages)
+    assert not any("of the FLOPs" in one for one in messages)
+
+
+def test_ten_thousand_steps_are_looked_at_once_each() -> None:
+    assert said(nn.Sequential(*(nn.Linear(4, 4) for _ in range(3000)))) == []
