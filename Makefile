@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BENCH := $(VENV)/.bench
 
 .PHONY: demo test check examples bench wheel-test clean
 
@@ -31,7 +32,15 @@ test: check
 examples: $(STAMP)
 	$(BIN)/python -m benchmarks.examples
 
-bench: $(STAMP)
+$(BENCH): $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
+	# Its own needs would bring torchvision, and with it another build of torch.
+	$(BIN)/python -m pip install --quiet --no-deps pytorchcv==0.0.67
+	@if $(BIN)/python -m pip list 2>/dev/null | grep -qi '^torchvision'; then \
+		echo "error: a dependency brought torchvision, which replaces torch"; exit 1; fi
+	touch $@
+
+bench: $(BENCH)
 	$(BIN)/python -m benchmarks
 
 wheel-test: $(STAMP)
