@@ -67,9 +67,9 @@ ROWS = {
         "graph = draw_graph(model, input_data=args or kwargs, depth=10, device='meta' if kwargs else 'cpu')\n"
         "said = f'{len(graph.visual_graph.body):,} lines of DOT, not laid out'",
     ),
-    "torchlens: log_forward_pass": (
+    "torchlens: trace": (
         "import torchlens",
-        "log = torchlens.log_forward_pass(model, args, kwargs, vis_opt='none')\nsaid = f'{len(log):,} operations'",
+        "log = torchlens.trace(model, list(args) or None, kwargs or None)\nsaid = f'{len(log):,} operations'",
     ),
 }
 GROWTH = (10, 100, 1_000, 10_000)

@@ -25,7 +25,7 @@ _FREE = re.compile(
     |topk|sort|argsort|unique.*|bincount|histc|cum.*|logcumsumexp|one_hot|searchsorted|bucketize
     |sum|nansum|mean|prod|max|min|amax|amin|aminmax|argmax|argmin|any|all|var.*|std.*|median|local_scalar_dense|equal|is_.*|item
     |reshape.*|view.*|expand.*|permute.*|transpose.*|squeeze.*|unsqueeze.*|as_strided.*|glu|prelu.*|hardswish.*|floor_divide|rrelu.*|logsumexp
-    |fused_moving_avg.*|(de)?quantize.*|fake_quantize.*|thnn_fused_(lstm|gru)_cell|assert.*|sym_.*
+    |fused_moving_avg.*|dequantize.*|quantize_per.*|fake_quantize.*|thnn_fused_(lstm|gru)_cell|assert.*|sym_.*
     |local_response.*|meshgrid|diagonal.*|diag.*|complex|view_as_.*|constant.*|pack_padded.*|pad_packed.*
     |stft_center|gumbel.*|cudnn_rnn_flatten_weight|use_cudnn.*|functional_assert.*|make_dep_token)$""",
     re.VERBOSE,
