@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from reportgen.render.graph_split import ancestors
 from reportgen.report import Cluster, Graph
 
 SECONDS = 20.0
@@ -184,7 +185,7 @@ def stacked(graph: Graph, sizes: Sequence[Size]) -> Layout:
     """One node below the other in the graph's order; what skips nodes runs down the right side."""
     gap, widest = 26.0, max((width for width, _ in sizes), default=0)
     runs = _runs(graph)
-    left = 12.0 * (1 + max((len(_ancestors(graph, c.id)) for c in graph.clusters), default=0))
+    left = 12.0 * (1 + max((len(ancestors(graph, c.id)) for c in graph.clusters), default=0))
     boxes, y = [], 8.0
     for at, (width, height) in enumerate(sizes):
         y += 24.0 * sum(at == first for first, _, _ in runs)
@@ -195,21 +196,11 @@ def stacked(graph: Graph, sizes: Sequence[Size]) -> Layout:
     return Layout(lane + 12, max(y - gap + 8, 1.0), tuple(boxes), tuple(frames), tuple(lines))
 
 
-def _ancestors(graph: Graph, name: str) -> list[str]:
-    """The cluster and those about it, the innermost first."""
-    parents = {cluster.id: cluster.parent for cluster in graph.clusters}
-    chain: list[str] = []
-    while name and name not in chain:
-        chain.append(name)
-        name = parents[name]
-    return chain
-
-
 def _runs(graph: Graph) -> list[tuple[int, int, int]]:
     """(first node, last node, cluster): a cluster's longest stretch of neighbouring nodes."""
     found = []
     for number, cluster in enumerate(graph.clusters):
-        inside = [cluster.id in _ancestors(graph, node.cluster) for node in graph.nodes]
+        inside = [cluster.id in ancestors(graph, node.cluster) for node in graph.nodes]
         best, at = (0, -1), 0
         while at < len(inside):
             end = at
@@ -228,7 +219,7 @@ def _frames(
     frames: list[Box | None] = [None] * len(graph.clusters)
     for first, last, number in runs:
         inner = sum(1 for a, b, other in runs if first <= a and b <= last and other != number)
-        depth = len(_ancestors(graph, graph.clusters[number].id))
+        depth = len(ancestors(graph, graph.clusters[number].id))
         space = max(4.0, left - 12.0 * depth)
         above = 22.0 + 24.0 * sum(1 for a, _, other in runs if a == first and _deeper(graph, other, number))
         below = 7.0 + 8.0 * min(inner, 1)
@@ -239,7 +230,7 @@ def _frames(
 
 def _deeper(graph: Graph, one: int, than: int) -> bool:
     first, second = graph.clusters[one].id, graph.clusters[than].id
-    return first != second and second in _ancestors(graph, first)
+    return first != second and second in ancestors(graph, first)
 
 
 def _stacked_lines(graph: Graph, boxes: list[Box], right: float) -> tuple[list[Line | None], float]:

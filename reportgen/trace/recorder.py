@@ -10,13 +10,12 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from reportgen.trace.families import operation_family, operation_name
 from reportgen.trace.flops import count
 from reportgen.trace.layers import Catalogue
 from reportgen.trace.memory import Memory
+from reportgen.trace.modes import Kernels, Operations
 from reportgen.trace.steps import Layer, Link, Step, TensorInfo
 from reportgen.trace.tensors import Producers, info, tensors, tensors_in, version
 
@@ -79,7 +78,7 @@ class Recorder:
                 # The root is called by us, and a scripted module's inner ones are not Python.
                 if path and not isinstance(module, torch.jit.ScriptModule):
                     handles += self._hook(path, module)
-            with _Kernels(self), _Operations(self):
+            with Kernels(self), Operations(self):
                 yield
         finally:
             for handle in handles:
@@ -378,33 +377,3 @@ def _plain(value: Any) -> bool:
     if isinstance(value, tuple | list):
         return len(value) <= 4 and all(isinstance(item, int | float) for item in value)
     return isinstance(value, int | float | str) and len(str(value)) <= 20
-
-
-class _Operations(TorchFunctionMode):
-    """Hands every call of a torch function to the recorder."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        super().__init__()
-        self._recorder = recorder
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return self._recorder.operation(func, args, kwargs or {})
-
-
-class _Kernels(TorchDispatchMode):
-    """Hands every kernel to the recorder, composite ones in their parts."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        super().__init__()
-        self._recorder = recorder
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if not isinstance(func, torch._ops.OpOverload) or func.namespace in ("prim", "profiler"):
-            return func(*args, **kwargs)
-        if func._can_decompose():
-            with self:
-                parts = func.decompose(*args, **kwargs)
-            if parts is not NotImplemented:
-                return parts
-        return self._recorder.kernel(func, args, kwargs)

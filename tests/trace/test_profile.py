@@ -60,12 +60,74 @@ def test_layers_and_what_is_outside_of_them_make_the_whole_of_every_run() -> Non
     experiment = build(model, example_inputs=torch.zeros(2, 1, 8, 8))
     seen = trace(model, experiment.example)
     with torch.no_grad():
-        measured = measure(seen, model, experiment.example)
+        measured = measure(seen, model, experiment.example, seed=0)
     for at, whole in enumerate(measured.total):
-        assert sum(spent[at] for spent in measured.own.values()) == pytest.approx(whole)
+        parts = sum(spent[at] for spent in measured.own.values()) + measured.rest[at]
+        assert parts == pytest.approx(whole)
     leaves = {layer.path for layer in seen.layers if layer.leaf and seen.calls.get(layer.path)}
-    assert set(measured.own) == leaves | {OUTSIDE}
-    assert all(value > 0 for spent in measured.own.values() for value in spent)
+    assert set(measured.own) >= leaves
+    assert all(value > 0 for path in leaves for value in measured.own[path])
+    assert {path: count for path, count in measured.calls.items() if path in leaves} == {
+        path: len(seen.calls[path]) for path in leaves
+    }
+
+
+def test_what_a_forward_does_itself_is_the_time_of_its_layer() -> None:
+    class Napping(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Linear(4, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            time.sleep(NAP)
+            return self.inner(x) + x
+
+    bars, _ = blocks(nn.Sequential(nn.Linear(4, 4), Napping()))
+    assert bars.labels[0] == "1 (itself)"
+    assert bars.values[0] >= NAP
+
+
+def test_names_of_layers_and_ranges_of_the_models_own_change_nothing() -> None:
+    class Forging(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            with torch.profiler.record_function("reportgen run"), torch.profiler.record_function("0"):
+                time.sleep(NAP)
+            return x * 2
+
+    model = nn.Sequential(nn.Linear(4, 4))
+    model.add_module(OUTSIDE, Forging())
+    bars, table = blocks(model)
+    assert bars.labels[0] == OUTSIDE
+    assert bars.values[0] >= NAP
+    assert [row.cells[0] for row in table.rows].count(OUTSIDE) == 2
+    assert table.rows[-1].cells[3] < NAP
+
+
+def test_layers_in_a_plain_list_are_watched_too() -> None:
+    class Listed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.items = [Slow()]
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.items[0](x)
+
+    bars, _ = blocks(Listed())
+    assert bars.labels[0] == "items[0]"
+
+
+def test_a_pass_that_is_too_slow_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reportgen.trace.profile.SLOWEST", NAP / 2)
+    (note,) = blocks(nn.Sequential(Slow()))
+    assert "one pass takes" in note.text
+
+
+def test_a_profiler_that_runs_already_is_left_alone() -> None:
+    with torch.autograd.profiler.profile(use_kineto=False) as outer:
+        (note,) = blocks(nn.Sequential(nn.Linear(4, 2)))
+        torch.ones(2).cos()
+    assert "running already" in note.text
+    assert any(event.name == "aten::cos" for event in outer.function_events)
 
 
 def test_the_runs_that_the_caption_names_were_made() -> None:
@@ -74,7 +136,8 @@ def test_the_runs_that_the_caption_names_were_made() -> None:
     seen = trace(model, experiment.example)
     RUNS.clear()
     bars, _ = profile_blocks(seen, experiment, Options(profile=True))
-    count = (len(RUNS) - WARM_UP) // 2
+    count = (len(RUNS) - WARM_UP - 1) // 2
+    assert len(RUNS) == WARM_UP + 1 + 2 * count
     assert bars.caption.startswith(f"Medians of {count} runs after {WARM_UP} to warm up")
     assert f"{torch.get_num_threads()} torch thread" in bars.caption
 
