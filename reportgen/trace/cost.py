@@ -12,6 +12,7 @@ from reportgen.units import plural, shorten
 
 MOST_BARS = 20
 MOST_LAYERS = 10
+NEARLY_ALL = 0.9  # the share of the parameters from which a block alone says too little
 COUNTED = "1 multiply-add = 2 FLOPs; elementwise work, normalisation and pooling count as 0"
 
 
@@ -26,10 +27,10 @@ def cost(trace: Trace) -> list[Block]:
 def _by_block(trace: Trace) -> list[Block]:
     """Parameters, FLOPs and activation memory of the blocks at the top, the largest first."""
     top = _top(trace)
-    inner = _inner(trace, top)
+    inner = _opened(trace, top)
     names = [_short(path, top) for path in inner]
     sizes = [trace.parameters_by_path[path] for path in inner]
-    own = sum(weight.numel or 0 for weight in trace.by_path[top].own)
+    own = trace.parameters_by_path[top] - sum(sizes)
     of = f"The {plural(len(names), 'block')} of {shorten(top, 60) if top else 'the model'}"
     blocks = [
         _ranked(
@@ -69,6 +70,18 @@ def _top(trace: Trace) -> str:
             break
         path = inner[0]
     return path
+
+
+def _opened(trace: Trace, top: str) -> list[str]:
+    """The blocks in `top`; one that holds nearly all of the parameters is opened, while they stay few."""
+    blocks, total = _inner(trace, top), trace.parameters_by_path[top]
+    while True:
+        large = next((p for p in blocks if trace.parameters_by_path[p] > NEARLY_ALL * total), None)
+        inner = _inner(trace, large) if large is not None else []
+        if large is None or not inner or len(blocks) + len(inner) > MOST_BARS:
+            return blocks
+        at = blocks.index(large)
+        blocks = [*blocks[:at], *inner, *blocks[at + 1 :]]
 
 
 def _short(path: str, top: str) -> str:

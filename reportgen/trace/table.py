@@ -21,10 +21,10 @@ COLUMNS = (
     Column(name="Own", unit="exact", note="parameters of the layer itself"),
     Column(name="Parameters", unit="exact", note="with all inside, each counted once"),
     Column(name="Share", unit="share", note="of the model's parameters"),
-    Column(name="Trainable", note="of those counted"),
+    Column(name="Trained"),
     Column(name="FLOPs", unit="FLOPs", note="a sample; 1 multiply-add = 2 FLOPs"),
     Column(name="Activations", unit="bytes", note="made a sample"),
-    Column(name="dtype", note="of the parameters, else the output"),
+    Column(name="dtype", note="of weights, else output"),
     Column(name="Calls", unit="exact", note="in one forward pass"),
     Column(name="Notes"),
 )

@@ -72,7 +72,7 @@ def test_table_is_a_tree_whose_shares_sum_to_one() -> None:
     cells = dict(zip(names, rows["block2.conv1"].cells, strict=True))
     assert cells == {
         "Layer": "conv1", "Type": "Conv2d", "Settings": "16→32, 3×3, stride 2, padding 1", "Input": "16×8×8",
-        "Output": "32×4×4", "Own": 4608, "Parameters": 4608, "Share": 4608 / 20_594, "Trainable": "yes",
+        "Output": "32×4×4", "Own": 4608, "Parameters": 4608, "Share": 4608 / 20_594, "Trained": "yes",
         "FLOPs": 2 * 4608 * 16, "Activations": 4 * 32 * 16, "dtype": "float32", "Calls": 1, "Notes": "",
     }  # fmt: skip
     share = names.index("Share")

@@ -9,6 +9,7 @@ from torch import nn
 
 from reportgen.data import Inputs
 from reportgen.trace import trace
+from reportgen.trace.cost import cost
 
 X = Inputs((torch.randn(2, 4, generator=torch.Generator().manual_seed(0)),), {})
 
@@ -75,3 +76,35 @@ def test_model_that_turns_gradients_off_reaches_nothing() -> None:
             return super().forward(x)
 
     assert trace(Off(nn.Linear(4, 4)).eval(), X).reached == frozenset()
+
+
+def test_a_block_that_holds_nearly_all_is_opened_and_nothing_is_lost() -> None:
+    class Wrapped(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Sequential(nn.Linear(4, 40), nn.Linear(40, 40))
+            self.scale = nn.Parameter(torch.ones(1))
+            self.head = nn.Linear(40, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(self.body(x)) * self.scale
+
+    seen = trace(Wrapped().eval(), X)
+    bars = next(block for block in cost(seen) if block.id == "parameters-by-block")
+    assert dict(zip(bars.labels, bars.values, strict=True)) == {
+        "body.1": 1640,
+        "body.0": 200,
+        "head": 82,
+        "outside these blocks": 1,
+    }
+
+
+def test_layers_that_are_alike_share_a_row_and_their_shares_are_of_all() -> None:
+    seen = trace(nn.Sequential(*(nn.Linear(4, 4) for _ in range(5)), nn.Linear(4, 9)).eval(), X)
+    table = next(block for block in cost(seen) if block.id == "most-expensive")
+    names = [column.name for column in table.columns]
+    first, second = (dict(zip(names, row.cells, strict=True)) for row in table.rows)
+    assert (first["Layer"], first["Layers"], first["FLOPs"]) == ("5", 1, 72)
+    assert (second["Layer"], second["Layers"], second["FLOPs"]) == ("0-4", 5, 32)
+    assert second["Share of FLOPs"] == 160 / 232
+    assert second["Share of parameters"] == 100 / 145
