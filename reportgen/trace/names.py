@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+_NO_DIGITS = str.maketrans("", "", "0123456789")
+
 
 def row_id(path: str) -> str:
     """The id of a layer's row: its path, and "root" for the model itself."""
     return "root" if not path else f"./{path}" if path == "root" else path
+
+
+def stem(path: str) -> str:
+    """The last part of a path without its digits: what layers of one kind in a row share."""
+    return path.rpartition(".")[2].translate(_NO_DIGITS)
 
 
 def span(paths: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reportgen.trace.names import stem
 from reportgen.trace.steps import Trace
 
 LONGEST = 12  # the longest pattern looked for, in siblings: conv, norm, relu, pool, ...
@@ -27,8 +28,8 @@ class Group:
 class Repeats:
     """The repeats in a trace.
 
-    Two siblings are the same when they are in class, settings, parameters, shapes, inner layers, inner
-    edges, and in how they hang together with the others.
+    Two siblings are the same when they are in name (numbers in it apart), class, settings, parameters,
+    shapes, inner layers, inner edges, and in how they hang together with the others.
     """
 
     def __init__(self, trace: Trace) -> None:
@@ -101,6 +102,9 @@ class Repeats:
         """
         if self._signatures[left] != self._signatures[right]:
             return False
+        one, other = self._trace.steps[left], self._trace.steps[right]
+        if stem(one.path if one.kind == "call" else "") != stem(other.path if other.kind == "call" else ""):
+            return False  # keys and values may be projected alike and yet be no repetition
         ours, theirs = self._outer.get(left, []), self._outer.get(right, [])
         if len(ours) != len(theirs):
             return False

@@ -6,7 +6,7 @@ from collections import Counter
 from itertools import pairwise
 
 from reportgen.report import Column, Row, Table
-from reportgen.trace.names import row_id
+from reportgen.trace.names import row_id, stem
 from reportgen.trace.steps import PACKED, Layer, Step, TensorInfo, Trace, Weight, per_sample, shape_text
 from reportgen.units import plural, shorten
 
@@ -243,7 +243,7 @@ def _notes(trace: Trace, layer: Layer, calls: list[Step]) -> list[str]:
 
 
 def _same(trace: Trace) -> dict[str, str]:
-    """Each layer that equals the sibling before it, all that is inside them too, and the first of these equals."""
+    """Each layer that equals the sibling before it, numbers in its name apart, and the first of these equals."""
     inner: dict[str, list[Layer]] = {}
     for layer in trace.layers:
         if layer.path or layer.alias_of:
@@ -261,6 +261,6 @@ def _same(trace: Trace) -> dict[str, str]:
     same: dict[str, str] = {}
     for siblings in inner.values():
         for one, after in pairwise(siblings):
-            if signature[one.path] == signature[after.path]:
+            if signature[one.path] == signature[after.path] and stem(one.path) == stem(after.path):
                 same[after.path] = same.get(one.path, one.path)
     return same
