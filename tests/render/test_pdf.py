@@ -12,7 +12,7 @@ import pytest
 import samples
 
 from reportgen.render import pdf
-from reportgen.report import Column, Fact, Facts, Row, Table, Text
+from reportgen.report import Cluster, Column, Edge, Fact, Facts, Graph, Node, Row, Table, Text
 
 
 def tool(name: str) -> str:
@@ -190,3 +190,17 @@ def test_a_table_longer_than_a_page_repeats_its_head_and_says_what_is_left_out(t
     assert len(pages) >= 2
     assert all(page.count("Name of it") == 1 for page in pages)
     assert "The first 200 rows; 100 more rows in the embedded JSON." in words
+
+
+def test_a_graph_too_tall_for_a_page_is_split_and_its_heading_stays_with_it(tmp_path):
+    frames = tuple(Cluster(id=f"c{at}", label=f"block {at}") for at in range(4))
+    nodes = tuple(Node(id=f"n{at}", label=f"node{at}", cluster=f"c{at // 12}") for at in range(48))
+    edges = tuple(Edge(source=f"n{at}", target=f"n{at + 1}", label="8×8") for at in range(47))
+    graph = Graph(title="The whole", nodes=nodes, edges=edges, clusters=frames)
+    words = text_of(samples.one(Text(text="x\n\n" * 12), graph).save(tmp_path / "report.pdf"))
+    pages = words.split("\f")
+    first = next(page for page in pages if "The whole" in page)
+    assert "block 0" in first
+    assert "12 nodes, drawn below" in first
+    assert all(any(f"node{at}" in page for page in pages) for at in range(48))
+    assert "Too tall for a page" in words
