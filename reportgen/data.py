@@ -107,6 +107,16 @@ def unwrapped(model: torch.nn.Module) -> torch.nn.Module:
         model = inner
 
 
+def program_batch(program: torch.export.ExportedProgram) -> int | None:
+    """The one batch size that a program takes, None where it takes any."""
+    users = program.graph_signature.user_inputs
+    for node in program.graph.nodes:
+        value = node.meta.get("val")
+        if node.op == "placeholder" and node.name in users and isinstance(value, torch.Tensor) and value.ndim:
+            return value.shape[0] if isinstance(value.shape[0], int) else None
+    return None
+
+
 def program_name(program: torch.export.ExportedProgram) -> str:
     """The class that a program was exported from, as it wrote it down."""
     for node in program.graph.nodes:

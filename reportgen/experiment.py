@@ -171,8 +171,17 @@ class Experiment:
 
     @property
     def batch_size(self) -> int:
-        """A batch of about two million numbers in or out, which keeps activations in the cache's reach."""
+        """A batch of about two million numbers in or out, which keeps activations in the cache's reach.
+
+        Of a program that takes one size alone, that size.
+        """
         primary = self.require_forward().primary
+        if self.program is not None:
+            from reportgen.data import program_batch
+
+            fixed = program_batch(self.program)
+            if fixed is not None:
+                return fixed
         taken = primary[0].numel() if primary is not None and primary.ndim else 1
         each = max(1, taken, prod(self.output_shape[1:]))
         return max(1, min(256, 2_000_000 // each))

@@ -159,6 +159,14 @@ def test_what_is_no_model_is_said_in_one_line(program: Path, tmp_path: Path) -> 
         assert "\n" not in str(caught.value)
 
 
+def test_a_program_of_one_batch_size_is_evaluated_in_batches_of_it(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exported = torch.export.export(DigitsCNN().eval(), (ROWS[:1],))
+    report = reportgen.collect(exported, data=(ROWS, torch.tensor([0, 1, 2, 3])), sections=["evaluation"])
+    assert [(section.name, section.status) for section in report.sections] == [("evaluation", "ok")]
+
+
 def test_a_report_of_a_program_has_every_section_that_its_module_would_have(program: Path) -> None:
     report = reportgen.collect(load(program), data=(ROWS, torch.tensor([0, 1, 2, 3])), samples=1)
     assert [section.name for section in report.failed] == []
