@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from reportgen.history.model import HistoryError, Source
-from reportgen.history.readers import READERS
+from reportgen.history.readers import Reader
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class LogFile:
     shown: str
 
 
-def locate(paths: list[Path]) -> tuple[list[LogFile], list[Source]]:
+def locate(paths: list[Path], readers: Collection[Reader]) -> tuple[list[LogFile], list[Source]]:
     """The files to look at, each once, in the order of `paths` and then of names; and folders not listed.
 
     Raises HistoryError where one of `paths` does not exist or can't be listed.
@@ -37,7 +37,7 @@ def locate(paths: list[Path]) -> tuple[list[LogFile], list[Source]]:
     seen = set()
     for path, label in zip(paths, _labels(paths), strict=True):
         errors: list[OSError] = []
-        for found in [path] if path.is_file() else _walk(path, errors):
+        for found in [path] if path.is_file() else _walk(path, readers, errors):
             real = found.resolve()
             if real not in seen:
                 seen.add(real)
@@ -78,11 +78,11 @@ def _labels(paths: list[Path]) -> list[str]:
     return out
 
 
-def _walk(root: Path, errors: list[OSError]) -> Iterator[Path]:
+def _walk(root: Path, readers: Collection[Reader], errors: list[OSError]) -> Iterator[Path]:
     """Files below a folder that a reader thinks likely, in the order of names; hidden folders left out."""
     for folder, folders, names in os.walk(root, onerror=errors.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(folder, name)
-            if any(reader.likely(path) for reader in READERS) and path.is_file():
+            if any(reader.likely(path) for reader in readers) and path.is_file():
                 yield path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +12,9 @@ from reportgen.errors import InputError
 DUPLICATE = 1  # a later point of the same segment has the same step
 SUPERSEDED = 2  # training started again at or before this step
 NONFINITE = 4  # the value is NaN or infinite
+
+
+Setting = str | float | bool  # the value of a hyper-parameter
 
 
 class HistoryError(InputError):
@@ -36,11 +39,36 @@ class Points:
 
 
 @dataclass(frozen=True, eq=False)
+class Histogram:
+    """The distribution of a tensor at one step: counts float64 (n,) between edges float64 (n + 1,).
+
+    `wall` is in seconds since 1970, NaN where unknown.
+    """
+
+    step: int
+    wall: float
+    edges: np.ndarray
+    counts: np.ndarray
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A text, or an encoded image (PNG, JPEG, GIF, WebP as the log holds it), that was logged at one step."""
+
+    step: int
+    wall: float
+    content: str | bytes
+
+
+@dataclass(frozen=True, eq=False)
 class Reading:
-    """What a reader got out of one file.
+    """What a reader got out of one file, or of one run of a file that holds several.
 
     `axis` is what the steps count ("step", "epoch", "row"), `purges` the first step of each session start,
-    `summary` values that hold for the whole run (train_runtime).
+    `summary` values that hold for the whole run (train_runtime). `settings` are hyper-parameters; with
+    `only_settings` what curves there are belong to them and are none of the training. `histograms`, `images`
+    and `texts` are by tag, in the order written. `run` names the run within the file, `state` is what the log
+    itself says of its end ("finished", "failed", "running"), "" where it says nothing.
     """
 
     points: Mapping[str, Points]
@@ -49,7 +77,13 @@ class Reading:
     axis: str = "step"
     purges: tuple[int, ...] = ()
     summary: Mapping[str, float] = field(default_factory=dict)
-    hyperparameters: bool = False
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    only_settings: bool = False
+    histograms: Mapping[str, Sequence[Histogram]] = field(default_factory=dict)
+    images: Mapping[str, Sequence[Logged]] = field(default_factory=dict)
+    texts: Mapping[str, Sequence[Logged]] = field(default_factory=dict)
+    run: str = ""
+    state: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,11 +118,16 @@ class Series:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One training run: its curves by tag, and values that hold for the whole of it."""
+    """One training run: its curves by tag, values that hold for the whole of it, and what else was logged."""
 
     name: str
     series: Mapping[str, Series]
     summary: Mapping[str, float] = field(default_factory=dict)
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    histograms: Mapping[str, Sequence[Histogram]] = field(default_factory=dict)
+    images: Mapping[str, Sequence[Logged]] = field(default_factory=dict)
+    texts: Mapping[str, Sequence[Logged]] = field(default_factory=dict)
+    state: str = ""
 
     @property
     def seconds(self) -> float | None:

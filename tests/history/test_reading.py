@@ -66,8 +66,12 @@ def test_unreadable_files_cost_no_others(tmp_path):
 def test_file_without_permission_is_named(tmp_path, monkeypatch):
     (tmp_path / "metrics.csv").write_text("step,loss\n1,2\n")
 
+    opened = Path.open
+
     def refuse(self, *args, **kwargs):
-        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        if self.parent == tmp_path:
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return opened(self, *args, **kwargs)
 
     monkeypatch.setattr(Path, "open", refuse)
     assert history.read([tmp_path]).sources[0].warnings == ("can't be read: Permission denied",)

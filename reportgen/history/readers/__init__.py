@@ -1,10 +1,31 @@
-"""One reader a format. To add a format: write a file with a READER, and name it here, in the order tried."""
+"""One reader a format, found through the entry point group `reportgen.readers`, ours like a stranger's."""
 
 from __future__ import annotations
 
-from reportgen.history.readers import events, jsonl, tables, trainer_state
+from importlib.metadata import entry_points
+
+from reportgen.errors import one_line
 from reportgen.history.readers.base import HEAD, Reader, UnreadableError
 
-READERS: tuple[Reader, ...] = (events.READER, trainer_state.READER, jsonl.READER, tables.READER)
+GROUP = "reportgen.readers"
+_ORDER = ("magic", "name", "header", "pattern")
 
-__all__ = ["HEAD", "READERS", "Reader", "UnreadableError"]
+
+def installed() -> tuple[dict[str, Reader], list[str]]:
+    """Each reader by the name of its entry point, in the order tried; and a line for each that can't be loaded."""
+    found: dict[str, Reader] = {}
+    broken: list[str] = []
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        try:
+            reader = point.load()
+        except Exception as error:  # noqa: BLE001 - a stranger's broken reader costs none of the others
+            broken.append(f"the reader {point.name!r} can't be loaded: {one_line(error)}")
+            continue
+        if isinstance(reader, Reader):
+            found[point.name] = reader
+        else:
+            broken.append(f"the reader {point.name!r} is a {type(reader).__name__}, expected a Reader")
+    return dict(sorted(found.items(), key=lambda item: _ORDER.index(item[1].by))), broken
+
+
+__all__ = ["GROUP", "HEAD", "Reader", "UnreadableError", "installed"]

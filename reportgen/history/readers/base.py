@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from reportgen.history.model import Reading
 
@@ -24,16 +25,19 @@ def parent(path: Path) -> Path:
 class Reader:
     """One format.
 
-    `likely` says by the name alone whether a file found in a folder is worth opening; `recognise` gets the
-    path and the first bytes and says why this is such a file, or None. `several` files of one folder are
-    parts of one run (they are merged), or a run each; with `snapshots` each file holds the whole run so far,
-    so that the newest is used alone.
+    `by` is what a file is recognised by; magic bytes are tried first, then names that are checked by the
+    content, then headers, then patterns. `likely` says by the name alone whether a file found in a folder is
+    worth opening; `recognise` gets the path and the first bytes and says why this is such a file, or None.
+    `read` gives what is in a file, several readings where it holds several runs; it raises UnreadableError or
+    OSError. `several` files of one folder are parts of one run (they are merged), or a run each; with
+    `snapshots` each file holds the whole run so far, so that the newest is used alone.
     """
 
     name: str
     likely: Callable[[Path], bool]
     recognise: Callable[[Path, bytes], str | None]
-    read: Callable[[Path], Reading]
+    read: Callable[[Path], Reading | Sequence[Reading]]
+    by: Literal["magic", "name", "header", "pattern"] = "header"
     several: bool = False
     snapshots: bool = False
     run_folder: Callable[[Path], Path] = parent

@@ -205,7 +205,7 @@ class _Scan:
             firsts[tag] = int(record[order[0]])
         kept = {tag: points[tag] for tag in sorted(points, key=lambda tag: (firsts[tag], tag))}
         purges = tuple(step for _, step in self._starts)
-        return Reading(kept, warnings, damaged, "step", purges, hyperparameters=self._hyperparameters)
+        return Reading(kept, warnings, damaged, "step", purges, only_settings=self._hyperparameters)
 
 
 def _number(value: Any) -> float | None:
@@ -246,5 +246,6 @@ READER = Reader(
     likely=lambda path: "tfevents" in path.name,
     recognise=recognise,
     read=read,
+    by="magic",
     several=True,
 )

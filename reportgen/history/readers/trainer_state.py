@@ -74,6 +74,7 @@ READER = Reader(
     likely=lambda path: path.name == "trainer_state.json",
     recognise=recognise,
     read=read,
+    by="name",
     snapshots=True,
     run_folder=_run_folder,
 )
