@@ -16,6 +16,7 @@ from torch import nn
 from reportgen.data import Inputs, unwrapped
 from reportgen.errors import one_line
 from reportgen.trace.exported import Program
+from reportgen.trace.fakes import Fakes, fake_mode
 from reportgen.trace.layers import Catalogue, catalogue
 from reportgen.trace.recorder import Recorder
 from reportgen.trace.steps import How, Trace
@@ -63,8 +64,8 @@ def trace(model: nn.Module | torch.export.ExportedProgram, inputs: Inputs | None
 def _program(program: torch.export.ExportedProgram) -> Trace:
     """The trace of a program, whose own forward pass can't be watched as a module's can."""
     known = Program(program)
-    mode = _fake_mode()
-    recorder, error = Recorder(known.catalogue, _Stand(mode)), None
+    mode = fake_mode()
+    recorder, error = Recorder(known.catalogue, Fakes(mode)), None
     try:
         with _surroundings(None), torch.enable_grad(), mode:
             known.run(recorder, mode.from_tensor)
@@ -78,8 +79,8 @@ def _attempt(
     known: Catalogue, model: nn.Module, inputs: Inputs, how: How, *, gradients: bool
 ) -> tuple[Recorder, Exception | None]:
     """One forward pass, recorded as far as it goes, and what it raised."""
-    mode = _fake_mode() if how == "fake" else None
-    recorder = Recorder(known, _Stand(mode) if mode is not None else None)
+    mode = fake_mode() if how == "fake" else None
+    recorder = Recorder(known, Fakes(mode) if mode is not None else None)
     try:
         with _surroundings(model), torch.set_grad_enabled(gradients):
             _run(recorder, model, inputs, mode)
@@ -133,38 +134,6 @@ def _finished(
         reached=None if error is not None or recorder.reached is None else frozenset(recorder.reached),
         autograd=recorder.autograd,
     )
-
-
-def _fake_mode() -> Any:
-    from torch._subclasses.fake_tensor import FakeTensorMode
-
-    return FakeTensorMode(allow_non_fake_inputs=True)
-
-
-class _Stand:
-    """Fake stand-ins for real tensors, the same one each time; far quicker than the mode's own."""
-
-    def __init__(self, mode: Any) -> None:
-        self._mode = mode
-        self._known: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
-
-    def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
-        if self._mode.is_our_fake(tensor):
-            return tensor
-        if id(tensor) not in self._known:
-            self._known[id(tensor)] = (tensor, self._make(tensor))
-        return self._known[id(tensor)][1]
-
-    def _make(self, tensor: torch.Tensor) -> torch.Tensor:
-        if (
-            type(tensor) not in (torch.Tensor, nn.Parameter)
-            or tensor.layout != torch.strided
-            or tensor.is_quantized
-        ):
-            return self._mode.from_tensor(tensor)
-        with self._mode:
-            shape, stride = tensor.shape, tensor.stride()
-            return torch.empty_strided(shape, stride, dtype=tensor.dtype, device=tensor.device)
 
 
 def _run(recorder: Recorder, model: nn.Module, inputs: Inputs, mode: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from reportgen.trace.fakes import Fakes
 from reportgen.trace.families import operation_family, operation_name
 from reportgen.trace.flops import count
 from reportgen.trace.layers import Catalogue
@@ -36,9 +37,7 @@ _Cost = tuple[int | None, int]  # of one kernel: FLOPs, None without a formula, 
 class Recorder:
     """What one forward pass does. Use `watching()` around it; the record stays good after an exception."""
 
-    def __init__(
-        self, catalogue: Catalogue, fake: Callable[[torch.Tensor], torch.Tensor] | None = None
-    ) -> None:
+    def __init__(self, catalogue: Catalogue, fake: Fakes | None = None) -> None:
         """`fake` stands in for the real tensors that kernels are given: weights, constants."""
         self._fake = fake
         self.steps: list[Step] = []
@@ -286,7 +285,9 @@ class Recorder:
         # Calling a kernel from Python passes the function mode again, where it is no operation.
         busy, self._busy = self._busy, True
         try:
-            out = func(*args, **kwargs)
+            out = self._fake.result(func, args) if self._fake is not None else None
+            if out is None:
+                out = func(*args, **kwargs)
         finally:
             self._busy = busy
         with torch._C.DisableTorchFunction():
