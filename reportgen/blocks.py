@@ -203,6 +203,35 @@ class Picture(Data):
     missing: Line = ""
 
 
+class Axis(Data):
+    """One upright axis of parallel coordinates: a value a line, NaN where it has none.
+
+    `labels` are the names of the values 0, 1, 2, ... where they are no numbers.
+    """
+
+    name: Line
+    values: Numbers
+    labels: Lines = ()
+    log: bool = False
+
+
+class Parallel(_Block):
+    """Parallel coordinates: a line through all axes for each of `names`, coloured by the last axis."""
+
+    kind: Literal["parallel"] = "parallel"
+    names: Lines
+    axes: Annotated[tuple[Axis, ...], Field(min_length=2)]
+    best: int | None = None
+
+    @model_validator(mode="after")
+    def _paired(self) -> Parallel:
+        if any(len(axis.values) != len(self.names) for axis in self.axes):
+            raise ValueError(f"each axis needs a value for each of the {len(self.names)} lines")
+        if self.best is not None and not 0 <= self.best < len(self.names):
+            raise ValueError(f"best must be an index into the {len(self.names)} lines")
+        return self
+
+
 class Images(_Block):
     """A grid of pictures, `columns` to a row, row by row."""
 
@@ -302,6 +331,6 @@ class Failure(_Block):
 
 Block = Annotated[
     Facts | Table | Text | Code | Curves | Bars | Heatmap | Distribution | Scatter
-    | Images | Tokens | Signal | Graph | Failure,
+    | Parallel | Images | Tokens | Signal | Graph | Failure,
     Field(discriminator="kind"),
 ]  # fmt: skip

@@ -191,6 +191,7 @@ def report_on(
     """Run these sections on the experiment. The overview is made last, for it looks at the others."""
     tell = progress or (lambda event: None)
     order = sorted(sections, key=lambda name: name == "overview")
+    options = replace(options, now=_moment().timestamp())
     made: dict[str, Section] = {}
     cut: list[str] = []
     for number, name in enumerate(order, 1):
@@ -306,6 +307,9 @@ def _epoch() -> int | None:
 
 def now() -> str:
     """The time of the report, ISO 8601 in UTC, to the second."""
+    return _moment().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _moment() -> datetime:
     epoch = _epoch()
-    moment = datetime.now(UTC) if epoch is None else datetime.fromtimestamp(epoch, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.now(UTC) if epoch is None else datetime.fromtimestamp(epoch, UTC)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,7 +34,8 @@ class Options:
     """What a section may be told: how many samples to show, the seed, the sections already made.
 
     `profile`: whether the layers' time is measured. `autograd`: the layer whose autograd graph is drawn, "" for
-    the model; `show_attrs`, `show_saved`: with the attributes and the saved tensors of its nodes.
+    the model; `show_attrs`, `show_saved`: with the attributes and the saved tensors of its nodes. `now`: when the
+    report is made, in seconds since 1970.
     """
 
     seed: int = 0
@@ -42,6 +44,7 @@ class Options:
     autograd: str = ""
     show_attrs: bool = False
     show_saved: bool = False
+    now: float = math.nan
     done: tuple[Section, ...] = ()
     step: Callable[[str, int, int], None] = _silent  # step(method, done, total): how far the section is
 

@@ -10,6 +10,7 @@ from pydantic import model_validator
 
 from reportgen import files
 from reportgen.blocks import (
+    Axis,
     Bars,
     Block,
     Cluster,
@@ -26,6 +27,7 @@ from reportgen.blocks import (
     Images,
     Mark,
     Node,
+    Parallel,
     Picture,
     Row,
     Scatter,
@@ -41,6 +43,7 @@ from reportgen.values import Cell, Data, Fact, Line, Lines, Map, Number, Numbers
 __all__ = [
     "NAMES",
     "SEVERITIES",
+    "Axis",
     "Bars",
     "Block",
     "Cell",
@@ -66,6 +69,7 @@ __all__ = [
     "Node",
     "Number",
     "Numbers",
+    "Parallel",
     "Picture",
     "Provenance",
     "Raster",

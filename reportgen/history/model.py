@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 import numpy as np
 
@@ -19,6 +20,11 @@ Setting = str | float | bool  # the value of a hyper-parameter
 
 class HistoryError(InputError):
     """A log that the user named and that can't be looked at."""
+
+
+def short_id(name: str) -> str:
+    """Eight characters for a part of a block's id, from a name that may hold anything."""
+    return sha256(name.encode("utf-8", "replace")).hexdigest()[:8]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +74,7 @@ class Reading:
     `summary` values that hold for the whole run (train_runtime). `settings` are hyper-parameters; with
     `only_settings` what curves there are belong to them and are none of the training. `histograms`, `images`
     and `texts` are by tag, in the order written. `run` names the run within the file, `state` is what the log
-    itself says of its end ("finished", "failed", "running"), "" where it says nothing.
+    itself says of its end ("finished", "failed", "stopped", "running"), "" where it says nothing.
     """
 
     points: Mapping[str, Points]

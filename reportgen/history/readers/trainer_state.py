@@ -26,7 +26,7 @@ def recognise(path: Path, head: bytes) -> str | None:
     return None
 
 
-def _load(path: Path) -> list[Any]:
+def _load(path: Path) -> tuple[list[Any], dict[str, Any]]:
     if path.stat().st_size > _LARGEST:
         raise UnreadableError(f"larger than {_LARGEST >> 30} GiB: expected a trainer state")
     try:
@@ -40,12 +40,22 @@ def _load(path: Path) -> list[Any]:
     rows = state.get("log_history") if isinstance(state, dict) else None
     if not isinstance(rows, list):
         raise UnreadableError("no list 'log_history' in it: expected one object a logged step")
-    return rows
+    return rows, state
+
+
+def _state(state: dict[str, Any], summary: dict[str, float]) -> str:
+    """How training ended, as far as the file tells: checkpoints are written on the way, too."""
+    done, planned = state.get("global_step"), state.get("max_steps")
+    if summary:
+        return "finished"
+    if not isinstance(done, int) or not isinstance(planned, int) or planned <= 0:
+        return ""
+    return "finished" if done >= planned else "stopped"
 
 
 def read(path: Path) -> Reading:
     """Every number of `log_history` but its closing summary. Raises UnreadableError, OSError."""
-    rows = _load(path)
+    rows, state = _load(path)
     columns = Columns(["step", "epoch"])
     summary: dict[str, float] = {}
     damaged = 0
@@ -61,7 +71,7 @@ def read(path: Path) -> Reading:
         raise UnreadableError("'log_history' holds no numbers with a step")
     if damaged:
         warnings += (f"{damaged:,} entries of 'log_history' are no objects and are left out",)
-    return Reading(points, warnings, damaged, axis, summary=summary)
+    return Reading(points, warnings, damaged, axis, summary=summary, state=_state(state, summary))
 
 
 def _run_folder(path: Path) -> Path:

@@ -17,7 +17,7 @@ from reportgen.units import shorten
 # coloured marks only brighter.
 _TURNED, _BRIGHT = "invert(1) hue-rotate(180deg)", "brightness(1.6)"
 _RASTER = {"heatmap": _TURNED, "signal": _TURNED, "scatter": _BRIGHT, "curves": _BRIGHT}
-KINDS = ("curves", "bars", "heatmap", "distribution", "scatter", "signal")
+KINDS = ("curves", "bars", "heatmap", "distribution", "scatter", "signal", "parallel")
 
 
 @dataclass(frozen=True)

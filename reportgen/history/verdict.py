@@ -1,0 +1,139 @@
+"""One line a run: how it ended, its best and last points, how long it took, what went wrong on the way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from reportgen.history.charts import Curve, curves_of
+from reportgen.history.diagnose import Best, best, non_finite
+from reportgen.history.model import Run, Source
+
+State = Literal["finished", "crashed", "diverged", "still growing", "stopped", "no end recorded"]
+CUT = "still being written?"
+FRESH = 600.0  # seconds since the last record within which a run that calls itself running is believed
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of one run; `why` is what the state rests on, `seconds` None where no times were logged.
+
+    `restarts` is the most of any series, `broken` the NaN and infinite values of all losses and metrics.
+    """
+
+    run: str
+    state: State
+    why: str
+    best: Best | None
+    best_tag: str
+    best_axis: str
+    last: int | None
+    axis: str
+    seconds: float | None
+    timed: str
+    restarts: int
+    broken: int
+    points: int
+
+
+def verdict(run: Run, sources: Sequence[Source], now: float) -> Verdict:
+    """The verdict on one run; `now` is in seconds since 1970, as are the times in its logs."""
+    curves = curves_of(run)
+    chosen = leading(curves)
+    point = best(chosen.series, chosen.name.direction) if chosen is not None else None
+    state, why = _state(run, curves, [source for source in sources if source.run == run.name], now)
+    last, axis = _last(run)
+    seconds, timed = seconds_of(run)
+    return Verdict(
+        run=run.name,
+        state=state,
+        why=why,
+        best=point,
+        best_tag=chosen.series.tag if chosen is not None and point is not None else "",
+        best_axis=chosen.series.axis if chosen is not None else "",
+        last=last,
+        axis=axis,
+        seconds=seconds,
+        timed=timed,
+        restarts=max((int(one.segment[-1]) for one in run.series.values() if len(one)), default=0),
+        broken=_broken(curves),
+        points=sum(len(series) for series in run.series.values()),
+    )
+
+
+def leading(curves: Sequence[Curve]) -> Curve | None:
+    """The curve that stands for a run: validation accuracy, what else should be high, a loss; else of training."""
+    ranked = []
+    for place, curve in enumerate(curves):
+        name = curve.name
+        if name.kind == "metric" and name.direction and np.isfinite(curve.series.value).any():
+            exact = name.metric.lower() in ("accuracy", "acc")
+            order = (
+                name.role != "validation",
+                not exact,
+                name.direction != "max",
+                name.metric.lower() != "loss",
+            )
+            ranked.append((order, place))
+    return curves[min(ranked)[1]] if ranked else None
+
+
+def _state(run: Run, curves: Sequence[Curve], sources: Sequence[Source], now: float) -> tuple[State, str]:
+    """How a run ended, and by which sign. Nothing is guessed: without a sign no end is recorded."""
+    for curve in curves:
+        bad = non_finite(curve.series) if curve.name.loss else None
+        if bad is not None and bad.permanent:
+            return (
+                "diverged",
+                f"{curve.series.tag} is not finite from {curve.series.axis} {bad.step:,} to the end",
+            )
+    if run.state == "failed":
+        return "crashed", "the log says so"
+    if run.state == "finished" or run.summary.get("train_runtime") is not None:
+        return "finished", "the log says so"
+    cut = any(CUT in warning for source in sources for warning in source.warnings)
+    age = now - _latest(run)
+    if cut and not age > FRESH:
+        return "still growing", "the last record is not whole yet"
+    if run.state == "running":
+        if age <= FRESH:
+            return "still growing", f"the log says it is running; its last record is {max(age, 0):.0f} s old"
+        return "stopped", "the log says it is running, but nothing was written for ten minutes and more"
+    if run.state == "stopped" or cut:
+        return "stopped", "the last record is cut off" if cut else "the log ends before its last step"
+    return "no end recorded", "these logs do not say whether a run has ended"
+
+
+def _latest(run: Run) -> float:
+    """The last wall-clock time in the log, NaN where none is."""
+    walls = [series.wall[np.isfinite(series.wall)] for series in run.series.values()]
+    return max((float(wall.max()) for wall in walls if len(wall)), default=math.nan)
+
+
+def _last(run: Run) -> tuple[int | None, str]:
+    """The last step of a run; where none is logged, the last epoch, or row."""
+    for axis in ("step", "epoch", "row", "point"):
+        ends = [int(one.x.max()) for one in run.series.values() if one.axis == axis and len(one)]
+        if ends:
+            return max(ends), axis
+    return None, ""
+
+
+def seconds_of(run: Run) -> tuple[float | None, str]:
+    """How long a run took, and by which method; None where nothing says so."""
+    told = run.summary.get("train_runtime")
+    if told is not None and math.isfinite(told) and told > 0:
+        return told, "train_runtime, as the trainer logged it (its last session)"
+    seconds = run.seconds
+    if seconds is not None and seconds > 0:
+        return seconds, "wall clock from the first to the last record, pauses included"
+    return None, ""
+
+
+def _broken(curves: Sequence[Curve]) -> int:
+    found = [non_finite(curve.series) for curve in curves if curve.name.kind == "metric"]
+    return sum(bad.count for bad in found if bad is not None)

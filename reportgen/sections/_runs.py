@@ -1,0 +1,170 @@
+"""The runs in numbers: totals over all of them, and a verdict line for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from reportgen.report import Column, Fact, Facts, Row, Table
+from reportgen.units import plural, shorten, show
+
+if TYPE_CHECKING:
+    from reportgen.history import History
+    from reportgen.history.charts import Chart, Curve
+    from reportgen.history.verdict import Verdict
+    from reportgen.report import Finding
+
+_MOST_ROWS = 200
+_ACCURACIES = ("accuracy", "acc")
+
+
+def totals(history: History, charts: Sequence[Chart]) -> Facts:
+    series = [series for run in history.runs for series in run.series.values()]
+    facts = [
+        Fact(label="Runs", value=len(history.runs), unit="exact"),
+        Fact(label="Series", value=len(series), unit="exact"),
+        Fact(label="Points", value=history.points, unit="exact"),
+    ]
+    for axis, label in (("step", "Last step"), ("row", "Last row")):
+        ends = [int(one.step.max()) for one in series if one.axis == axis and len(one)]
+        if ends:
+            facts.append(Fact(label=label, value=max(ends), unit="exact", note=_largest(history)))
+    epoch = _last_epoch(history)
+    if epoch is not None:
+        facts.append(Fact(label="Last epoch", value=epoch, unit="exact", note=_largest(history)))
+    facts += [_time(history), _best_fact(history, charts)]
+    caption = "As logged: points that a restart replaced and repeated steps are counted."
+    return Facts(id="totals", title="In numbers", facts=tuple(facts), caption=caption)
+
+
+def _largest(history: History) -> str:
+    return "" if len(history.runs) == 1 else f"largest of {len(history.runs)} runs"
+
+
+def _last_epoch(history: History) -> int | float | None:
+    """The largest epoch logged, as the log counts (some start at 0)."""
+    import numpy as np
+
+    from reportgen.history.names import parse
+
+    ends = []
+    for run in history.runs:
+        for tag, series in run.series.items():
+            if series.axis == "epoch" and len(series):
+                ends.append(float(series.step.max()))
+            elif parse(tag).kind == "axis" and tag.lower().rpartition("/")[2] in ("epoch", "epochs"):
+                finite = series.value[np.isfinite(series.value)]
+                ends += [float(finite.max())] if len(finite) else []
+    if not ends:
+        return None
+    last = max(ends)
+    return int(last) if last.is_integer() else round(last, 4)
+
+
+def _time(history: History) -> Fact:
+    from reportgen.history.verdict import seconds_of
+
+    times = [seconds_of(run) for run in history.runs]
+    known = [seconds for seconds, _ in times if seconds is not None]
+    if not known:
+        return Fact(label="Training time", value=None, unit="s", note="the logs hold no times")
+    note = "; ".join(dict.fromkeys(note for seconds, note in times if seconds is not None))
+    if len(history.runs) > 1:
+        note = f"sum over {len(known)} of {len(history.runs)} runs; {note}"
+    return Fact(label="Training time", value=sum(known), unit="s", note=note)
+
+
+def _best_curve(charts: Sequence[Chart]) -> tuple[Curve, Any] | None:
+    """The validation curve that stands for the model, and its best point.
+
+    Accuracy first, then what else should be high, then losses and errors.
+    """
+    from reportgen.history.diagnose import best
+
+    ranked = []
+    for place, chart in enumerate(charts):
+        for curve in chart.every:
+            point = best(curve.series, curve.name.direction)
+            if curve.name.role == "validation" and curve.name.kind == "metric" and point is not None:
+                high = curve.name.direction == "max"
+                exact = curve.name.metric.lower() in _ACCURACIES
+                value = -point.value if high else point.value
+                ranked.append(((not exact, not high, place, value), curve, point))
+    if not ranked:
+        return None
+    _, curve, point = min(ranked, key=lambda entry: entry[0])
+    return curve, point
+
+
+def _best_fact(history: History, charts: Sequence[Chart]) -> Fact:
+    found = _best_curve(charts)
+    label = "Best validation metric"
+    if found is None:
+        return Fact(label=label, value=None, note="no validation metric whose better direction is known")
+    curve, point = found
+    word = "highest" if curve.name.direction == "max" else "lowest"
+    run = f" of {shorten(curve.run, 40)}" if len(history.runs) > 1 else ""
+    tag = shorten(curve.series.tag, 60)
+    note = f"{tag}, {word} of {plural(point.n, 'point')}, at {curve.series.axis} {point.x:,}{run}"
+    return Fact(label=label, value=float(f"{point.value:.7g}"), note=note)
+
+
+def summary(history: History, charts: Sequence[Chart], flaws: Sequence[Finding]) -> str:
+    """The verdict in one line."""
+    parts = [f"{plural(len(history.runs), 'run')}, {plural(history.points, 'point')}"]
+    fact = _time(history)
+    if fact.value is not None:
+        parts[0] += f" in {show(fact.value, 's')}"
+    found = _best_curve(charts)
+    if found is not None:
+        curve, point = found
+        parts.append(
+            f"best {shorten(curve.series.tag, 60)} {show(point.value)} at {curve.series.axis} {point.x:,}"
+        )
+    grave = sorted((f for f in flaws if f.severity != "info"), key=lambda f: f.severity != "serious")
+    parts.append(shorten(grave[0].message, 200).rstrip(".") if grave else "nothing to warn of")
+    return "; ".join(parts) + "."
+
+
+_COLUMNS = (
+    Column(name="Run"),
+    Column(name="State"),
+    Column(name="Best", unit="exact"),
+    Column(name="of"),
+    Column(name="at"),
+    Column(name="Last"),
+    Column(name="Wall time", unit="s"),
+    Column(name="Restarts", unit="exact"),
+    Column(name="Not finite", unit="exact", note="values of losses and metrics"),
+    Column(name="By which sign"),
+)
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> Table:
+    """A line a run: how it ended, best and last, wall time, restarts, values that are not finite."""
+    rows = tuple(Row(cells=_verdict_cells(one)) for one in verdicts[:_MOST_ROWS])
+    return Table(
+        id="runs",
+        title="Verdict",
+        caption="Best by validation where there is any, of points that no restart replaced. Wall time from the "
+        "first to the last record, pauses included, unless the log tells it.",
+        columns=_COLUMNS,
+        rows=rows,
+        total=len(verdicts) if len(verdicts) > len(rows) else None,
+    )
+
+
+def _verdict_cells(one: Verdict) -> tuple[Any, ...]:
+    best = one.best
+    return (
+        shorten(one.run, 60),
+        one.state,
+        None if best is None else float(f"{best.value:.7g}"),
+        shorten(one.best_tag, 60) or "–",
+        "–" if best is None else f"{one.best_axis} {best.x:,}",
+        "–" if one.last is None else f"{one.axis} {one.last:,}",
+        one.seconds,
+        one.restarts,
+        one.broken,
+        shorten(one.why, 160),
+    )
