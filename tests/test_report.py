@@ -262,7 +262,7 @@ def test_a_block_reads_back_by_its_kind():
     kinds = {part["const"] for part in _consts(json_schema(), "kind")}
     assert kinds == {
         "facts", "table", "text", "code", "curves", "bars", "heatmap", "distribution", "scatter",
-        "images", "tokens", "signal", "graph", "failure",
+        "parallel", "images", "tokens", "signal", "graph", "failure",
     }  # fmt: skip
     assert isinstance(adapter.validate_python({"kind": "text", "text": "x"}), Text)
 

@@ -8,6 +8,7 @@ import numpy as np
 from sample_results import digit
 
 from reportgen.report import (
+    Axis,
     Bars,
     Cluster,
     Code,
@@ -26,6 +27,7 @@ from reportgen.report import (
     Map,
     Mark,
     Node,
+    Parallel,
     Picture,
     Provenance,
     Report,
@@ -126,6 +128,16 @@ def every_kind(text: str) -> tuple[object, ...]:
             ),
             x_label=text,
             y_label=text,
+            **said,
+        ),
+        Parallel(
+            names=(text, text + "2", text + "3"),
+            axes=(
+                Axis(name=text, values=(0, 1, nan), labels=(text, text + "2")),
+                Axis(name=text, values=(1, inf, 1e6), log=True),
+                Axis(name=text, values=(nan, nan, nan)),
+            ),
+            best=2,
             **said,
         ),
         Scatter(

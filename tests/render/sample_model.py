@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from reportgen.report import (
+    Axis,
     Bars,
     Cluster,
     Code,
@@ -19,6 +20,7 @@ from reportgen.report import (
     Graph,
     Mark,
     Node,
+    Parallel,
     Row,
     Section,
     Series,
@@ -283,6 +285,18 @@ def training() -> Section:
         ),
         caption="Read from the log at the end of each epoch.",
     )
+    tried = Parallel(
+        title="Hyper-parameters and results",
+        names=tuple(f"run {at}" for at in range(9)),
+        axes=(
+            Axis(name="lr", values=tuple(10.0 ** -(at % 4) for at in range(9)), log=True),
+            Axis(name="optimizer", values=tuple(at % 2 for at in range(9)), labels=("adam", "sgd")),
+            Axis(name="weight decay", values=(0, 0.01, math.nan, 0, 0.01, 0.1, 0, 0.01, 0.1)),
+            Axis(name="accuracy/val", values=(0.91, 0.95, 0.93, 0.88, 0.97, 0.96, 0.90, 0.94, 0.92)),
+        ),
+        best=4,
+        caption="9 runs with a result; the darker, the higher it is, the best in orange.",
+    )
     findings = (
         Finding(
             severity="warning",
@@ -301,7 +315,7 @@ def training() -> Section:
         name="training",
         title="Training",
         seconds=0.113,
-        blocks=(loss, accuracy, step, rate),
+        blocks=(loss, accuracy, step, rate, tried),
         findings=findings,
         summary="One run of 20 epochs, 420 steps: best validation accuracy 97.8 % at epoch 12.",
     )
