@@ -1,0 +1,63 @@
+"""Points by tag that grow batch by batch, 28 bytes each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reportgen.history.model import Points
+
+Piece = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # record number, step, wall, value
+
+
+class Growing:
+    """The points read so far. Records come in order from batch to batch, but not within one."""
+
+    def __init__(self) -> None:
+        self._done: dict[str, list[list[np.ndarray]]] = {}  # of each tag: steps, walls, values, sessions
+        self._first: dict[str, int] = {}
+        self._pieces: dict[str, list[Piece]] = {}
+        self._singles: dict[str, list[tuple[int, int, float, float]]] = {}
+
+    def fork(self) -> Growing:
+        """A copy that may be added to."""
+        other = Growing()
+        other._done = {tag: [list(parts) for parts in columns] for tag, columns in self._done.items()}
+        other._first = dict(self._first)
+        return other
+
+    def many(self, tag: str, piece: Piece) -> None:
+        """Add points of one tag from one batch."""
+        self._pieces.setdefault(tag, []).append(piece)
+
+    def one(self, tag: str, record: int, step: int, wall: float, value: float) -> None:
+        """Add one point."""
+        self._singles.setdefault(tag, []).append((record, step, wall, value))
+
+    def settle(self, starts: np.ndarray) -> None:
+        """End a batch; `starts` are the records at which sessions have begun so far."""
+        for tag, points in self._singles.items():
+            record, step, wall, value = zip(*points, strict=True)
+            self.many(tag, (np.array(record), np.array(step, np.int64), np.array(wall), np.array(value)))
+        for tag, pieces in self._pieces.items():
+            record, *columns = (
+                np.concatenate(parts) if len(parts) > 1 else parts[0] for parts in zip(*pieces, strict=True)
+            )
+            if (record[1:] < record[:-1]).any():
+                order = np.argsort(record, kind="stable")
+                record, columns = record[order], [column[order] for column in columns]
+            session = np.searchsorted(starts, record).astype(np.int32)
+            held = self._done.setdefault(tag, [[], [], [], []])
+            for parts, column in zip(held, (*columns, session), strict=True):
+                parts.append(column)
+            self._first.setdefault(tag, int(record[0]))
+        self._pieces, self._singles = {}, {}
+
+    def points(self) -> dict[str, Points]:
+        """All points, the tags in the order of their first records."""
+        out = {}
+        for tag in sorted(self._done, key=lambda tag: (self._first[tag], tag)):
+            for parts in self._done[tag]:
+                if len(parts) > 1:  # what was read before is shared, not copied, as long as nothing comes
+                    parts[:] = [np.concatenate(parts)]
+            out[tag] = Points(*(parts[0] for parts in self._done[tag]))
+        return out
