@@ -74,9 +74,9 @@ def ours(path: Path) -> int:
 
 def protobuf(path: Path) -> int:
     """A message a record, no checksum looked at: the least that a reader without tricks must do."""
-    from reportgen.history.schema import messages
+    from reportgen.history.schema import event_class
 
-    event, _ = messages()
+    event = event_class()
     found: dict[str, list[tuple[int, float, float]]] = {}
     with path.open("rb") as file:
         while head := file.read(12):

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from reportgen.history.bulk import Bulk, Rows
-from reportgen.history.columns import Growing
 from reportgen.history.crc import Crc32c
 from reportgen.history.extras import Extras
+from reportgen.history.growing import Growing
 from reportgen.history.model import Reading
 from reportgen.history.records import Batch
-from reportgen.history.schema import SESSION_START, messages
+from reportgen.history.schema import SESSION_START, event_class, session_class
 from reportgen.history.templates import Scalar, Template
 from reportgen.history.tensors import number
 from reportgen.units import plural
@@ -28,9 +28,9 @@ class Scan:
     def __init__(self, crc: Crc32c) -> None:
         self.count = 0
         self._broken: list[int] = []
-        self._event, session = messages()
+        self._event = event_class()
         self._growing = Growing()
-        self._extras = Extras(self._event, session)
+        self._extras = Extras(self._event, session_class())
         self._hyperparameters = False
         self._starts: list[tuple[int, int]] = []
         self._undecodable = 0

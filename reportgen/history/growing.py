@@ -39,15 +39,13 @@ class Growing:
             record, step, wall, value = zip(*points, strict=True)
             self.many(tag, (np.array(record), np.array(step, np.int64), np.array(wall), np.array(value)))
         for tag, pieces in self._pieces.items():
-            record, *columns = (
-                np.concatenate(parts) if len(parts) > 1 else parts[0] for parts in zip(*pieces, strict=True)
-            )
+            record, step, wall, value = _joined(pieces)
             if (record[1:] < record[:-1]).any():
                 order = np.argsort(record, kind="stable")
-                record, columns = record[order], [column[order] for column in columns]
+                record, step, wall, value = record[order], step[order], wall[order], value[order]
             session = np.searchsorted(starts, record).astype(np.int32)
             held = self._done.setdefault(tag, [[], [], [], []])
-            for parts, column in zip(held, (*columns, session), strict=True):
+            for parts, column in zip(held, (step, wall, value, session), strict=True):
                 parts.append(column)
             self._first.setdefault(tag, int(record[0]))
         self._pieces, self._singles = {}, {}
@@ -61,3 +59,10 @@ class Growing:
                     parts[:] = [np.concatenate(parts)]
             out[tag] = Points(*(parts[0] for parts in self._done[tag]))
         return out
+
+
+def _joined(pieces: list[Piece]) -> Piece:
+    if len(pieces) == 1:
+        return pieces[0]
+    record, step, wall, value = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
+    return record, step, wall, value
