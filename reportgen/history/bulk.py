@@ -22,7 +22,7 @@ class Bulk:
     """Tells good records from broken ones, and scalars in known layouts from all others.
 
     `scalars` gives the scalars of a payload or None where there is anything else, `many` takes points in
-    bulk, `one` takes the number and payload of any other good record.
+    bulk, `one` takes the number and payload of any other good record, in the order written.
     """
 
     def __init__(
@@ -35,6 +35,7 @@ class Bulk:
         self._crc, self._scalars, self._many, self._one = crc, scalars, many, one
         self._templates: dict[int, list[Template]] = {}
         self._order: dict[int, np.ndarray] = {}
+        self._others: list[int] = []
 
     def read(self, batch: Batch) -> np.ndarray:
         """Read one batch; the numbers of the records with a wrong checksum come back."""
@@ -53,8 +54,9 @@ class Bulk:
             broken.append(self._alike(batch, rows[inside], length, width))
         rows = np.sort(np.concatenate(singles))
         good = self._good(batch, rows)
-        for row in rows[good].tolist():
+        for row in sorted([*self._others, *rows[good].tolist()]):
             self._one(row, _payload(batch, row))
+        self._others = []
         return np.concatenate([*broken, rows[~good]])
 
     def _good(self, batch: Batch, rows: Rows) -> np.ndarray:
@@ -76,12 +78,11 @@ class Bulk:
             broken.append(rows[head[~good]])
             head = head[good]
             while len(head):
-                payload = _payload(batch, int(rows[head[0]]))
                 learned = None
                 if len(templates) < _MOST_TEMPLATES:
-                    learned = learn(payload, self._scalars, self._crc)
+                    learned = learn(_payload(batch, int(rows[head[0]])), self._scalars, self._crc)
                 if learned is None:
-                    self._one(int(rows[head[0]]), payload)
+                    self._others.append(int(rows[head[0]]))
                     head = head[1:]
                     continue
                 templates.append(learned)

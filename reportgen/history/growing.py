@@ -36,8 +36,9 @@ class Growing:
     def settle(self, starts: np.ndarray) -> None:
         """End a batch; `starts` are the records at which sessions have begun so far."""
         for tag, points in self._singles.items():
-            record, step, wall, value = zip(*points, strict=True)
-            self.many(tag, (np.array(record), np.array(step, np.int64), np.array(wall), np.array(value)))
+            records, steps, walls, values = zip(*points, strict=True)
+            piece = (np.array(records), np.array(steps, np.int64), np.array(walls), np.array(values))
+            self.many(tag, piece)
         for tag, pieces in self._pieces.items():
             record, step, wall, value = _joined(pieces)
             if (record[1:] < record[:-1]).any():
