@@ -1,7 +1,8 @@
-"""The framing of an event file (TFRecord): length, CRC of the length, payload, CRC of the payload."""
+"""The framing of event files: whole records found in bulk, in what has come since the last look."""
 
 from __future__ import annotations
 
+import copy
 import os
 import struct
 from collections.abc import Iterator
@@ -11,11 +12,12 @@ from typing import BinaryIO
 import numpy as np
 
 from reportgen.history.crc import Crc32c, masked
+from reportgen.history.frames import FOOT, HEAD, Frames, uint32
+from reportgen.units import plural
 
-BLOCK = 8 << 20  # bytes read at once: bounds the memory, whatever the file's size
-_HEAD, _FOOT = 12, 4
+BLOCK = 4 << 20  # bytes read at once: bounds the memory, whatever the file's size
 _LENGTH = struct.Struct("<Q")
-_SEEK = 1 << 18  # window positions tried at once when looking for the next record
+_SAID = 3  # damaged places that are named
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,121 +34,130 @@ class Batch:
 
 
 class Records:
-    """The records of one event file; after iteration `warnings` and `damaged` say what was not whole.
+    """The records of one event file that may still grow.
 
-    A damaged length costs the records up to the next header with a good CRC; payloads are not checked here.
+    `new` gives those that have come since it was last called; `ended` what is to be said if no more come. A
+    damaged length costs the records up to the next header with a good CRC; payloads are checked only where
+    one may have swallowed the records behind it.
     """
 
-    def __init__(self, file: BinaryIO, crc: Crc32c) -> None:
-        self._file, self._crc = file, crc
-        self._size = os.fstat(file.fileno()).st_size
-        self.warnings: list[str] = []
+    def __init__(self, crc: Crc32c) -> None:
+        self._crc = crc
+        self._buffer = b""
+        self._offset = 0  # of the buffer in the file
+        self._lost: int | None = None  # where the damaged record began, while the next one is sought
+        self._blank = True  # whether there were only zeros since then
+        self._gaps: list[tuple[int, int]] = []
+        self._tail: tuple[str, ...] = ()
         self.damaged = 0
 
-    def __iter__(self) -> Iterator[Batch]:
-        buffer, offset = b"", 0
-        lost: int | None = None  # where the record with the damaged length began, while the next is sought
-        while True:
-            block = self._file.read(max(BLOCK, self._wanted(buffer)))
-            buffer, ended = buffer + block, not block
-            data = np.frombuffer(buffer, np.uint8)
-            position = 0
-            while True:
-                if lost is not None:
-                    position, found = self._seek(data, position, offset)
-                    if not found:
-                        break
-                    self.damaged += 1
-                    self.warnings.append(
-                        f"the record at byte {lost:,} has a damaged length: bytes {lost:,} to "
-                        f"{offset + position:,} left out"
-                    )
-                    lost = None
-                starts, position, sound = self._scan(buffer, data, position)
-                if len(starts):
-                    yield _batch(data, starts, offset)
-                if sound:
-                    break
-                lost, position = offset + position, position + 1
-            if ended or offset + position >= self._size:
-                self._end(data[position:], offset + position, lost)
-                return
-            buffer, offset = buffer[position:], offset + position
+    def new(self, file: BinaryIO) -> Iterator[Batch]:
+        """The records that have come since the last call; one that is not whole yet is waited for."""
+        size = os.fstat(file.fileno()).st_size
+        file.seek(self._offset + len(self._buffer))
+        while block := file.read(max(BLOCK, self._wanted(size))):
+            self._buffer += block
+            yield from self._whole(ended=False)
 
-    def _wanted(self, buffer: bytes) -> int:
-        """Bytes that the record at the start of the buffer still lacks, never beyond the end of the file."""
-        if len(buffer) < _HEAD:
-            return 0
-        return min(_LENGTH.unpack_from(buffer)[0] + _HEAD + _FOOT, self._size) - len(buffer)
-
-    def _scan(self, buffer: bytes, data: np.ndarray, position: int) -> tuple[np.ndarray, int, bool]:
-        """Starts of the whole records from `position` on, where they end, and whether nothing is wrong there."""
-        starts, end, read = [], len(buffer), _LENGTH.unpack_from
-        while position + _HEAD <= end:
-            after = position + read(buffer, position)[0] + _HEAD + _FOOT
-            if after > end:
+    def ended(self) -> tuple[Records, list[Batch]]:
+        """The state if the file ends here, and the records that were held back; this one stays as it is."""
+        last = copy.copy(self)
+        last._gaps = list(self._gaps)
+        held = list(last._whole(ended=True))
+        while last._lost is None and last._buffer:
+            # A record that is not whole may have lost bytes, and the records behind it are there.
+            frames = Frames(np.frombuffer(last._buffer, np.uint8), self._crc)
+            if frames.next(1) is None:
                 break
-            starts.append(position)
-            position = after
-        heads = np.array([*starts, position] if position + _HEAD <= end else starts, np.int64)
-        good = self._sound(data, heads)
-        if good.all():
-            return np.array(starts, np.int64), position, True
-        first = int(np.argmin(good))
-        return heads[:first], int(heads[first]), False
+            last._lost, last._buffer, last._offset = last._offset, last._buffer[1:], last._offset + 1
+            held += last._whole(ended=True)
+        last._end()
+        return last, held
 
-    def _sound(self, data: np.ndarray, heads: np.ndarray) -> np.ndarray:
-        """Whether the CRC of the length is right, bool (n,)."""
-        if not len(heads):
-            return np.ones(0, bool)
-        windows = np.lib.stride_tricks.sliding_window_view(data, _HEAD)[heads]
-        return masked(self._crc.rows(np.ascontiguousarray(windows[:, :8].T))) == _uint32(windows[:, 8:])
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was not whole."""
+        lines = [
+            f"the record at byte {lost:,} has a damaged length: bytes {lost:,} to {found:,} left out"
+            for lost, found in self._gaps[:_SAID]
+        ]
+        if more := self._gaps[_SAID:]:
+            left = sum(found - lost for lost, found in more)
+            lines.append(f"{plural(len(more), 'more damaged length')}: {left:,} bytes left out")
+        return (*lines, *self._tail)
 
-    def _seek(self, data: np.ndarray, position: int, offset: int) -> tuple[int, bool]:
-        """The next header with a good CRC, from `position` on."""
-        last = len(data) - _HEAD + 1
-        while position < last:
-            heads = np.arange(position, min(position + _SEEK, last))
-            # The upper half of a length is zero: records end within the file.
-            upper = np.stack([data[heads + byte] for byte in range(4, 8)]).any(axis=0)
-            heads = heads[~upper]
-            heads = heads[self._sound(data, heads)]
-            for head in heads:
-                end = (
-                    offset
-                    + int(head)
-                    + _HEAD
-                    + _FOOT
-                    + int(_LENGTH.unpack(data[head : head + 8].tobytes())[0])
-                )
-                if end <= self._size:
-                    return int(head), True
-            position = min(position + _SEEK, last)
-        return max(position, 0), False
+    def _wanted(self, size: int) -> int:
+        """Bytes that the record at the start of the buffer still lacks, never beyond the end of the file."""
+        if len(self._buffer) < HEAD or self._lost is not None:
+            return 0
+        length = _LENGTH.unpack_from(self._buffer)[0] + HEAD + FOOT
+        return min(length, size - self._offset) - len(self._buffer)
 
-    def _end(self, rest: np.ndarray, offset: int, lost: int | None) -> None:
+    def _whole(self, *, ended: bool) -> Iterator[Batch]:
+        """The whole records in the buffer, which keeps what is behind them."""
+        data = np.frombuffer(self._buffer, np.uint8)
+        frames, position = Frames(data, self._crc), 0
+        while True:
+            if self._lost is not None:
+                found = frames.next(position)
+                if found is None:
+                    self._blank &= not data[position:].any()
+                    position = max(position, len(data) - HEAD + 1)
+                    break
+                self._resume(self._offset + found)
+                position = found
+            starts, position = frames.walk(position)
+            if frames.visible(position) and not frames.sound(position):
+                starts, position = self._damaged(frames, starts, position)
+                yield from _batch(data, starts, self._offset)
+                continue
+            if not (ended or frames.visible(position)) and len(starts) and not self._good(data, starts[-1]):
+                # What is behind it decides whether it has swallowed other records.
+                starts, position = starts[:-1], int(starts[-1])
+            yield from _batch(data, starts, self._offset)
+            break
+        self._buffer, self._offset = self._buffer[position:], self._offset + position
+
+    def _damaged(self, frames: Frames, starts: np.ndarray, position: int) -> tuple[np.ndarray, int]:
+        """Note the damage at `position`: the header there is bad, or the record before it lacks some bytes."""
+        if len(starts) and not self._good(frames.data, starts[-1]):
+            inside = frames.next(int(starts[-1]) + 1)
+            if inside is not None and inside < position:
+                starts, position = starts[:-1], int(starts[-1])
+        self._lost, self._blank = self._offset + position, not frames.data[position]
+        return starts, position + 1
+
+    def _resume(self, found: int) -> None:
+        assert self._lost is not None
+        self.damaged += 1
+        self._gaps.append((self._lost, found))
+        self._lost = None
+
+    def _good(self, data: np.ndarray, start: int) -> bool:
+        """Whether the payload of the record that starts there has the CRC behind it."""
+        for batch in _batch(data, np.array([start]), 0):
+            good = masked(self._crc.ragged(data, batch.start, batch.length)) == stored_crc(batch, slice(None))
+            return bool(good[0])
+        return False
+
+    def _end(self) -> None:
         """Say what is left over at the end of the file."""
-        if lost is not None:
+        end = self._offset + len(self._buffer)
+        if self._lost is not None:
             self.damaged += 1
-            tail = "are only zeros" if not rest.any() else "is no further record"
-            self.warnings.append(f"from byte {lost:,} on there {tail}: {self._size - lost:,} bytes left out")
-        elif len(rest):
-            self.warnings.append(
-                f"the last record, at byte {offset:,}, is cut off and left out: still being written?"
+            tail = "are only zeros" if self._blank else "is no further record"
+            self._tail = (f"from byte {self._lost:,} on there {tail}: {end - self._lost:,} bytes left out",)
+        elif self._buffer:
+            self._tail = (
+                f"the last record, at byte {self._offset:,}, is cut off and left out: still being written?",
             )
 
 
-def _batch(data: np.ndarray, starts: np.ndarray, offset: int) -> Batch:
-    windows = np.lib.stride_tricks.sliding_window_view(data, 8)[starts]
-    length = np.ascontiguousarray(windows).view("<u8")[:, 0].astype(np.int64)
-    return Batch(data, starts + _HEAD, length, offset)
+def _batch(data: np.ndarray, starts: np.ndarray, offset: int) -> Iterator[Batch]:
+    if len(starts):
+        yield Batch(data, starts + HEAD, uint32(data, starts).astype(np.int64), offset)
 
 
-def _uint32(columns: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(columns).view("<u4")[:, 0]
-
-
-def stored_crc(batch: Batch, rows: np.ndarray) -> np.ndarray:
+def stored_crc(batch: Batch, rows: np.ndarray | slice) -> np.ndarray:
     """The CRC written behind each of the payloads `rows`, uint32 (n,), masked."""
-    ends = batch.start[rows] + batch.length[rows]
-    return _uint32(np.lib.stride_tricks.sliding_window_view(batch.data, _FOOT)[ends])
+    return uint32(batch.data, batch.start[rows] + batch.length[rows])

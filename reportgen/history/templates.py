@@ -8,10 +8,12 @@ a match is exact and no guess.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from reportgen.history.crc import Crc32c, masked
 
 _WALL = slice(1, 9)
 _STEP_KEY, _WALL_KEY = 0x10, 0x09
@@ -25,38 +27,62 @@ Parse = Callable[[bytes], list[Scalar] | None]
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """Where a record of `length` bytes has its step and its value, and what all its other bytes are."""
+    """Where a record of `length` bytes has its step and its value, and what all its other bytes are.
+
+    `mask` and `expected`, uint64 (words,), say which bits of the payload are fixed and to what. The CRC is
+    `constant` xor what `tables` say of the bytes at `free`.
+    """
 
     tag: str
     length: int
     step: slice
     value: slice
     kind: str
-    columns: np.ndarray
+    mask: np.ndarray
     expected: np.ndarray
+    free: tuple[int, ...]
+    tables: tuple[np.ndarray, ...]
+    constant: np.uint32
 
-    def matches(self, payloads: np.ndarray) -> np.ndarray:
-        """Which payloads, given column by column as uint8 (length, n), have this layout: bool (n,)."""
-        same = np.ones(payloads.shape[1], bool)
-        for column, byte in zip(self.columns, self.expected, strict=True):
-            same &= payloads[column] == byte
-        for column in range(self.step.start, self.step.stop):
-            same &= (payloads[column] < 0x80) == (column == self.step.stop - 1)
-        return same
+    def matches(self, words: np.ndarray, rows: np.ndarray, order: np.ndarray) -> np.ndarray:
+        """Which of these rows have this layout, the words compared in this order; all given as int64."""
+        for place in order:
+            if self.mask[place]:
+                same = (words[rows, place] & self.mask[place]) == self.expected[place]
+                rows = rows[same]
+                if not len(rows):
+                    break
+        return rows
 
-    def read(self, payloads: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Step int64, wall float64 and value float64, each (n,), of payloads that match."""
-        step = np.zeros(payloads.shape[1], np.int64)
+    def good(self, rows: np.ndarray) -> np.ndarray:
+        """Whether the checksum is right of rows that match, uint8 (n, any), the CRC behind the payload: bool (n,)."""
+        crc = np.full(len(rows), self.constant, np.uint32)
+        for place, table in zip(self.free, self.tables, strict=True):
+            crc ^= table[rows[:, place]]
+        return masked(crc) == _field(rows, self.length, "<u4")
+
+    def read(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Step int64, wall float64 and value float64, each (n,), of rows that match."""
+        step = np.zeros(len(rows), np.int64)
         for place, column in enumerate(range(self.step.start, self.step.stop)):
-            step |= (payloads[column].astype(np.int64) & 0x7F) << (7 * place)
-        return step, _floats(payloads[_WALL], "<f8"), _floats(payloads[self.value], self.kind)
+            step |= (rows[:, column].astype(np.int64) & 0x7F) << (7 * place)
+        wall = _field(rows, _WALL.start, "<f8").astype(np.float64)
+        return step, wall, _field(rows, self.value.start, self.kind).astype(np.float64)
 
 
-def _floats(columns: np.ndarray, kind: str) -> np.ndarray:
-    return np.ascontiguousarray(columns.T).view(kind)[:, 0].astype(np.float64)
+def _field(rows: np.ndarray, place: int, kind: str) -> np.ndarray:
+    """The column of numbers that starts at this byte of each row: a view."""
+    return np.ndarray((len(rows),), kind, rows, place, (rows.strides[0],))
 
 
-def learn(payload: bytes, parse: Parse) -> Template | None:
+def telling(templates: Sequence[Template]) -> np.ndarray:
+    """The order in which to compare words: first those that tell templates of one length apart."""
+    held = np.array([template.expected for template in templates])
+    kinds = (held[1:] != held[0]).sum(axis=0) if len(held) > 1 else (templates[0].mask != 0).astype(int)
+    return np.argsort(-kinds, kind="stable")
+
+
+def learn(payload: bytes, parse: Parse, crc: Crc32c) -> Template | None:
     """The template of one record, or None where it holds anything but one scalar in a plain layout.
 
     `parse` gives the scalars of a payload, None where there is anything else in it.
@@ -71,7 +97,7 @@ def learn(payload: bytes, parse: Parse) -> Template | None:
         for start in range(len(payload) - packed.size, step.stop - 1, -1):
             if _is_value(payload, start, packed, scalars[0], parse):
                 value = slice(start, start + packed.size)
-                return _template(payload, scalars[0][0], step, value, kind)
+                return _template(payload, scalars[0][0], step, value, kind, crc)
     return None
 
 
@@ -110,10 +136,19 @@ def _is_value(payload: bytes, start: int, packed: struct.Struct, scalar: Scalar,
     return True
 
 
-def _template(payload: bytes, tag: str, step: slice, value: slice, kind: str) -> Template:
-    free = np.zeros(len(payload), bool)
+def _template(payload: bytes, tag: str, step: slice, value: slice, kind: str, crc: Crc32c) -> Template:
+    length = len(payload)
+    fixed = np.zeros(-(-length // 8) * 8, np.uint8)
+    fixed[:length] = 0xFF
     for part in (_WALL, step, value):
-        free[part] = True
-    columns = np.flatnonzero(~free)[::-1]
-    expected = np.frombuffer(payload, np.uint8)[columns]
-    return Template(tag, len(payload), step, value, kind, columns, expected)
+        fixed[part] = 0
+    free = np.flatnonzero(fixed[:length] == 0)
+    bare = np.frombuffer(payload, np.uint8).copy()
+    bare[free] = 0
+    fixed[step] = 0x80  # which of its bytes go on is part of the layout
+    held = np.zeros(len(fixed), np.uint8)
+    held[:length] = np.frombuffer(payload, np.uint8) & fixed[:length]
+    words = (fixed.view("<u8"), held.view("<u8"))
+    tables = tuple(crc.tables(length, free))
+    constant = np.uint32(crc.one(bare.tobytes()))
+    return Template(tag, length, step, value, kind, *words, tuple(free.tolist()), tables, constant)

@@ -18,7 +18,7 @@ def test_published_check_values():
     assert Crc32c().one(b"") == 0
 
 
-@pytest.mark.parametrize("length", [65535, 65536, 65537, 66000, 131072 + 255])
+@pytest.mark.parametrize("length", [1023, 1024, 1025, 65535, 66000, 131072 + 255])
 def test_long_messages_taken_in_lanes_agree_with_tensorboardx(length):
     message = np.random.default_rng(length).integers(0, 256, length, dtype=np.uint8).tobytes()
     assert Crc32c().one(message) == _crc32c(message)
@@ -30,3 +30,17 @@ def test_long_messages_taken_in_lanes_agree_with_tensorboardx(length):
 def test_many_at_once_agree_with_one_by_one(messages):
     rows = np.frombuffer(b"".join(messages), np.uint8).reshape(len(messages), -1)
     assert Crc32c().rows(rows.T).tolist() == [_crc32c(message) for message in messages]
+
+
+@given(st.lists(st.binary(max_size=300) | st.integers(0, 3000).map(lambda n: bytes(n // 2) + b"\xa5" * n)))
+def test_messages_of_any_lengths_agree_with_one_by_one(messages):
+    data = np.frombuffer(b"".join(messages), np.uint8)
+    length = np.array([len(message) for message in messages], np.int64)
+    start = np.cumsum(length) - length
+    assert Crc32c().ragged(data, start, length).tolist() == [_crc32c(message) for message in messages]
+
+
+@given(st.lists(st.integers(0, 2**32 - 1), min_size=1))
+def test_record_lengths_agree_with_their_eight_bytes(lengths):
+    found = Crc32c().lengths(np.array(lengths, np.uint32))
+    assert found.tolist() == [_crc32c(length.to_bytes(8, "little")) for length in lengths]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from reportgen.history.model import Reading
 
@@ -21,6 +21,17 @@ def parent(path: Path) -> Path:
     return path.parent
 
 
+class Follower(Protocol):
+    """Reads one file again and again while it grows.
+
+    It keeps what it has read, and reads only the bytes that have come since; what is not whole yet is waited
+    for. Whether the file is still the same one, and no shorter than before, is the caller's to see to.
+    """
+
+    def read(self) -> Reading:
+        """Everything in the file so far, as `Reader.read` gives it. Raises UnreadableError, OSError."""
+
+
 @dataclass(frozen=True)
 class Reader:
     """One format.
@@ -30,7 +41,8 @@ class Reader:
     worth opening; `recognise` gets the path and the first bytes and says why this is such a file, or None.
     `read` gives what is in a file, several readings where it holds several runs; it raises UnreadableError or
     OSError. `several` files of one folder are parts of one run (they are merged), or a run each; with
-    `snapshots` each file holds the whole run so far, so that the newest is used alone.
+    `snapshots` each file holds the whole run so far, so that the newest is used alone. `follow` makes a
+    Follower of a file that is only ever appended to; without it the file is read anew.
     """
 
     name: str
@@ -41,3 +53,4 @@ class Reader:
     several: bool = False
     snapshots: bool = False
     run_folder: Callable[[Path], Path] = parent
+    follow: Callable[[Path], Follower] | None = None

@@ -8,7 +8,7 @@ from typing import Any
 
 from reportgen.history.model import Reading
 from reportgen.history.readers.base import HEAD, Reader, UnreadableError
-from reportgen.history.readers.lines import STEPS, Columns, lines
+from reportgen.history.readers.lines import STEPS, Columns, Lines
 
 _EXPECTED = "expected one flat JSON object a line, with a step or epoch and numbers"
 _SUFFIXES = (".jsonl", ".ndjson", ".json", ".jsonlines")
@@ -52,28 +52,62 @@ def numbers(row: dict[str, Any]) -> dict[str, float]:
     return out
 
 
-def read(path: Path) -> Reading:
-    """Every number of every line. Raises UnreadableError, OSError."""
-    head: list[dict[str, Any]] = []
-    columns: Columns | None = None
-    notes, damaged = [], 0
-    for place, line, ended in lines(path):
+class Following:
+    """A JSONL log that may still grow: each look reads only the lines that have come since."""
+
+    def __init__(self, path: Path) -> None:
+        self._lines = Lines(path)
+        self._head: list[dict[str, Any]] = []
+        self._columns: Columns | None = None
+        self._notes: list[str] = []
+        self._damaged = 0
+
+    def read(self) -> Reading:
+        """Every number of every line so far. Raises UnreadableError, OSError."""
+        for place, line in self._lines.new():
+            self._add(place, line)
+        head, columns, notes, damaged = self._head, self._columns, list(self._notes), self._damaged
+        rows, last = len(columns or ()), self._lines.last()
+        if last is not None:
+            place, line, ended = last
+            row = _object(line)
+            if row is None:
+                damaged += ended
+                notes += [_cut(place)] if not ended else [_no_object(place)] if damaged == 1 else []
+            elif columns is None:
+                head = [*head, row]
+            else:
+                _add(columns, row)
+        points, axis, warnings = (_columns(head) if columns is None else columns).points()
+        if columns is not None:
+            columns.cut(rows)  # more of the last line may come
+        if not points:
+            raise UnreadableError(f"no numbers found: {_EXPECTED}")
+        return Reading(points, (*notes, *warnings), damaged, axis)
+
+    def _add(self, place: int, line: str) -> None:
         row = _object(line)
         if row is None:
-            damaged += ended
-            if not ended:
-                notes.append(f"the last line, {place:,}, is cut off and left out: still being written?")
-            elif damaged == 1:
-                notes.append(f"line {place:,} is no JSON object: left out, and any like it")
-        elif columns is not None:
-            _add(columns, row)
+            self._damaged += 1
+            self._notes += [_no_object(place)] if self._damaged == 1 else []
+        elif self._columns is not None:
+            _add(self._columns, row)
         else:
-            head.append(row)
-            columns = _columns(head) if len(head) == _NAMED else None
-    points, axis, warnings = (columns or _columns(head)).points()
-    if not points:
-        raise UnreadableError(f"no numbers found: {_EXPECTED}")
-    return Reading(points, (*notes, *warnings), damaged, axis)
+            self._head.append(row)
+            self._columns = _columns(self._head) if len(self._head) == _NAMED else None
+
+
+def _no_object(place: int) -> str:
+    return f"line {place:,} is no JSON object: left out, and any like it"
+
+
+def _cut(place: int) -> str:
+    return f"the last line, {place:,}, is cut off and left out: still being written?"
+
+
+def read(path: Path) -> Reading:
+    """Every number of every line. Raises UnreadableError, OSError."""
+    return Following(path).read()
 
 
 def _columns(rows: list[dict[str, Any]]) -> Columns:
@@ -94,4 +128,5 @@ READER = Reader(
     likely=lambda path: path.suffix.lower() in _SUFFIXES,
     recognise=recognise,
     read=read,
+    follow=Following,
 )

@@ -6,6 +6,7 @@ import math
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from reportgen.history.model import Points
 from reportgen.history.readers.base import UnreadableError
 
 LONGEST = 1 << 20  # characters of a line; a longer one is no log's
+_BLOCK = 1 << 20  # bytes read at once
+_WIDEST = 4  # bytes of a character, at most
 STEPS = (
     "step", "global_step", "trainer/global_step", "_step", "steps", "iteration", "iterations", "iter", "num_iter",
     "num_updates", "batch", "epoch", "epochs", "train/epoch", "training_iteration",
@@ -23,19 +26,49 @@ SPLITS = ("split", "phase", "mode", "stage", "subset", "partition")
 _WALL_RANGE = (1e8, 1e11)  # seconds since 1970 that a log can bear; smaller ones are durations
 
 
-def lines(path: Path) -> Iterator[tuple[int, str, bool]]:
-    """Number, text and whether a line end follows, of each line that is not blank. Raises UnreadableError, OSError."""
-    with path.open("r", encoding="utf-8-sig", errors="replace", newline="") as file:
-        number = 0
-        while text := file.readline(LONGEST + 1):
-            number += 1
-            if len(text) > LONGEST:
-                raise UnreadableError(
-                    f"line {number} is longer than {LONGEST:,} characters: expected one row a line"
-                )
-            ended = text.endswith(("\n", "\r"))
-            if text.strip():
-                yield number, text.rstrip("\r\n"), ended
+class Lines:
+    """The lines of a text file that may still grow; blank ones are counted, but not given."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rest = b""  # the last line, as far as it has been written
+        self._read = self._number = 0
+
+    def new(self) -> Iterator[tuple[int, str]]:
+        """Number and text of each line that has been finished since the last call. Raises UnreadableError, OSError."""
+        with self._path.open("rb") as file:
+            file.seek(self._read)
+            while block := file.read(_BLOCK):
+                self._read += len(block)
+                *whole, self._rest = (self._rest + block).splitlines(keepends=True)
+                # A line feed may still follow upon a carriage return.
+                if self._rest.endswith(b"\n"):
+                    whole, self._rest = [*whole, self._rest], b""
+                for line in whole:
+                    yield from self._line(line)
+                if len(self._rest) > _WIDEST * LONGEST:
+                    self._too_long(self._number + 1)
+
+    def last(self) -> tuple[int, str, bool] | None:
+        """The last line where it may still grow, and whether it has an end; None where there is none or a blank one."""
+        text = self._text(self._rest, self._number + 1)
+        ended = text.endswith("\r")
+        return (self._number + 1, text.rstrip("\r\n"), ended) if text.strip() else None
+
+    def _line(self, line: bytes) -> Iterator[tuple[int, str]]:
+        self._number += 1
+        text = self._text(line, self._number)
+        if text.strip():
+            yield self._number, text.rstrip("\r\n")
+
+    def _text(self, line: bytes, number: int) -> str:
+        text = line.decode("utf-8-sig" if number == 1 else "utf-8", "replace")
+        if len(text) > LONGEST:
+            self._too_long(number)
+        return text
+
+    def _too_long(self, number: int) -> NoReturn:
+        raise UnreadableError(f"line {number} is longer than {LONGEST:,} characters: expected one row a line")
 
 
 class Columns:
@@ -72,6 +105,19 @@ class Columns:
             rows, values = self._cells[tag]
             rows.append(number)
             values.append(value)
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def cut(self, rows: int) -> None:
+        """Take back all rows behind the first so many."""
+        for column in (self._steps, self._walls, self._epochs):
+            del column[rows:]
+        for tag, (places, values) in list(self._cells.items()):
+            while places and places[-1] >= rows:
+                del places[-1], values[-1]
+            if not places:
+                del self._cells[tag]
 
     def points(self) -> tuple[dict[str, Points], str, tuple[str, ...]]:
         """The points of each column, what their steps count, and warnings."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 from collections import Counter
 from pathlib import Path
 
 from reportgen.history.model import Reading
 from reportgen.history.readers.base import Reader, UnreadableError
-from reportgen.history.readers.lines import Columns, lines
+from reportgen.history.readers.lines import Columns, Lines
 
 _MISSING = ("", "na", "n/a", "none", "null", "-", "--")
 _DELIMITERS = ",\t;"
@@ -58,18 +59,42 @@ def number(text: str) -> float | None:
     return float(text)
 
 
-def read(path: Path) -> Reading:
-    """Every number of the table; a blank cell was not logged. Raises UnreadableError, OSError."""
-    table: _Table | None = None
-    for place, line, ended in lines(path):
-        if table is None:
-            table = _Table(line)
-        else:
-            table.add(place, line, ended)
+class Following:
+    """A table that may still grow: each look reads only the lines that have come since."""
+
+    def __init__(self, path: Path) -> None:
+        self._lines = Lines(path)
+        self._table: _Table | None = None
+
+    def read(self) -> Reading:
+        """Every number so far; a blank cell was not logged. Raises UnreadableError, OSError."""
+        for place, line in self._lines.new():
+            if self._table is None:
+                self._table = _Table(line)
+            else:
+                self._table.add(place, line, ended=True)
+        last, table = self._lines.last(), self._table
+        if table is None or last is None:
+            return _reading(table)
+        # More of the last line may come: it is read on a copy, and taken back.
+        rows, table = len(table.columns), table.fork()
+        try:
+            table.add(*last)
+            return _reading(table)
+        finally:
+            table.columns.cut(rows)
+
+
+def _reading(table: _Table | None) -> Reading:
     points, axis, warnings = table.columns.points() if table else ({}, "", ())
     if table is None or not points:
         raise UnreadableError(f"no numbers found: {_EXPECTED}")
     return Reading(points, (*table.warnings(), *warnings), table.damaged, axis)
+
+
+def read(path: Path) -> Reading:
+    """Every number of the table; a blank cell was not logged. Raises UnreadableError, OSError."""
+    return Following(path).read()
 
 
 class _Table:
@@ -87,8 +112,14 @@ class _Table:
         self.columns = Columns(self._names)
         self.damaged = 0
         self._notes: list[str] = []
-        self._texts: dict[str, list[tuple[int, str]]] = {}
+        self._texts: dict[str, tuple[int, int, str]] = {}  # how many cells, and the first one
         self._numbers: set[str] = set()
+
+    def fork(self) -> _Table:
+        """A copy that may be added to, but for the columns, which are the same."""
+        other = copy.copy(self)
+        other._notes, other._texts, other._numbers = list(self._notes), dict(self._texts), set(self._numbers)
+        return other
 
     def add(self, place: int, line: str, ended: bool) -> None:
         """Read one row."""
@@ -140,7 +171,8 @@ class _Table:
             try:
                 value = number(cell)
             except ValueError:
-                self._texts.setdefault(name, []).append((place, cell.strip()))
+                count, first, text = self._texts.get(name, (0, place, cell.strip()))
+                self._texts[name] = (count + 1, first, text)
                 continue
             if value is not None:
                 numbers[name] = value
@@ -150,10 +182,9 @@ class _Table:
     def warnings(self) -> tuple[str, ...]:
         """What was not read, a line each; a column of text alone is no fault."""
         notes = list(self._notes)
-        for name, found in self._texts.items():
+        for name, (count, place, text) in self._texts.items():
             if name in self._numbers:
-                place, text = found[0]
-                cells = "1 cell is" if len(found) == 1 else f"{len(found):,} cells are"
+                cells = "1 cell is" if count == 1 else f"{count:,} cells are"
                 notes.append(
                     f"column {name!r}: {cells} no number and left out, first {text[:40]!r} in line {place:,}"
                 )
@@ -176,4 +207,5 @@ READER = Reader(
     likely=lambda path: path.suffix.lower() in (".csv", ".tsv"),
     recognise=recognise,
     read=read,
+    follow=Following,
 )

@@ -1,0 +1,69 @@
+"""Points by tag that grow batch by batch, 28 bytes each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reportgen.history.model import Points
+
+Piece = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # record number, step, wall, value
+
+
+class Growing:
+    """The points read so far. Records come in order from batch to batch, but not within one."""
+
+    def __init__(self) -> None:
+        self._done: dict[str, list[list[np.ndarray]]] = {}  # of each tag: steps, walls, values, sessions
+        self._first: dict[str, int] = {}
+        self._pieces: dict[str, list[Piece]] = {}
+        self._singles: dict[str, list[tuple[int, int, float, float]]] = {}
+
+    def fork(self) -> Growing:
+        """A copy that may be added to."""
+        other = Growing()
+        other._done = {tag: [list(parts) for parts in columns] for tag, columns in self._done.items()}
+        other._first = dict(self._first)
+        return other
+
+    def many(self, tag: str, piece: Piece) -> None:
+        """Add points of one tag from one batch."""
+        self._pieces.setdefault(tag, []).append(piece)
+
+    def one(self, tag: str, record: int, step: int, wall: float, value: float) -> None:
+        """Add one point."""
+        self._singles.setdefault(tag, []).append((record, step, wall, value))
+
+    def settle(self, starts: np.ndarray) -> None:
+        """End a batch; `starts` are the records at which sessions have begun so far."""
+        for tag, points in self._singles.items():
+            records, steps, walls, values = zip(*points, strict=True)
+            piece = (np.array(records), np.array(steps, np.int64), np.array(walls), np.array(values))
+            self.many(tag, piece)
+        for tag, pieces in self._pieces.items():
+            record, step, wall, value = _joined(pieces)
+            if (record[1:] < record[:-1]).any():
+                order = np.argsort(record, kind="stable")
+                record, step, wall, value = record[order], step[order], wall[order], value[order]
+            session = np.searchsorted(starts, record).astype(np.int32)
+            held = self._done.setdefault(tag, [[], [], [], []])
+            for parts, column in zip(held, (step, wall, value, session), strict=True):
+                parts.append(column)
+            self._first.setdefault(tag, int(record[0]))
+        self._pieces, self._singles = {}, {}
+
+    def points(self) -> dict[str, Points]:
+        """All points, the tags in the order of their first records."""
+        out = {}
+        for tag in sorted(self._done, key=lambda tag: (self._first[tag], tag)):
+            for parts in self._done[tag]:
+                if len(parts) > 1:  # what was read before is shared, not copied, as long as nothing comes
+                    parts[:] = [np.concatenate(parts)]
+            out[tag] = Points(*(parts[0] for parts in self._done[tag]))
+        return out
+
+
+def _joined(pieces: list[Piece]) -> Piece:
+    if len(pieces) == 1:
+        return pieces[0]
+    record, step, wall, value = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
+    return record, step, wall, value
