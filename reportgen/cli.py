@@ -43,6 +43,12 @@ Exit codes: 0 done, 1 not written, 2 a mistake in what was given, 3 written with
 130 interrupted.
 """
 
+WATCH_EXAMPLES = """\b
+Examples:
+  reportgen watch runs/exp42
+  reportgen watch runs/exp42 --out exp42.html --every 10
+"""
+
 app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -219,6 +225,29 @@ def render(
 ) -> Any:
     """Write a report anew, in another format or with other templates; needs no model."""
     return partial(commands.render, report, out, templates, quiet=bool(quiet), debug=bool(debug))
+
+
+@app.command(epilog=WATCH_EXAMPLES, short_help="Keep a report up to date while a training is still going.")
+def watch(
+    logs: Annotated[list[str], typer.Argument(metavar="LOGS...", help="Folders or files of training logs.")],
+    out: Annotated[list[str] | None, _option("FILE", "A file to write: .html or .json. Repeatable.")] = None,
+    title: Annotated[str | None, _option("TEXT", "The title of the report.")] = None,
+    every: Annotated[
+        float, typer.Option(metavar="S", help="Seconds between two writings at the least.", min=1, max=3600)
+    ] = 5,
+    templates: Annotated[str | None, Templates] = None,
+    quiet: Quiet = None,
+    debug: Debug = None,
+) -> Any:
+    """Keep a report up to date while a training is still going (report.html by default).
+
+    Reads only what is new, and ends with Ctrl-C or when every run's log says that it has finished. An open
+    page reads itself anew and stays where it is. Of a report that is there already, Training is kept up to date.
+    """
+    return partial(
+        commands.watch, logs, out or ["report.html"], title or "", every, templates,
+        quiet=bool(quiet), debug=bool(debug),
+    )  # fmt: skip
 
 
 @app.command()

@@ -87,6 +87,32 @@ def sections(command: str) -> int:
     return OK
 
 
+def watch(
+    logs: Sequence[str], out: Sequence[str], title: str, every: float, templates: str | None, command: str,
+    *, quiet: bool, debug: bool,
+) -> int:  # fmt: skip
+    """Keep a report of these logs up to date. Raises InputError."""
+    from reportgen.config import check_outputs, check_templates
+    from reportgen.watching import Watch
+    from reportgen.watching import watch as follow
+
+    with _traced(debug):
+        targets = check_outputs(out)
+        check_templates(templates)
+        for target in targets:
+            if target.suffix.lower() not in (".html", ".json"):
+                raise InputError(
+                    f"--out: {target.name!r} can't be kept up to date",
+                    "name .html or .json; render a PDF of it in the end",
+                )
+        say = (lambda line: None) if quiet else (lambda line: print(plain(line, 300), flush=True))
+        watching = Watch(
+            logs, targets, title=title, every=every, command=command, say=say,
+            templates=Path(templates) if templates else None,
+        )  # fmt: skip
+        return OK if follow(watching) else UNWRITTEN
+
+
 def _says(point: Any) -> str:
     try:
         lines = (point.load().__doc__ or "").strip().splitlines()

@@ -97,6 +97,7 @@ class Experiment:
     samples: Samples | None = None
     example: Inputs | None = None
     logs: tuple[Path, ...] = ()
+    fetch: Callable[[Any, Path], Any] | None = None
     class_names: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
     task: str = ""

@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from reportgen import files
 from reportgen.blocks import (
@@ -179,13 +179,17 @@ class Provenance(Data):
 
 
 class Report(Data):
-    """Sections of blocks and findings: what came out of looking at an experiment."""
+    """Sections of blocks and findings: what came out of looking at an experiment.
+
+    `refresh`: seconds after which an open page looks for a newer one; 0 where this is the last.
+    """
 
     schema_version: Literal[1] = 1
     title: Line
     created: Line
     sections: tuple[Section, ...]
     provenance: Provenance
+    refresh: Number = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _unique(self) -> Report:
@@ -229,23 +233,25 @@ class Report(Data):
         at `path` is then as it was.
         """
         target = Path(path)
-        encode = self._format(target.suffix.lstrip(".").lower(), target)
-        files.replace(target, encode(self, Path(templates) if templates else None))
+        files.replace(target, self.encode(target, templates=templates))
         return target
 
-    @staticmethod
-    def _format(name: str, target: Path) -> Any:
+    def encode(self, target: str | Path, *, templates: str | Path | None = None) -> bytes:
+        """What `save` writes to a file of this name. Raises ValueError for an unknown suffix."""
+        path = Path(target)
+        name = path.suffix.lstrip(".").lower()
         found = {point.name: point for point in entry_points(group="reportgen.formats")}
         if name not in found:
-            known = ", ".join(f".{suffix}" for suffix in sorted(found))
-            raise ValueError(f"can't write {target.name!r}: the suffix must be one of {known}")
-        return found[name].load()
+            known = ", ".join(f".{one}" for one in sorted(found))
+            raise ValueError(f"can't write {path.name!r}: the suffix must be one of {known}")
+        content: bytes = found[name].load()(self, Path(templates) if templates else None)
+        return content
 
     def _repr_html_(self) -> str:
         """The page in a frame of its own, so that its style stays out of the notebook's."""
         from html import escape
 
-        page = self._format("html", Path("report.html"))(self, None).decode("utf-8")
+        page = self.encode("report.html").decode("utf-8")
         return f'<iframe srcdoc="{escape(page)}" width="100%" height="800"></iframe>'
 
     def __repr__(self) -> str:

@@ -112,7 +112,7 @@ def test_json_holds_no_literal_that_json_lacks():
 def test_the_json_has_the_keys_users_were_promised():
     found = Finding(severity="info", message="m", rule="r", evidence="overview")
     parsed = json.loads(report(Text(text="x"), findings=(found,)).to_json())
-    assert set(parsed) == {"schema_version", "title", "created", "sections", "provenance"}
+    assert set(parsed) == {"schema_version", "title", "created", "sections", "provenance", "refresh"}
     section = parsed["sections"][0]
     assert set(section) == {"name", "title", "status", "reason", "summary", "seconds", "blocks", "findings"}
     assert section["blocks"][0]["kind"] == "text"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reportgen.history.assemble import fold_parts, merge_formats, run_of
+from reportgen.history.following import Fetch, Found
 from reportgen.history.locate import LogFile, locate
 from reportgen.history.model import History, Reading, Run, Source
 from reportgen.history.readers import HEAD, Reader, UnreadableError, installed
@@ -25,10 +26,13 @@ class _Log:
     run: str
 
 
-def read(paths: Sequence[Path | str], *, progress: Progress | None = None) -> History:
+def read(
+    paths: Sequence[Path | str], *, fetch: Fetch | None = None, progress: Progress | None = None
+) -> History:
     """Read every log that is among `paths` or in folders among them.
 
-    A file that is damaged or not recognised becomes a source with a warning and costs no other. `progress`
+    A file that is damaged or not recognised becomes a source with a warning and costs no other. `fetch` reads a
+    file with its reader (`following.Cursors` where logs are read again and again); each anew by default. `progress`
     is called with the file's name, how many files are done and how many there are. Raises HistoryError
     where a path does not exist or can't be listed.
     """
@@ -40,7 +44,7 @@ def read(paths: Sequence[Path | str], *, progress: Progress | None = None) -> Hi
     for done, file in enumerate(files):
         if progress is not None:
             progress(file.shown, done, len(files))
-        looked = _look(file, readers)
+        looked = _look(file, readers, fetch or _anew)
         if isinstance(looked, Source):
             sources.append(looked)
         else:
@@ -62,7 +66,7 @@ def _short(name: str, single: bool) -> str:
     return rest if single and slash else name
 
 
-def _look(file: LogFile, readers: Sequence[Reader]) -> list[_Log] | Source:
+def _look(file: LogFile, readers: Sequence[Reader], fetch: Fetch) -> list[_Log] | Source:
     """Recognise and read one file; nothing for a JSON file in a folder that is no log at all."""
     try:
         with file.path.open("rb") as handle:
@@ -70,7 +74,7 @@ def _look(file: LogFile, readers: Sequence[Reader]) -> list[_Log] | Source:
         for reader in readers:
             why = reader.recognise(file.path, head) if file.given or reader.likely(file.path) else None
             if why is not None:
-                return _read(file, reader, why)
+                return _read(file, reader, why, fetch)
     except OSError as error:
         return _failed(file, "", f"can't be read: {error.strerror or error}")
     if not file.given and file.path.suffix.lower() == ".json" and file.path.name != "trainer_state.json":
@@ -79,9 +83,13 @@ def _look(file: LogFile, readers: Sequence[Reader]) -> list[_Log] | Source:
     return _failed(file, "", f"{what}: expected one of {known}")
 
 
-def _read(file: LogFile, reader: Reader, why: str) -> list[_Log] | Source:
+def _anew(reader: Reader, path: Path) -> Found:
+    return reader.read(path)
+
+
+def _read(file: LogFile, reader: Reader, why: str, fetch: Fetch) -> list[_Log] | Source:
     try:
-        found = reader.read(file.path)
+        found = fetch(reader, file.path)
     except UnreadableError as error:
         return _failed(file, why, str(error))
     folder = reader.run_folder(file.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from reportgen.report import Fact, Facts, Finding, Section, Text
@@ -26,9 +27,9 @@ def overview(experiment: Experiment, options: Options) -> Section:
     """What the model is for, its data and limits as far as given, and the headline numbers."""
     done = {section.name: section for section in options.done}
     blocks: list[Any] = []
-    headline = _headline(done)
-    if headline:
-        blocks.append(Facts(id="headline", title="In numbers", facts=headline))
+    facts = headline(done)
+    if facts:
+        blocks.append(Facts(id="headline", title="In numbers", facts=facts))
     if experiment.facts:
         given = tuple(Fact(label=label, value=value) for label, value in experiment.facts.items())
         blocks.append(Facts(id="about", title="About", facts=given))
@@ -50,7 +51,8 @@ def overview(experiment: Experiment, options: Options) -> Section:
     )
 
 
-def _headline(done: dict[str, Section]) -> tuple[Fact, ...]:
+def headline(done: Mapping[str, Section]) -> tuple[Fact, ...]:
+    """The numbers of the first screen, from the sections that measured them."""
     found = []
     for name, label, shown in HEADLINE:
         totals = done[name].block("totals") if name in done else None
