@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reportgen.history.diagnose import mann_kendall, non_finite, rise_after_best
+from reportgen.history.diagnose import non_finite, rise_after_best
 from reportgen.history.model import Series
+from reportgen.history.rules.statistics import mann_kendall
 
 
 def series(values, steps=None) -> Series:
