@@ -24,7 +24,7 @@ def training(experiment: Experiment, options: Options) -> Section:
     """Loss, metric and learning-rate curves from the logs; overfitting, restarts, damage."""
     from reportgen import history
     from reportgen.history.charts import block, charts_of
-    from reportgen.history.findings import findings
+    from reportgen.history.findings import check, diagnoses, findings_of
 
     if not experiment.logs:
         return _section(status="empty", reason="no logs were given")
@@ -37,13 +37,14 @@ def training(experiment: Experiment, options: Options) -> Section:
         return _section(status="empty", reason=reason, blocks=(*failures, _sources(found)))
     charts = charts_of(found)
     drawn = charts[:_MOST_CHARTS]
-    flaws = findings(found, drawn)
+    checked = check(found, drawn)
+    flaws = findings_of(checked)
     blocks: list[Any] = [_totals(found, charts), *(block(chart) for chart in drawn)]
     if len(charts) > len(drawn):
         rest = ", ".join(chart.title for chart in charts[_MOST_CHARTS:])
         text = f"Not drawn, for lack of room: {shorten(rest, 2000)}. Their numbers are in the table of all series."
         blocks.append(Text(id="not-drawn", text=text))
-    blocks += [_series(found), *failures, _sources(found)]
+    blocks += [diagnoses(checked), _series(found), *failures, _sources(found)]
     return _section(summary=_summary(found, charts, flaws), blocks=tuple(blocks), findings=tuple(flaws))
 
 

@@ -12,12 +12,13 @@ from reportgen.history.rules.base import NotEnoughError, Rule, require
 TIMES = 10
 SIGMAS = 5
 LEAST = 20
+LEAST_LOST = 1.0  # seconds in all: less is the operating system's doing, and harms nobody
 _REGULAR = 3  # slow steps from which on their distances are looked at
 
 STALLS = Rule(
     "slow steps",
     "seconds a step > 10 x their median, and ln(seconds) > 5 sigma above its median, sigma = 1.4826 MAD(ln seconds); "
-    "without gaps at restarts and without steps in which validation was logged; n ≥ 20",
+    "at least 1 s lost in all; without gaps at restarts and without steps in which validation was logged; n ≥ 20",
     calibrated=True,
 )
 
@@ -28,7 +29,8 @@ class Stalls:
 
     `median` is in seconds a step. `every` is the distance at which they recur, 0 where they do not.
     `evaluations` counts the pauses in which validation was logged (not judged), `evaluating` their seconds
-    beyond the median; `seconds` is the time of all intervals. `places` are the steps at which slow steps ended.
+    beyond the median; `seconds` is the time of all intervals. `places` are the steps at which slow steps ended,
+    `rates` their seconds a step.
     """
 
     count: int
@@ -42,6 +44,7 @@ class Stalls:
     evaluating: float
     seconds: float
     places: tuple[int, ...]
+    rates: tuple[float, ...]
 
 
 def stalls(series: Series, evaluated: np.ndarray) -> Stalls:
@@ -63,7 +66,7 @@ def stalls(series: Series, evaluated: np.ndarray) -> Stalls:
     sigma = 1.4826 * float(np.median(np.abs(logs[~pause] - usual)))
     slow = ~pause & (rate > TIMES * median) & (logs - usual > SIGMAS * sigma)
     extra = seconds - median * steps
-    at = np.flatnonzero(slow)
+    at = np.flatnonzero(slow & bool(extra[slow].sum() >= LEAST_LOST))
     longest = int(at[np.argmax(seconds[at])]) if len(at) else 0
     return Stalls(
         count=len(at),
@@ -77,6 +80,7 @@ def stalls(series: Series, evaluated: np.ndarray) -> Stalls:
         evaluating=float(extra[pause].sum()),
         seconds=float(seconds.sum()),
         places=tuple(places[at].tolist()),
+        rates=tuple(rate[at].tolist()),
     )
 
 

@@ -69,10 +69,11 @@ def medians_before(values: np.ndarray, window: int, fewest: int) -> tuple[np.nda
     """
     count = len(values)
     middle, spread = np.full(count, np.nan), np.full(count, np.nan)
-    for place in range(fewest, min(window, count)):
-        before = values[:place]
-        middle[place] = np.median(before)
-        spread[place] = np.median(np.abs(before - middle[place]))
+    sizes = np.arange(fewest, min(window, count))
+    if len(sizes):
+        early = np.where(np.arange(window) < sizes[:, None], np.resize(values, window), np.inf)
+        middle[sizes] = _medians(early, sizes)
+        spread[sizes] = _medians(np.abs(early - middle[sizes, None]), sizes)
     if count <= window:
         return middle, spread
     windows = np.lib.stride_tricks.sliding_window_view(values, window)[:-1]
@@ -84,6 +85,12 @@ def medians_before(values: np.ndarray, window: int, fewest: int) -> tuple[np.nda
         middle[place] = centre
         spread[place] = np.partition(np.abs(part - centre[:, None]), half, axis=1)[:, half]
     return middle, spread
+
+
+def _medians(rows: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """The median of the `sizes` smallest of each row, where what lies beyond is infinite."""
+    ordered, each = np.sort(rows, axis=1), np.arange(len(rows))
+    return (ordered[each, (sizes - 1) // 2] + ordered[each, sizes // 2]) / 2
 
 
 _CHUNK = 8192  # windows sorted at a time, which bounds the memory
