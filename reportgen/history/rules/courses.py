@@ -16,7 +16,8 @@ LEAST_BEST = 5
 _MOST_PAIRED = 300  # points of a slope's pairs
 
 DIVERGENCE = Rule(
-    "divergence", "median of the last 10 % above that of the first 10 % by > 3 sigma and > 10 %; n ≥ 20"
+    "divergence",
+    "median of the last 10 % above the first value by > 3 sigma and > 10 %, or more than twice it; n ≥ 20",
 )
 PLATEAU = Rule("plateau", "the 95 % interval of Theil and Sen's slope over the last 30 % holds 0; n ≥ 20")
 NOISY = Rule("noisy validation", "other points lie within one sigma of the best; n ≥ 8")
@@ -40,10 +41,11 @@ def divergence(series: Series) -> Divergence | None:
     """Whether a loss ends higher than it began, by DIVERGENCE; None where it does not."""
     _, values = finite(series)
     require(len(values), LEAST_COURSE)
-    tenth = max(3, len(values) // 10)
-    first, last = float(np.median(values[:tenth])), float(np.median(values[-tenth:]))
+    # The first value alone, because a learning rate that is far too large is seen from the second on.
+    first, last = float(values[0]), float(np.median(last_part(values)))
     sigma = deviation(values)
-    if last - first > 3 * sigma and last - first > 0.1 * abs(first):
+    beyond = last - first > 3 * sigma and last - first > 0.1 * abs(first)
+    if beyond or last > 2 * first > 0:
         return Divergence(first, last, sigma, len(values))
     return None
 
@@ -72,10 +74,13 @@ def slope_at_end(series: Series) -> Slope:
     x, values = finite(series)
     require(len(values), LEAST_COURSE)
     stretch = last_part(values, 0.3)
-    places = x[-len(stretch) :].astype(np.float64)
+    since = int(x[-len(stretch)])
+    places = (x[-len(stretch) :] - since).astype(np.float64)
     length = float(places[-1] - places[0])
+    if length <= 0:
+        raise NotEnoughError("not enough data: the last 30 % of the points are at one step")
     slope, low, high = theil_sen(averaged(places, _MOST_PAIRED), averaged(stretch, _MOST_PAIRED))
-    return Slope(int(places[0]), slope * length, low * length, high * length, len(stretch))
+    return Slope(since, slope * length, low * length, high * length, len(stretch))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from reportgen.history.rules.base import Rule, finite, require
 LEAST_RATES = 5
 AROUND = 5  # loss points on each side of a jump
 _FIT = 0.02  # of the range: how far from its formula a schedule may be
+UNKNOWN = "not recognised"
 _JUMP = 1.5  # times, from one point to the next
 
 SCHEDULE = Rule(
@@ -43,7 +44,8 @@ class Schedule:
     n: int
 
     def __str__(self) -> str:
-        return self.kind if self.warmup is None or self.kind == "one cycle" else f"warm-up, then {self.kind}"
+        bare = self.warmup is None or self.kind in ("one cycle", UNKNOWN)
+        return self.kind if bare else f"warm-up, then {self.kind}"
 
 
 def schedule(series: Series) -> Schedule:
@@ -56,14 +58,15 @@ def schedule(series: Series) -> Schedule:
     kind = _kind(x[start:].astype(np.float64), rates[start:])
     if rises and top >= 0.15 * len(rates) and rates[-1] < 0.1 * rates[0] and kind != "steps":
         kind = "one cycle"
-    jumps = tuple(x[place + 1] for place in _jumps(rates) if place >= start)
+    sudden = _jumps(rates) if kind in ("steps", UNKNOWN) else []
+    jumps = tuple(int(x[place + 1]) for place in sudden if place >= start)
     warmup = int(x[top]) if rises else None
     ends = (float(rates[0]), float(rates[top]), float(rates[-1]))
-    return Schedule(kind, warmup, *ends, tuple(int(step) for step in jumps), len(rates))
+    return Schedule(kind, warmup, *ends, jumps, len(rates))
 
 
 def _jumps(rates: np.ndarray) -> list[int]:
-    """Places before which and after which the rate differs by more than _JUMP, standing still about them."""
+    """Places after which the rate differs by more than _JUMP times; none where it does so at most points."""
     safe = np.maximum(rates, 1e-300)
     far = np.abs(np.diff(np.log(safe))) > np.log(_JUMP)
     return np.flatnonzero(far).tolist() if np.count_nonzero(far) <= len(rates) // 4 else []
@@ -78,7 +81,7 @@ def _kind(x: np.ndarray, rates: np.ndarray) -> str:
     if len(rates) >= LEAST_RATES and len(changes) <= max(1, len(rates) // 4):
         return "steps"
     if len(rates) < LEAST_RATES:
-        return "not recognised"
+        return UNKNOWN
     time = (x - x[0]) / (x[-1] - x[0])
     if _straight(time, rates, high - low):
         return "linear"
@@ -88,7 +91,7 @@ def _kind(x: np.ndarray, rates: np.ndarray) -> str:
         turn = np.arccos(np.clip(2 * (rates - floor) / (high - floor) - 1, -1, 1))
         if _straight(time, turn, float(np.ptp(turn)), 2 * _FIT):
             return "cosine"
-    return "not recognised"
+    return UNKNOWN
 
 
 def _straight(time: np.ndarray, values: np.ndarray, span: float, most: float = _FIT) -> bool:

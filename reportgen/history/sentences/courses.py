@@ -22,7 +22,7 @@ from reportgen.history.rules.layers import GRADIENTS, Gradient, gradients, norms
 from reportgen.history.rules.rates import JUMPS, SCHEDULE, loss_at, schedule
 from reportgen.history.sentences.outcomes import Checked, Context, Outcome, judged, outcome
 from reportgen.report import Finding
-from reportgen.units import shorten, show
+from reportgen.units import plural, shorten, show
 
 
 def diverging(context: Context) -> Checked:
@@ -35,8 +35,8 @@ def _diverging(context: Context, curve: Curve) -> Finding | None:
     if found is None:
         return None
     message = (
-        f"{context.named(curve)} ends higher than it began: median {show(found.first)} in the first 10 % of "
-        f"{found.n:,} points, {show(found.last)} in the last 10 %."
+        f"{context.named(curve)} ends higher than it began: first {show(found.first)}, median of the last 10 % of "
+        f"{plural(found.n, 'point')} {show(found.last)}."
     )
     return context.finding("info", message, DIVERGENCE, curve)
 
