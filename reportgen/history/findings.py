@@ -71,13 +71,14 @@ def diagnoses(checked: Sequence[Checked]) -> Table:
         Column(name="Judged on", unit="exact", note="series, runs or files that had enough data"),
         Column(name="Result"),
         Column(name="Not enough data"),
-        Column(name="Error rates", note="simulated: at most 5 % false, at least 95 % of planted cases found"),
+        Column(name="Basis", note="simulated: at most 5 % false, at least 95 % of planted cases found"),
         Column(name="Definition"),
     )
     return Table(
         id="diagnoses",
         title="What was checked",
-        caption="Rules whose error rates are not simulated are information and no warning.",
+        caption="A rule counts what is in the log, or judges: by error rates known from simulation, or as information, "
+        "which is no warning.",
         folded=True,
         columns=columns,
         rows=tuple(_row(one) for one in checked),
@@ -92,7 +93,7 @@ def _row(checked: Checked) -> Row:
             judged,
             _result(checked, judged),
             _missing(checked.missing),
-            "simulated" if checked.rule.calibrated else "unknown",
+            checked.rule.basis,
             checked.rule.definition,
         )
     )

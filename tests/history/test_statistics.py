@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from reportgen.history.display import deviation
-from reportgen.history.rules.statistics import mann_kendall, medians_before, theil_sen
+from reportgen.history.rules.statistics import averaged, mann_kendall, medians_before, theil_sen
 
 
 def approximate(values: np.ndarray) -> float:
@@ -71,3 +71,9 @@ def test_running_medians_are_numpys(n):
         window = values[max(0, place - 101) : place]
         assert middle[place] == pytest.approx(np.median(window))
         assert spread[place] == pytest.approx(np.median(np.abs(window - np.median(window))))
+
+
+def test_long_courses_are_averaged_evenly():
+    assert averaged(np.arange(10.0), 20).tolist() == list(range(10))
+    assert averaged(np.arange(10.0), 5).tolist() == [0.5, 2.5, 4.5, 6.5, 8.5]
+    assert averaged(np.arange(7.0), 3).tolist() == [0.5, 2.5, 5.0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -19,13 +20,20 @@ def require(count: int, least: int, noun: str = "points") -> None:
         raise NotEnoughError(f"not enough data: {count:,} {noun}, {least:,} needed")
 
 
+Basis = Literal["counted", "simulated", "information"]
+
+
 @dataclass(frozen=True)
 class Rule:
-    """A diagnosis by name. `calibrated` is whether its error rates are simulated (benchmarks.diagnoses)."""
+    """A diagnosis by name, and what stands behind it.
+
+    `basis`: "counted" is a fact about the log, "simulated" a judgement whose error rates are known
+    (benchmarks.diagnoses), "information" one whose rates are not, so that it never warns.
+    """
 
     name: str
     definition: str
-    calibrated: bool = False
+    basis: Basis = "information"
 
 
 def finite(series: Series) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from reportgen.history.rules.statistics import averaged, mann_kendall, median_of
 
 LEAST_COURSE = 20
 LEAST_BEST = 5
-_MOST_PAIRED = 300  # points of a slope's pairs
+_MOST_PAIRED = 150  # points of a slope's pairs; more are averaged down to this
 
 DIVERGENCE = Rule(
     "divergence",

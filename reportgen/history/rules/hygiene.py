@@ -1,4 +1,4 @@
-"""How a series was logged: constant, once, too seldom or irregularly. Not calibrated."""
+"""How a series was logged: constant, once, too seldom or irregularly."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from reportgen.history.rules.base import Rule, finite, require
 FEW = 5  # validation points below which a curve says little
 LEAST_INTERVALS = 10
 
-FEW_RULE = Rule("validation logged seldom", f"validation logged fewer than {FEW} times")
-CONSTANT = Rule("constant metrics", f"all values are equal; n ≥ {FEW}")
-ONCE = Rule("metrics logged once", "one point, in a run whose other series have more")
+FEW_RULE = Rule("validation logged seldom", f"validation logged fewer than {FEW} times", "counted")
+CONSTANT = Rule("constant metrics", f"all values are equal; n ≥ {FEW}", "counted")
+ONCE = Rule("metrics logged once", "one point, in a run whose other series have more", "counted")
 IRREGULAR = Rule(
     "irregular logging",
     "over 10 % of the distances between points are more than twice, or less than half, their median; n ≥ 10",
 )
-RESTARTS = Rule("restarts", "the step goes back, or a session starts")
-DUPLICATES = Rule("repeated steps", "two points of one step without a restart")
-DAMAGE = Rule("damaged or unreadable files", "the log file is whole and of a known format")
+RESTARTS = Rule("restarts", "the step goes back, or a session starts", "counted")
+DUPLICATES = Rule("repeated steps", "two points of one step without a restart", "counted")
+DAMAGE = Rule("damaged or unreadable files", "the log file is whole and of a known format", "counted")
 
 
 def constant(series: Series) -> float | None:

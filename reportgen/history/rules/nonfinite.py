@@ -11,7 +11,7 @@ from reportgen.history.rules.base import Rule, require
 
 BEFORE = 20  # finite values kept of those before the first
 
-NON_FINITE = Rule("non-finite values", "value is NaN or infinite", calibrated=True)
+NON_FINITE = Rule("non-finite values", "value is NaN or infinite", basis="counted")
 
 
 @dataclass(frozen=True, eq=False)

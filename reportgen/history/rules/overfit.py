@@ -21,7 +21,7 @@ OVERFIT_RULE = (
     "max(3, 10 %) above the best by > 2 sigma and > 1 %; sigma = 1.4826 MAD(second differences) / √6; "
     "overfitting only where the training loss falls from there on (Mann-Kendall p < .05)"
 )
-OVERFIT = Rule("overfitting or validation worsened", OVERFIT_RULE, calibrated=True)
+OVERFIT = Rule("overfitting or validation worsened", OVERFIT_RULE, basis="simulated")
 
 
 @dataclass(frozen=True)

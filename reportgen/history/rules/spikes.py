@@ -23,7 +23,7 @@ SPIKES = Rule(
     "spikes",
     "value > median of the last 101 + 10 MAD (at least 1 % of the median), twice or more in a row; once, where by "
     "the tail of the curve's own values (a power law through their counts beyond 2.5 and 5 MAD) p < .02; n ≥ 100",
-    calibrated=True,
+    basis="simulated",
 )
 
 

@@ -19,7 +19,7 @@ STALLS = Rule(
     "slow steps",
     "seconds a step > 10 x their median, and ln(seconds) > 5 sigma above its median, sigma = 1.4826 MAD(ln seconds); "
     "at least 1 s lost in all; without gaps at restarts and without steps in which validation was logged; n ≥ 20",
-    calibrated=True,
+    basis="simulated",
 )
 
 

@@ -1,4 +1,4 @@
-"""The calibrated rules in words: non-finite values, overfitting, spikes, slow steps."""
+"""What went wrong, in words: non-finite values, overfitting, spikes, slow steps."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ def _risen(context: Context, curve: Curve, rise: Rise) -> str:
 
 
 def spiking(context: Context) -> Checked:
-    """Spikes of losses, and of gradient norms of the whole model."""
-    norms = [curve for curve in context.curves if _whole_norm(curve)]
+    """Spikes of losses and of gradient norms."""
+    norms = [curve for curve in context.curves if _gradient_norm(curve)]
     return Checked(SPIKES, tuple(judged(context, [*context.losses, *norms], partial(_spiking, context))))
 
 
-def _whole_norm(curve: Curve) -> bool:
+def _gradient_norm(curve: Curve) -> bool:
     tag = curve.series.tag
     return is_gradient(tag) and "norm" in tag.lower() and curve.name.kind == "metric" and not curve.name.loss
 
