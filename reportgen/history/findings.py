@@ -71,7 +71,10 @@ def diagnoses(checked: Sequence[Checked]) -> Table:
         Column(name="Judged on", unit="exact", note="series, runs or files that had enough data"),
         Column(name="Result"),
         Column(name="Not enough data"),
-        Column(name="Basis", note="simulated: at most 5 % false, at least 95 % of planted cases found"),
+        Column(
+            name="Basis",
+            note="simulated: at most 5 % false, at least 95 % found, on the cases of benchmarks.diagnoses",
+        ),
         Column(name="Definition"),
     )
     return Table(
