@@ -140,7 +140,7 @@ def _chart(title: str, metric: str, curves: list[Curve], taken: set[str]) -> Cha
     )
 
 
-RESERVED = ("totals", "sources", "series", "not-drawn")
+RESERVED = ("totals", "sources", "series", "not-drawn", "diagnoses")
 
 
 def block(chart: Chart) -> Curves:

@@ -23,7 +23,7 @@ def training(experiment: Experiment, options: Options) -> Section:
     """Loss, metric and learning-rate curves from the logs; overfitting, restarts, damage."""
     from reportgen import history
     from reportgen.history.charts import charts_of
-    from reportgen.history.findings import findings
+    from reportgen.history.findings import check, diagnoses, findings_of
     from reportgen.history.verdict import verdict
     from reportgen.sections import _logs, _runs
 
@@ -38,7 +38,8 @@ def training(experiment: Experiment, options: Options) -> Section:
         return _section(status="empty", reason=reason, blocks=(*failures, _logs.sources(found)))
     charts = charts_of(found)
     drawn = charts[:_MOST_CHARTS]
-    flaws = findings(found, drawn)
+    checked = check(found, drawn)
+    flaws = findings_of(checked)
     verdicts = [verdict(run, found.sources, options.now) for run in found.runs]
     blocks: list[Any] = [
         _runs.totals(found, charts),
@@ -47,6 +48,7 @@ def training(experiment: Experiment, options: Options) -> Section:
         *_curves(charts),
         *_by_layer(found.runs),
         *_else_logged(found.runs),
+        diagnoses(checked),
         _logs.every_series(found),
         *failures,
         _logs.sources(found),
