@@ -247,7 +247,7 @@ def test_same_bytes_from_two_processes_and_no_torch(overfit):
     script = (
         "import sys, pathlib; from types import SimpleNamespace as N; "
         "from reportgen.sections.training import training; "
-        "made = training(N(logs=(pathlib.Path(sys.argv[1]),)), N(seed=0, step=lambda *a: None)); "
+        "made = training(N(logs=(pathlib.Path(sys.argv[1]),), log_pattern=''), N(seed=0, step=lambda *a: None)); "
         "print(made.model_dump_json(), 'torch' in sys.modules, 'pandas' in sys.modules)"
     )
     outs = [
