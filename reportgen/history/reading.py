@@ -53,7 +53,8 @@ def read(
         files, refused = locate(roots, found)
         logs, unread = _read_all(files, found, progress)
     sources += [*refused, *unread, *(Source("readers", "", "", 0, (line,)) for line in broken)]
-    if pattern and all(log.reader is not found["stdout"] for log in logs):
+    told = any("the pattern given" in line for source in unread for line in source.warnings)
+    if pattern and not told and all(log.reader is not found["stdout"] for log in logs):
         sources.append(Source("log_pattern", "", "", 0, ("the pattern given matches no line of any file",)))
     readers = tuple(found.values())
     runs = _runs(logs, readers)

@@ -81,7 +81,11 @@ PATTERNS = (
         r"(?:(?=.{0,4000}?(?<![a-z/])(?:global[_ ]step|step|iteration|iter|update)[ \t:=#\[(]{0,9}(?P<step>\d{1,15})))?"
         r"(?P<rest>.*)", re.IGNORECASE)),
 )  # fmt: skip
-_SPLITS = {"validate": "val", "valid": "val", "Test": "val"}  # timm and the torch examples test on validation data
+_SPLITS = {
+    "validate": "val",
+    "valid": "val",
+    "Test": "val",
+}  # timm and the torch examples test on validation data
 EVALUATIONS = ("val", "test", "eval", "validation")
 
 

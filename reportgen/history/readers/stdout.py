@@ -20,7 +20,7 @@ from reportgen.timelimit import OutOfTime, time_limit
 from reportgen.units import plural
 
 LONGEST = 4096  # characters of a line: patterns are tried on no longer one
-_TRIED = 20_000  # lines that all patterns are tried on
+_TRIED = 1_000_000  # lines that all patterns are tried on
 _ENOUGH = 1000  # lines of a pattern, after which no other is tried
 _LEAST = 2  # lines of one pattern in a file that is recognised by them
 _PATIENCE = 20.0  # seconds for the user's pattern, and as many again for each 64 MiB
@@ -28,6 +28,7 @@ _SUFFIXES = (".log", ".txt", ".out")
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]{0,40}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,400}(?:\x07|\x1b\\)|[@-Z\\-_])")
 _BACKSPACES = re.compile("\x08+")
 _HINTS = re.compile(rb"(?i)epoch|step|iter|loss")
+_PROMISING = re.compile(r"epoch|step|iter|loss|train|test|%\|", re.IGNORECASE)
 _CLOCK = re.compile(r"\b(\d{4})[-/](\d\d)[-/](\d\d)[ T](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,6}))?")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3}){1,6}(?:\.\d*)?")
 
@@ -73,6 +74,8 @@ class _Tally:
 
     def add(self, line: str) -> None:
         self.lines += 1
+        if _PROMISING.search(line) is None:
+            return
         for pattern in PATTERNS:
             if row_of(pattern, line) is not None:
                 self.counts[pattern.name] = self.counts.get(pattern.name, 0) + 1
@@ -88,11 +91,13 @@ class _Tally:
 
 def recognise(path: Path, head: bytes) -> str | None:
     """By its lines: at least two of them are those of one known program."""
-    if _HINTS.search(head) is None or _is_binary(head):
+    if _is_binary(head) or _HINTS.search(head.replace(b"\0", b"")) is None:
         return None
     tally = _Tally()
-    for line in islice(_of_head(head), _ENOUGH * 2):
+    for line in _of_head(head):
         tally.add(line)
+        if max(tally.counts.values(), default=0) >= _ENOUGH:
+            break
     pattern = tally.chosen()
     if pattern is None or tally.counts[pattern.name] < _LEAST:
         return None
