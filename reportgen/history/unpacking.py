@@ -62,14 +62,14 @@ class _Stream:
         self.written += len(data)
 
 
-def unpack(path: Path, target: Path, limit: int = LARGEST) -> tuple[str, ...]:
+def unpack(path: Path, target: Path) -> tuple[str, ...]:
     """Decompress a gzip file into `target`, and say what was not whole of it.
 
     Files of several members, as appending makes them, are read to the end. What comes before damage is
     kept. Raises OSError.
     """
     with path.open("rb") as file, target.open("wb") as out:
-        stream = _Stream(out, limit)
+        stream = _Stream(out, LARGEST)
         _members(file, stream)
     return (stream.warning,) if stream.warning else ()
 
@@ -118,7 +118,7 @@ def _member(file: BinaryIO, waiting: bytes, stream: _Stream) -> bytes:
         waiting = file.read(_CHUNK)
     if not stream.warning:
         stream.write(decoder.flush())
-        stream.warning = "the gzip is cut off: what there is of it is kept; still being written?"
+        stream.warning = "the gzip is cut off: what there is of it is kept, unchecked; still being written?"
     return b""
 
 

@@ -129,7 +129,7 @@ def test_large_checkpoints_are_not_read_in_full(tmp_path):
 def test_old_layout_that_would_have_to_be_read_in_full_is_not(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "_LARGEST_OLD", 1000)
     path = saved(tmp_path, {"losses": [1.0] * 500}, _use_new_zipfile_serialization=False)
-    with pytest.raises(UnreadableError, match="old layout and .* which would be read in full"):
+    with pytest.raises(UnreadableError, match=r"old layout and .* which would be read in full"):
         checkpoint.read(path)
 
 
@@ -143,10 +143,11 @@ def test_torch_is_imported_only_to_read_one(tmp_path):
     assert out.stdout.strip() == "False"
 
 
+KEYS = st.text(max_size=5) | st.integers() | st.sampled_from(["loss", "epoch", "history"])
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(st.text(max_size=5) | st.integers() | st.sampled_from(["loss", "epoch", "history"]), inner, max_size=4),
+    | st.dictionaries(KEYS, inner, max_size=4),
     max_leaves=20,
 )  # fmt: skip
 

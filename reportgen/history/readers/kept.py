@@ -13,6 +13,7 @@ from reportgen.history.model import Points, Reading
 from reportgen.history.readers.lines import EPOCHS, Columns
 
 _DEEPEST = 5
+_EXACT = 2**53  # a step beyond it is no longer exact as a float
 _OTHER = re.compile(
     r"state_dict|optim|sched|param|config|args|hparam|hyper|callback|loops|rng|random|scaler|vocab|classes|names|"
     r"shape|size|betas|indices|milestones",
@@ -27,7 +28,7 @@ class _Found:
     """The curves by name: values, and the steps that they came with, None where they are counted."""
 
     def __init__(self) -> None:
-        self.curves: dict[str, tuple[list[float], list[float] | None]] = {}
+        self.curves: dict[str, tuple[list[float | None], list[float] | None]] = {}
         self.epochs: list[float] | None = None
         self.rows: list[dict[str, float]] = []
 
@@ -62,7 +63,8 @@ def _walk(
 def _by_step(value: Mapping[Any, Any]) -> bool:
     """Whether its keys are numbers of epochs or steps."""
     keys = list(value)
-    return len(keys) > 1 and all(isinstance(key, int) and not isinstance(key, bool) for key in keys)
+    whole = (isinstance(key, int) and not isinstance(key, bool) and abs(key) < _EXACT for key in keys)
+    return len(keys) > 1 and all(whole)
 
 
 def _take(found: _Found, path: tuple[str, ...], value: Any) -> None:
@@ -73,7 +75,7 @@ def _take(found: _Found, path: tuple[str, ...], value: Any) -> None:
         if rows:
             found.rows += [_numbers(row) for row in rows]
         elif all(one is not None for one in values):
-            found.curves[tag] = ([one for one in values if one is not None], [float(key) for key in value])
+            found.curves[tag] = (values, [float(key) for key in value])
     elif value and all(isinstance(row, Mapping) for row in value):
         rows = [_numbers(row) for row in value]
         if sum(len(row) > 0 for row in rows) == len(rows) and any(
@@ -81,13 +83,13 @@ def _take(found: _Found, path: tuple[str, ...], value: Any) -> None:
         ):
             found.rows += rows
     elif isinstance(value, list):
-        numbers = [math.nan if one is None else _number(one) for one in value]
-        if len(numbers) > 1 and all(one is not None for one in numbers):
-            kept = [one for one in numbers if one is not None]
+        numbers = [_number(one) for one in value]
+        kept = [one for one in numbers if one is not None]
+        if len(value) > 1 and kept and len(kept) == sum(one is not None for one in value):
             if path[-1].lower() in EPOCHS:
                 found.epochs = kept
             else:
-                found.curves[tag] = (kept, None)
+                found.curves[tag] = (numbers, None)
 
 
 def _number(value: Any) -> float | None:
@@ -136,10 +138,9 @@ def _of_lists(found: _Found, last: float | None) -> Reading:
         own = keys if keys is not None else steps
         if own is None or len(own) != len(values):
             own = [float(place) for place in range(len(values))]
-        nothing = np.full(len(values), np.nan)
-        points[tag] = Points(
-            np.array(own, np.int64), nothing, np.array(values), np.zeros(len(values), np.int32)
-        )
+        logged = [(step, value) for step, value in zip(own, values, strict=True) if value is not None]
+        at, said = np.array(logged, np.float64).T
+        points[tag] = Points(at.astype(np.int64), np.full(len(at), np.nan), said, np.zeros(len(at), np.int32))
     if len(lengths) > 1:
         shown = ", ".join(f"{length:,}" for length in sorted(lengths)[:4])
         notes.append(f"its lists differ in length ({shown}): each is counted by itself")
@@ -156,7 +157,7 @@ def _epochs(found: _Found, lengths: set[int], last: float | None) -> list[float]
         return None
     (count,) = lengths
     saved = found.epochs
-    if saved is not None and len(saved) == count and all(math.isfinite(e) and e == int(e) for e in saved):
+    if saved is not None and len(saved) == count and all(abs(e) < _EXACT and e == int(e) for e in saved):
         return saved
     if last in (count, count - 1):
         return [float(int(last) - count + 1 + place) for place in range(count)]
