@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -109,6 +110,13 @@ def _labels(roots: list[Root]) -> list[str]:
     return out
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, or one through a folder that can't be entered
+        return False
+
+
 class _Walk:
     """Files below a folder that are likely by their names; `refused` are paths that it could not follow, and why."""
 
@@ -130,7 +138,7 @@ class _Walk:
             inside: list[Path] = []
             for entry in self._entries(folder):
                 path = Path(entry.path)
-                if entry.is_dir():
+                if _is_folder(entry):
                     if not entry.name.startswith("."):
                         self._down(path, entry, top, inside)
                 elif self._likely(path.with_name(unpacked_name(entry.name))) and self._is_file(path, entry):
@@ -153,8 +161,9 @@ class _Walk:
             self.refused.append((path, "a link to a folder elsewhere, not followed: give that folder itself"))
 
     def _is_file(self, path: Path, entry: os.DirEntry[str]) -> bool:
-        if entry.is_file():
-            return True
+        with contextlib.suppress(OSError):
+            if entry.is_file():
+                return True
         if entry.is_symlink() and not os.path.exists(path):
             self.refused.append((path, "a link that leads nowhere"))
         return False

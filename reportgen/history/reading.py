@@ -126,7 +126,7 @@ def _recognised(file: LogFile, content: Path, readers: Mapping[str, Reader]) -> 
         head = handle.read(_GIVEN_HEAD if file.given else HEAD)
     chosen = [readers[file.kind]] if file.kind else list(readers.values())
     for reader in chosen:
-        why = reader.recognise(content, head) if file.given or reader.likely(file.plain) else None
+        why = reader.recognise(content, head)
         if why is not None:
             return _read(file, content, reader, why)
     what, known = "empty" if not head else "not recognised", ", ".join(reader.name for reader in chosen)
