@@ -14,9 +14,8 @@ from reportgen.errors import InputError, one_line
 
 _KIND = re.compile(r"([A-Za-z][\w.-]*)=(.+)", re.DOTALL)
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(://|::)")
-_SECRET = re.compile(
-    r"(?<=://)[^/@\s]+@|(?<=\w)\?[^\s'\"]*"
-)  # a user's name and password; what signs an address
+# An address, its user's name and password, its path, and what signs it.
+_SECRET = re.compile(r"(\w[\w+.-]*://)(?:[^/@\s'\"]*@)?([^\s'\"?]*)(?:\?[^\s'\"]*)?")
 _WEB = ("http://", "https://")
 DRIVERS = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs",
            "abfss": "adlfs", "http": "aiohttp", "https": "aiohttp", "ssh": "paramiko", "sftp": "paramiko",
@@ -98,7 +97,7 @@ def exists(path: str) -> bool:
 
 def public(text: str) -> str:
     """A text with addresses in it, without passwords and signatures: a report is shown around."""
-    return _SECRET.sub("", text) if _ADDRESS.search(text) else text
+    return _SECRET.sub(r"\1\2", text)
 
 
 def _check_driver(address: str) -> None:
