@@ -17,6 +17,7 @@ import typer
 
 from reportgen import __version__, commands
 from reportgen.errors import InputError, one_line
+from reportgen.logs import public
 from reportgen.progress import plain
 
 # Typer gives this class no public name, and which package holds it depends on Typer's version.
@@ -35,6 +36,10 @@ Examples:
   reportgen generate --model exp.py:Net --weights best.pt --data exp.py:val_set \\
       --class-names cat,dog --fact "Purpose=sorts the shelter's photos"
   reportgen generate exp.toml --out report.pdf --strict
+  reportgen generate --logs stdout=train.txt --logs s3://bucket/runs/exp42
+\b
+A log is recognised by its content. KIND=PATH names its kind instead, one of
+checkpoint, events, jsonl, stdout, table and so on (an unknown one lists them all).
 \b
 Every option is also a key of exp.toml, with _ for -, and logs, out, sections as lists, [facts] as a
 table. Paths there are meant from its own folder. The command line wins.
@@ -87,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     # Typer only parses: a command returns what is to be done, and it is done here, where errors are ours.
     job = app(args=words, prog_name="reportgen", standalone_mode=False)
-    return job(shlex.join(["reportgen", *words])) if callable(job) else int(job or commands.OK)
+    return job(shlex.join(["reportgen", *map(public, words)])) if callable(job) else int(job or commands.OK)
 
 
 @contextlib.contextmanager
@@ -161,7 +166,11 @@ def generate(
     data: Annotated[str | None, _option(REF, "A Dataset, a DataLoader, or a tuple of arrays.")] = None,
     example_inputs: Annotated[str | None, _option(REF, "Inputs, where there is no data.")] = None,
     logs: Annotated[
-        list[str] | None, _option("PATH", "A folder or file of training logs. Repeatable.")
+        list[str] | None,
+        _option("[KIND=]PATH", "A folder, file or address (s3://...) of training logs. Repeatable."),
+    ] = None,
+    log_pattern: Annotated[
+        str | None, _option("REGEX", "For plain text, as in 'step (?P<step>\\d+) loss (?P<loss>\\S+)'.")
     ] = None,
     out: Annotated[list[str] | None, Outputs] = None,
     title: Annotated[str | None, _option("TEXT", "The title of the report.")] = None,
@@ -231,6 +240,9 @@ def render(
 def watch(
     logs: Annotated[list[str], typer.Argument(metavar="LOGS...", help="Folders or files of training logs.")],
     out: Annotated[list[str] | None, _option("FILE", "A file to write: .html or .json. Repeatable.")] = None,
+    log_pattern: Annotated[
+        str | None, _option("REGEX", "What a printed line says, by named groups: step, loss, ...")
+    ] = None,
     title: Annotated[str | None, _option("TEXT", "The title of the report.")] = None,
     every: Annotated[
         float, typer.Option(metavar="S", help="Seconds between two writings at the least.", min=1, max=3600)
@@ -245,7 +257,7 @@ def watch(
     page reads itself anew and stays where it is. Of a report that is there already, Training is kept up to date.
     """
     return partial(
-        commands.watch, logs, out or ["report.html"], title or "", every, templates,
+        commands.watch, logs, out or ["report.html"], log_pattern or "", title or "", every, templates,
         quiet=bool(quiet), debug=bool(debug),
     )  # fmt: skip
 

@@ -49,6 +49,7 @@ def collect(
     data: Any = None,
     example_inputs: Any = None,
     logs: str | Path | Sequence[str | Path] | None = None,
+    log_pattern: str | None = None,
     class_names: Sequence[str] | None = None,
     feature_names: Sequence[str] | None = None,
     task: str | None = None,
@@ -80,7 +81,11 @@ def collect(
     example_inputs
         A tensor, a tuple or a dict of keyword inputs, batch first, where there is no data.
     logs
-        A folder or file of training logs, or several.
+        A folder or file of training logs, or several; also an address that fsspec knows (s3://, gs://), and
+        either with its kind in front (`stdout=train.txt`), which skips recognition.
+    log_pattern
+        A regular expression for lines of plain text: its groups `step`, `epoch` and `time` say where a line
+        belongs, any other named group is a metric.
     class_names, feature_names
         In the order of the model's output and of the input's columns.
     task, modality
@@ -127,6 +132,7 @@ def collect(
         data=data,
         example_inputs=example_inputs,
         logs=logs,
+        log_pattern=log_pattern,
         class_names=class_names,
         feature_names=feature_names,
         task=task,

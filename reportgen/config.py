@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from reportgen.errors import InputError, one_line
+from reportgen.logs import Log, exists
 from reportgen.programs import is_program
 from reportgen.units import shorten
 
@@ -72,6 +73,7 @@ class Config(BaseModel):
     data: Words | None = Field(None, description=REFERENCE)
     example_inputs: Words | None = Field(None, description=REFERENCE)
     logs: Many | None = Field(None, description="a file or folder of training logs, or a list of them")
+    log_pattern: Words | None = Field(None, description="a regular expression with named groups")
     out: Many | None = Field(None, description="a file to write, or a list of them")
     title: Words | None = Field(None, description="a text")
     class_names: Names | None = Field(None, description=_NAMES)
@@ -99,7 +101,7 @@ class Config(BaseModel):
     debug: bool = Field(False, description="true or false")
 
 
-_PATHS = ("weights", "templates", "logs", "out")
+_PATHS = ("weights", "templates", "out")
 _REFERENCES = ("model", "data", "example_inputs")
 
 
@@ -208,7 +210,9 @@ def _from(folder: Path, said: Mapping[str, Any]) -> dict[str, Any]:
     """The paths in what the file said, as seen from here."""
     update: dict[str, Any] = {}
     for key, value in said.items():
-        if key in _PATHS:
+        if key == "logs":
+            update[key] = [_log_from(folder, item) for item in value]
+        elif key in _PATHS:
             update[key] = (
                 [str(folder / item) for item in value] if isinstance(value, list) else str(folder / value)
             )
@@ -220,6 +224,11 @@ def _from(folder: Path, said: Mapping[str, Any]) -> dict[str, Any]:
             named = "\n" not in value and is_file(folder / value)
             update[key] = str(folder / value) if named else _reference_from(folder, value)
     return update
+
+
+def _log_from(folder: Path, text: str) -> str:
+    inside = str(folder / text)
+    return inside if exists(inside) else Log.parse(text).below(folder)
 
 
 def is_file(path: Path) -> bool:

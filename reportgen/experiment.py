@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reportgen.errors import InputError, one_line
+from reportgen.logs import Log, compiled
 from reportgen.report import Fact, Section
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ class Experiment:
     program: torch.export.ExportedProgram | None = None
     samples: Samples | None = None
     example: Inputs | None = None
-    logs: tuple[Path, ...] = ()
+    logs: tuple[Log, ...] = ()
+    log_pattern: str = ""
     fetch: Callable[[Any, Path], Any] | None = None
     class_names: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
@@ -248,6 +250,7 @@ def build(
     data: Any = None,
     example_inputs: Any = None,
     logs: str | Path | Sequence[str | Path] | None = None,
+    log_pattern: str | None = None,
     class_names: Sequence[str] | None = None,
     feature_names: Sequence[str] | None = None,
     task: str | None = None,
@@ -261,16 +264,19 @@ def build(
     command: str = "",
 ) -> Experiment:
     """Look at what was given, once, and conclude what nobody said. Raises InputError for what can't be."""
-    paths = _paths(logs)
-    if model is None and data is None and not paths:
+    found = _logs(logs)
+    if model is None and data is None and not found:
         raise InputError("nothing to report on: no model, no data and no logs", "give at least one of them")
+    if log_pattern is not None:
+        compiled(log_pattern)
     if task is not None and task not in TASKS:
         raise InputError(f"task: got {task!r}, expected one of {', '.join(TASKS)}")
     if modality is not None and modality not in MODALITIES:
         raise InputError(f"modality: got {modality!r}, expected one of {', '.join(MODALITIES)}")
     experiment = Experiment(
         title=title or "",
-        logs=paths,
+        logs=found,
+        log_pattern=log_pattern or "",
         class_names=_names("class_names", class_names),
         feature_names=_names("feature_names", feature_names),
         task=task or "",
@@ -289,12 +295,11 @@ def build(
     return experiment
 
 
-def _paths(logs: str | Path | Sequence[str | Path] | None) -> tuple[Path, ...]:
-    paths = (logs,) if isinstance(logs, str | Path) else tuple(logs or ())
-    for path in paths:
-        if not Path(path).exists():
-            raise InputError(f"logs: {str(path)!r} does not exist", "give a folder or file of training logs")
-    return tuple(Path(path) for path in paths)
+def _logs(given: str | Path | Sequence[str | Path] | None) -> tuple[Log, ...]:
+    found = [Log.parse(log) for log in ((given,) if isinstance(given, str | Path) else given or ())]
+    for log in found:
+        log.check()
+    return tuple(found)
 
 
 def _names(what: str, names: Sequence[str] | None) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from reportgen.config import REFERENCE, Config, check_templates, is_file
 from reportgen.errors import InputError, one_line
+from reportgen.logs import Log, compiled
 from reportgen.programs import is_program, load
 from reportgen.units import shorten
 from reportgen.weights import load_weights
@@ -269,7 +270,7 @@ def arguments(config: Config, folders: Sequence[Path]) -> dict[str, Any]:
             given[key] = load_names(key, getattr(config, key), folders)
     given["autograd"] = config.autograd or ""
     as_said = ("logs", "task", "modality", "normalization", "facts", "title", "sections", "samples", "seed")
-    more = ("device", "time_limit", "profile", "show_attrs", "show_saved")
+    more = ("log_pattern", "device", "time_limit", "profile", "show_attrs", "show_saved")
     return given | {key: getattr(config, key) for key in (*as_said, *more)}
 
 
@@ -281,8 +282,10 @@ def _check_paths(config: Config) -> None:
         raise InputError(
             f"weights: got {config.weights!r} and no model, expected a model to load them into (--model)"
         )
-    for key, paths in (("weights", [config.weights]), ("logs", config.logs or [])):
-        for path in paths:
-            if path is not None and not Path(path).exists():
-                raise InputError(f"{key}: {path!r} does not exist")
+    if config.weights is not None and not Path(config.weights).exists():
+        raise InputError(f"weights: {config.weights!r} does not exist")
+    for log in config.logs or []:
+        Log.parse(log).check()
+    if config.log_pattern is not None:
+        compiled(config.log_pattern)
     check_templates(config.templates)

@@ -14,6 +14,7 @@ from reportgen.errors import InputError, one_line
 from reportgen.experiment import Experiment, Options
 from reportgen.history.following import Cursors
 from reportgen.history.model import HistoryError
+from reportgen.logs import Log
 from reportgen.report import Facts, Report, Section, Table
 
 SECTIONS = ("overview", "training", "environment")
@@ -33,12 +34,19 @@ class Watch:
     """
 
     def __init__(
-        self, logs: Sequence[str | Path], targets: Sequence[Path], *, title: str = "", every: float = 5.0,
+        self, logs: Sequence[str | Path], targets: Sequence[Path], *, pattern: str = "", title: str = "",
+        every: float = 5.0,
         templates: Path | None = None, command: str = "", say: Say = lambda line: None,
     ) -> None:  # fmt: skip
         """`every`: seconds between two writings at the least; `say` is told what happens, a line at a time."""
-        self._logs, self._targets, self._templates = tuple(map(Path, logs)), tuple(targets), templates
-        self._title, self._every, self._command, self._say = title, every, command, say
+        self._logs, self._targets, self._templates = _followable(logs), tuple(targets), templates
+        self._pattern, self._title, self._every, self._command, self._say = (
+            pattern,
+            title,
+            every,
+            command,
+            say,
+        )
         self._cursors = Cursors()
         self._base = _held(self._targets)
         self._stamp: Stamp | None = None
@@ -87,12 +95,13 @@ class Watch:
             self._say(line)
 
     def _report(self, refresh: float) -> Report:
-        for path in self._logs:
-            if not path.exists():
-                raise HistoryError(f"nothing is at {str(path)!r} yet")
+        for log in self._logs:
+            if not Path(log.where).exists():
+                raise HistoryError(f"nothing is at {log.where!r} yet")
         experiment = Experiment(
             title=self._title or "Training report",
             logs=self._logs,
+            log_pattern=self._pattern,
             command=self._command,
             fetch=self._cursors,
         )
@@ -154,10 +163,19 @@ def _all_ended(training: Section) -> bool:
     return isinstance(runs, Table) and all(row.cells[1] == _ENDED for row in runs.rows)
 
 
-def _stamp(paths: Sequence[Path]) -> Stamp:
-    """Names, sizes and times of all files below the paths, without opening one."""
+def _followable(logs: Sequence[str | Path]) -> tuple[Log, ...]:
+    found = tuple(Log.parse(log) for log in logs)
+    for log in found:
+        if log.is_address:
+            said = f"logs: {log.name!r} is an address, and only files of this machine can be watched"
+            raise InputError(said, "reportgen generate --logs reads it as it is now")
+    return found
+
+
+def _stamp(logs: Sequence[Log]) -> Stamp:
+    """Names, sizes and times of all files below the logs, without opening one."""
     found = []
-    for root in paths:
+    for root in (Path(log.where) for log in logs):
         inside = (
             [root] if root.is_file() else (Path(at, name) for at, _, names in os.walk(root) for name in names)
         )

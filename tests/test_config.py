@@ -24,6 +24,7 @@ def mistakes(folder: Path, text: str) -> list[str]:
 
 
 def test_every_key_is_read(tmp_path):
+    (tmp_path / "lr=1").mkdir()
     said = read(
         toml(
             tmp_path,
@@ -32,7 +33,8 @@ def test_every_key_is_read(tmp_path):
             weights = "best.pt"
             data = "pkg.data:val"
             example_inputs = "net.py:x"
-            logs = ["runs/a", "runs/b"]
+            logs = ["runs/a", "table=odd.dat", "s3://bucket/run", "lr=1"]
+            log_pattern = 'loss (?P<loss>\\S+)'
             out = "report.pdf"
             title = "Exp 42"
             class_names = ["cat", "dog"]
@@ -67,7 +69,12 @@ def test_every_key_is_read(tmp_path):
     assert said.data == "pkg.data:val"
     assert said.example_inputs == f"{tmp_path / 'net.py'}:x"
     assert said.weights == str(tmp_path / "best.pt")
-    assert said.logs == [str(tmp_path / "runs/a"), str(tmp_path / "runs/b")]
+    assert said.logs == [
+        str(tmp_path / "runs/a"),
+        f"table={tmp_path / 'odd.dat'}",
+        "s3://bucket/run",
+        str(tmp_path / "lr=1"),
+    ]
     assert said.out == [str(tmp_path / "report.pdf")]
     assert said.templates == str(tmp_path / "mine")
     assert said.feature_names == "a,b"

@@ -74,7 +74,8 @@ class Reading:
     `summary` values that hold for the whole run (train_runtime). `settings` are hyper-parameters; with
     `only_settings` what curves there are belong to them and are none of the training. `histograms`, `images`
     and `texts` are by tag, in the order written. `run` names the run within the file, `state` is what the log
-    itself says of its end ("finished", "failed", "stopped", "running"), "" where it says nothing.
+    itself says of its end ("finished", "failed", "stopped", "running"), "" where it says nothing. `why` says by which
+    sign the whole file was read, where that is more than its start shows.
     """
 
     points: Mapping[str, Points]
@@ -90,6 +91,7 @@ class Reading:
     texts: Mapping[str, Sequence[Logged]] = field(default_factory=dict)
     run: str = ""
     state: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, eq=False)

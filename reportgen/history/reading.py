@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +11,15 @@ from reportgen.history.assemble import fold_parts, merge_formats, run_of
 from reportgen.history.following import Fetch, Found
 from reportgen.history.locate import LogFile, locate
 from reportgen.history.model import History, Reading, Run, Source
-from reportgen.history.readers import HEAD, Reader, UnreadableError, installed
+from reportgen.history.readers import HEAD, NothingLoggedError, Reader, UnreadableError, installed, stdout
+from reportgen.history.roots import roots_of
+from reportgen.history.unpacking import unpacked
+from reportgen.logs import Log, compiled
+
+_GIVEN_HEAD = 1 << 20  # bytes looked at of a file that the user named: a banner may come first
+_MOST_IGNORED = 20  # named of the files that look like logs by their names alone, where nothing else is found
+# What lies in a run's folder under these names is mostly something else, and no fault.
+_OFTEN_OTHER = (".json", ".txt", ".log", ".out", ".pt", ".pth", ".ckpt")
 
 Progress = Callable[[str, int, int], None]
 
@@ -27,30 +36,33 @@ class _Log:
 
 
 def read(
-    paths: Sequence[Path | str], *, fetch: Fetch | None = None, progress: Progress | None = None
+    paths: Sequence[Path | str | Log],
+    *,
+    pattern: str = "",
+    fetch: Fetch | None = None,
+    progress: Progress | None = None,
 ) -> History:
     """Read every log that is among `paths` or in folders among them.
 
-    A file that is damaged or not recognised becomes a source with a warning and costs no other. `fetch` reads a
-    file with its reader (`following.Cursors` where logs are read again and again); each anew by default. `progress`
+    A path may be an address that fsspec knows; a text may have its kind in front (`stdout=train.log`), which
+    skips recognition. `pattern` is a regular expression for printed lines, by its named groups. `fetch` reads a
+    file with its reader (`following.Cursors` where logs are read again and again); each anew by default.
+    A file that is damaged or not recognised becomes a source with a warning and costs no other. `progress`
     is called with the file's name, how many files are done and how many there are. Raises HistoryError
-    where a path does not exist or can't be listed.
+    where a path does not exist or can't be listed, InputError where the pattern is none.
     """
     found, broken = installed()
+    if pattern:
+        found["stdout"] = stdout.reader(compiled(pattern))
+    with ExitStack() as stack:
+        roots, sources = roots_of([Log.parse(path) for path in paths], found, stack, progress)
+        files, refused = locate(roots, found)
+        logs, unread = _read_all(files, found, fetch or _anew, progress)
+    sources += [*refused, *unread, *(Source("readers", "", "", 0, (line,)) for line in broken)]
+    told = any("the pattern given" in line for source in unread for line in source.warnings)
+    if pattern and not told and all(log.reader is not found["stdout"] for log in logs):
+        sources.append(Source("log_pattern", "", "", 0, ("the pattern given matches no line of any file",)))
     readers = tuple(found.values())
-    files, sources = locate([Path(path) for path in paths], readers)
-    sources += [Source("readers", "", "", 0, (line,)) for line in broken]
-    logs: list[_Log] = []
-    for done, file in enumerate(files):
-        if progress is not None:
-            progress(file.shown, done, len(files))
-        looked = _look(file, readers, fetch or _anew)
-        if isinstance(looked, Source):
-            sources.append(looked)
-        else:
-            logs += looked
-    if progress is not None and files:
-        progress(files[-1].shown, len(files), len(files))
     runs = _runs(logs, readers)
     single = len({file.label for file in files}) == 1
     named = {run.name: _short(run.name, single) for run in runs}
@@ -66,20 +78,67 @@ def _short(name: str, single: bool) -> str:
     return rest if single and slash else name
 
 
-def _look(file: LogFile, readers: Sequence[Reader], fetch: Fetch) -> list[_Log] | Source:
-    """Recognise and read one file; nothing for a JSON file in a folder that is no log at all."""
+def _read_all(
+    files: Sequence[LogFile], readers: Mapping[str, Reader], fetch: Fetch, progress: Progress | None
+) -> tuple[list[_Log], list[Source]]:
+    """What could be read, and the files that could not; those that are no logs at all only where nothing is."""
+    logs: list[_Log] = []
+    sources: list[Source] = []
+    ignored: list[Source] = []
+    for done, file in enumerate(files):
+        if progress is not None:
+            progress(file.shown, done, len(files))
+        looked = _look(file, readers, fetch)
+        if not isinstance(looked, Source):
+            logs += looked
+        elif _often_other(file) and not looked.why:
+            ignored.append(looked)
+        else:
+            sources.append(looked)
+    if progress is not None and files:
+        progress(files[-1].shown, len(files), len(files))
+    if not logs:
+        more = len(ignored) - _MOST_IGNORED
+        sources += ignored[:_MOST_IGNORED]
+        sources += [Source("…", "", "", 0, (f"{more:,} more files are not recognised",))] if more > 0 else []
+    return logs, sources
+
+
+def _often_other(file: LogFile) -> bool:
+    if file.given or file.plain.name == "trainer_state.json":
+        return False
+    return file.plain.suffix.lower() in _OFTEN_OTHER
+
+
+def _look(file: LogFile, readers: Mapping[str, Reader], fetch: Fetch) -> list[_Log] | Source:
+    """Recognise and read one file."""
     try:
-        with file.path.open("rb") as handle:
-            head = handle.read(HEAD)
-        for reader in readers:
-            why = reader.recognise(file.path, head) if file.given or reader.likely(file.path) else None
-            if why is not None:
-                return _read(file, reader, why, fetch)
-    except OSError as error:
-        return _failed(file, "", f"can't be read: {error.strerror or error}")
-    if not file.given and file.path.suffix.lower() == ".json" and file.path.name != "trainer_state.json":
-        return []
-    what, known = "empty" if not head else "not recognised", ", ".join(reader.name for reader in readers)
+        with unpacked(file.path) as (content, notes):
+            # What was unpacked lies at another place each time.
+            looked = _recognised(file, content, readers, fetch if content == file.path else _anew)
+    except (OSError, UnreadableError) as error:
+        return _failed(file, "", f"can't be read: {getattr(error, 'strerror', None) or error}")
+    if isinstance(looked, Source):
+        return replace(looked, warnings=(*looked.warnings, *notes))
+    for log in looked:
+        log.source = replace(log.source, warnings=(*log.source.warnings, *notes))
+    return looked
+
+
+def _recognised(
+    file: LogFile, content: Path, readers: Mapping[str, Reader], fetch: Fetch
+) -> list[_Log] | Source:
+    """Read what lies at `content` with the reader that the user named, or the first that knows it."""
+    if file.kind and file.given:
+        return _read(file, content, readers[file.kind], f"given as {file.kind}", fetch)
+    with content.open("rb") as handle:
+        head = handle.read(_GIVEN_HEAD if file.given else HEAD)
+    chosen = [readers[file.kind]] if file.kind else list(readers.values())
+    for reader in chosen:
+        why = reader.recognise(content, head)
+        if why is not None:
+            return _read(file, content, reader, why, fetch)
+    what, known = "empty" if not head else "not recognised", ", ".join(reader.name for reader in chosen)
     return _failed(file, "", f"{what}: expected one of {known}")
 
 
@@ -87,12 +146,14 @@ def _anew(reader: Reader, path: Path) -> Found:
     return reader.read(path)
 
 
-def _read(file: LogFile, reader: Reader, why: str, fetch: Fetch) -> list[_Log] | Source:
+def _read(file: LogFile, content: Path, reader: Reader, why: str, fetch: Fetch) -> list[_Log] | Source:
     try:
-        found = fetch(reader, file.path)
+        found = fetch(reader, content)
+    except NothingLoggedError as error:
+        return _failed(file, "", str(error))
     except UnreadableError as error:
         return _failed(file, why, str(error))
-    folder = reader.run_folder(file.path)
+    folder = reader.run_folder(file.plain)
     try:
         inside = folder.relative_to(file.root).as_posix()
     except ValueError:  # the run's folder lies above the checkpoint that was given
@@ -103,7 +164,9 @@ def _read(file: LogFile, reader: Reader, why: str, fetch: Fetch) -> list[_Log] |
 
 def _log(file: LogFile, reader: Reader, why: str, label: str, reading: Reading) -> _Log:
     count = sum(len(points) for points in reading.points.values())
-    source = Source(file.shown, reader.name, why, count, reading.warnings, damaged=reading.damaged)
+    source = Source(
+        file.shown, reader.name, reading.why or why, count, reading.warnings, damaged=reading.damaged
+    )
     return _Log(file, reader, reading, source, f"{label}/{reading.run}" if reading.run else label)
 
 
@@ -195,12 +258,15 @@ def _prefix(early: Reading, late: Reading) -> bool:
 
 
 def _separate(logs: list[_Log]) -> None:
-    """Give several tables of one folder a run each, named after the file."""
+    """Give several tables of one folder and format a run each, named after the file."""
     tables = [log for log in logs if not (log.reader.several or log.reader.snapshots)]
-    for name, mine in _by_run(tables).items():
+    groups: dict[tuple[str, str], list[_Log]] = {}
+    for log in tables:
+        groups.setdefault((log.run, log.reader.name), []).append(log)
+    for (name, _), mine in groups.items():
         if len(mine) > 1:
             for log in mine:
-                log.run = f"{name}/{log.file.path.stem}"
+                log.run = f"{name}/{log.file.plain.stem}"
 
 
 def _only_settings(logs: list[_Log], run: Run) -> bool:

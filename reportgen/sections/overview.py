@@ -86,7 +86,7 @@ def _given(experiment: Experiment) -> tuple[Fact, ...]:
     if experiment.feature_names:
         names = shorten(", ".join(experiment.feature_names[:200]), 400)
         facts.append(Fact(label="Features", value=f"{len(experiment.feature_names)}: {names}"))
-    logs = ", ".join(path.name or str(path) for path in experiment.logs)
+    logs = ", ".join(log.name for log in experiment.logs)
     facts.append(Fact(label="Logs", value=logs or "none"))
     return tuple(facts)
 

@@ -29,7 +29,9 @@ def training(experiment: Experiment, options: Options) -> Section:
 
     if not experiment.logs:
         return _section(status="empty", reason="no logs were given")
-    found = history.read(experiment.logs, fetch=experiment.fetch, progress=options.step)
+    found = history.read(
+        experiment.logs, pattern=experiment.log_pattern, fetch=experiment.fetch, progress=options.step
+    )
     if not found.sources:
         return _section(status="empty", reason="no log file is in what was given as logs")
     failures = _logs.unread(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 
 from reportgen.errors import one_line
-from reportgen.history.readers.base import HEAD, Follower, Reader, UnreadableError
+from reportgen.history.readers.base import HEAD, Follower, NothingLoggedError, Reader, UnreadableError
 
 GROUP = "reportgen.readers"
 _ORDER = ("magic", "name", "header", "pattern")
@@ -28,4 +28,4 @@ def installed() -> tuple[dict[str, Reader], list[str]]:
     return dict(sorted(found.items(), key=lambda item: _ORDER.index(item[1].by))), broken
 
 
-__all__ = ["GROUP", "HEAD", "Follower", "Reader", "UnreadableError", "installed"]
+__all__ = ["GROUP", "HEAD", "Follower", "NothingLoggedError", "Reader", "UnreadableError", "installed"]

@@ -16,6 +16,10 @@ class UnreadableError(Exception):
     """A file of a known format that gives no points; the message says what was expected."""
 
 
+class NothingLoggedError(UnreadableError):
+    """A sound file that is simply no log: said of one that the user named, no matter in a folder."""
+
+
 def parent(path: Path) -> Path:
     """The run of most files: the folder they lie in."""
     return path.parent

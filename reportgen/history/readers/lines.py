@@ -23,7 +23,7 @@ STEPS = (
 EPOCHS = ("epoch", "epochs", "train/epoch")
 WALLS = ("wall_time", "walltime", "_timestamp", "timestamp", "time", "datetime")
 SPLITS = ("split", "phase", "mode", "stage", "subset", "partition")
-_WALL_RANGE = (1e8, 1e11)  # seconds since 1970 that a log can bear; smaller ones are durations
+WALL_RANGE = (1e8, 1e11)  # seconds since 1970 that a log can bear; smaller ones are durations
 
 
 class Lines:
@@ -94,7 +94,7 @@ class Columns:
         self._steps.append(numbers.get(self.step, math.nan))
         self._epochs.append(numbers.get(self.epoch, math.nan))
         wall = numbers.get(self.wall, math.nan)
-        timed = _WALL_RANGE[0] < wall < _WALL_RANGE[1]
+        timed = WALL_RANGE[0] < wall < WALL_RANGE[1]
         self._walls.append(wall if timed else math.nan)
         for name, value in numbers.items():
             if name == self.step or (timed and name == self.wall):
