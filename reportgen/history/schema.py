@@ -7,19 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # type: ignore[import-untyped]
+from reportgen.history.protobuf import message_class
 
-_Field = descriptor_pb2.FieldDescriptorProto
-_TYPES = {
-    "double": _Field.TYPE_DOUBLE,
-    "float": _Field.TYPE_FLOAT,
-    "int64": _Field.TYPE_INT64,
-    "int32": _Field.TYPE_INT32,
-    "uint32": _Field.TYPE_UINT32,
-    "uint64": _Field.TYPE_UINT64,
-    "bool": _Field.TYPE_BOOL,
-    "bytes": _Field.TYPE_BYTES,
-}
 # (number, name, type); a type ending in * is repeated. Text is read as bytes: a tag that is not UTF-8
 # must not cost the record.
 _MESSAGES = {
@@ -58,29 +47,4 @@ SESSION_START = 1
 
 def event_class() -> Any:
     """The message class `Event`; fields that scalars don't need are skipped as unknown ones."""
-    file = descriptor_pb2.FileDescriptorProto(name="reportgen/event.proto", package="reportgen.event")
-    file.syntax = "proto3"
-    for name, fields in _MESSAGES.items():
-        message = file.message_type.add(name=name)
-        for field in fields:
-            _add(message, *field)
-        if name in _ONE_OF:
-            group, members = _ONE_OF[name]
-            message.oneof_decl.add(name=group)
-            for field in members:
-                _add(message, *field).oneof_index = 0
-    pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(file.SerializeToString())
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("reportgen.event.Event"))
-
-
-def _add(message: Any, number: int, name: str, kind: str) -> Any:
-    field = message.field.add(name=name, number=number)
-    repeated = kind.endswith("*")
-    field.label = _Field.LABEL_REPEATED if repeated else _Field.LABEL_OPTIONAL
-    kind = kind.rstrip("*")
-    if kind in _TYPES:
-        field.type = _TYPES[kind]
-    else:
-        field.type, field.type_name = _Field.TYPE_MESSAGE, f".reportgen.event.{kind}"
-    return field
+    return message_class("reportgen.event", "Event", _MESSAGES, _ONE_OF)
