@@ -46,7 +46,9 @@ class Fragments:
             more = ", …" if len(self._places) > 3 else ""
             notes.append(f"{plural(len(self._places), 'damaged place')} left out: at byte {first}{more}")
         if self._cut is not None:
-            notes.append(f"the last record, at byte {self._cut:,}, is cut off and left out: still being written?")
+            notes.append(
+                f"the last record, at byte {self._cut:,}, is cut off and left out: still being written?"
+            )
         return tuple(notes)
 
     def __iter__(self) -> Iterator[bytes]:

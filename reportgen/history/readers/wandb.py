@@ -40,7 +40,9 @@ def read(path: Path) -> Reading:
             log.add(record)
     notes = (*(("the file's first bytes are damaged",) if damaged_head else ()), *fragments.warnings)
     if not log.count:
-        raise UnreadableError(f"no whole record in it: expected a W&B log{''.join(f' ({n})' for n in notes[:1])}")
+        raise UnreadableError(
+            f"no whole record in it: expected a W&B log{''.join(f' ({n})' for n in notes[:1])}"
+        )
     return log.reading(path, notes, fragments.damaged)
 
 
@@ -114,7 +116,9 @@ class _Log:
         for path, value in row.items():
             if path[0].startswith("_"):
                 continue  # W&B's own: step, times and what it logs of itself
-            inside = next((path[:n] for n in range(1, len(path)) if path[:n] in media), None) if media else None
+            inside = (
+                next((path[:n] for n in range(1, len(path)) if path[:n] in media), None) if media else None
+            )
             if inside is not None:
                 media[inside].data[".".join(path[len(inside) :])] = value
             elif (found := number(value)) is not None:
@@ -150,7 +154,9 @@ class _Log:
             points,
             (*notes, *self._left_out(), *told, *too_many(left)),
             damaged + self._undecodable,
-            summary={tag: value for tag, value in numbers.items() if value is not None and math.isfinite(value)},
+            summary={
+                tag: value for tag, value in numbers.items() if value is not None and math.isfinite(value)
+            },
             settings=settings,
             histograms={tag: held.kept for tag, held in self._histograms.items()},
             images=pictures,
@@ -169,7 +175,9 @@ class _Log:
             if left:
                 notes.append(f"{left:,} {what} left out between others of their tag, for lack of room")
         if self._media:
-            kinds = ", ".join(f"{count:,} of {kind[:40]!r}" for kind, count in sorted(self._media.items())[:5])
+            kinds = ", ".join(
+                f"{count:,} of {kind[:40]!r}" for kind, count in sorted(self._media.items())[:5]
+            )
             notes.append(f"logged and not shown: {kinds}")
         return notes
 
