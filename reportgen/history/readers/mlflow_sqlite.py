@@ -104,7 +104,7 @@ class _Store:
 
     def readings(self) -> list[Reading]:
         """A reading a run; the first one bears what is to be said of the whole file."""
-        out = []
+        out: list[Reading] = []
         silent = [run for run in self._runs if run not in self._columns and run not in self._deleted]
         notes = self._notes.copy()
         if self._odd:
