@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 MAGIC = b"SQLite format 3\0"
@@ -18,24 +20,45 @@ _FARTHEST = 1 << 40  # rows that are skipped at most in the search for the next 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[sqlite3.Connection, str]]:
     """A connection that can only read, and what is to be said of it. Raises sqlite3.Error, OSError."""
-    connection, told = _connected(path)
-    try:
+    with ExitStack() as held:
+        connection, told = _connected(path, held)
+        held.callback(connection.close)
         yield connection, told
-    finally:
-        connection.close()
 
 
-def _connected(path: Path) -> tuple[sqlite3.Connection, str]:
+def _connected(path: Path, held: ExitStack) -> tuple[sqlite3.Connection, str]:
     with path.open("rb") as file:
-        ahead = file.read(20)[18:20] == bytes((_WAL, _WAL))
-    if ahead and not path.with_name(f"{path.name}-wal").exists():
+        head = file.read(32).ljust(32, b"\0")
+    size = {1: 65536}.get(stored := int.from_bytes(head[16:18], "big"), stored) or 1
+    if path.stat().st_size % size:  # SQLite would take what the last page lacks for zeros
+        return _whole_pages(path, size, held)
+    if head[18:20] == bytes((_WAL, _WAL)) and not path.with_name(f"{path.name}-wal").exists():
         return _connection(path, "&immutable=1"), ""  # it is idle, and reading would leave files beside it
     try:
         return _connection(path, ""), ""
-    except sqlite3.OperationalError as error:
-        if _code(error) not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
-            raise
-    return _connection(path, "&immutable=1"), "its last write was cut off: read as it stands, without it"
+    except sqlite3.DatabaseError as error:
+        code = _code(error)
+        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+            return _connection(
+                path, "&immutable=1"
+            ), "its last write was cut off: read as it stands, without it"
+        if code == sqlite3.SQLITE_CORRUPT and path.stat().st_size // size < int.from_bytes(
+            head[28:32], "big"
+        ):
+            return _whole_pages(path, size, held)
+        raise
+
+
+def _whole_pages(path: Path, size: int, held: ExitStack) -> tuple[sqlite3.Connection, str]:
+    """A copy of a file that was cut off, whose header says how many pages it has left."""
+    pages = path.stat().st_size // size
+    copy = Path(shutil.copyfile(path, Path(held.enter_context(TemporaryDirectory()), "cut.db")))
+    with copy.open("r+b") as file:
+        file.truncate(pages * size)
+        if pages:
+            file.seek(28)
+            file.write(pages.to_bytes(4, "big"))
+    return _connection(copy, "&immutable=1"), "the file is cut off: only its whole pages are read"
 
 
 def _connection(path: Path, more: str) -> sqlite3.Connection:

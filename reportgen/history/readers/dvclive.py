@@ -53,7 +53,8 @@ def read(path: Path) -> Reading:
         return Reading({}, summary=_last_values(path))
     with path.open(encoding="utf-8", errors="replace") as file:
         width = file.readline(_LONGEST).count("\t") + 1
-    points, notes, damaged = read_points(path, "\t", _COLUMNS.get(width, ()), header=True)
+    columns = _COLUMNS.get(width)
+    points, notes, damaged = read_points(path, "\t", columns, header=True) if columns else (None, (), 0)
     if points is None:
         raise UnreadableError("no points found: expected a header with step and value, and a row a point")
     tag = path.relative_to(folder / "plots" / "metrics").with_suffix("").as_posix()
