@@ -20,10 +20,13 @@ _FARTHEST = 1 << 40  # rows that are skipped at most in the search for the next 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[sqlite3.Connection, str]]:
     """A connection that can only read, and what is to be said of it. Raises sqlite3.Error, OSError."""
-    with ExitStack() as held:
-        connection, told = _connected(path, held)
-        held.callback(connection.close)
-        yield connection, told
+    try:
+        with ExitStack() as held:
+            connection, told = _connected(path, held)
+            held.callback(connection.close)
+            yield connection, told
+    except UnicodeDecodeError:  # the error's own message quotes what is damaged
+        raise sqlite3.DatabaseError("malformed database schema") from None
 
 
 def _connected(path: Path, held: ExitStack) -> tuple[sqlite3.Connection, str]:
@@ -75,7 +78,7 @@ def _connection(path: Path, more: str) -> sqlite3.Connection:
     return connection
 
 
-def _code(error: sqlite3.Error) -> int:
+def _code(error: Exception) -> int:
     """The primary result code."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
@@ -112,7 +115,7 @@ class Rows:
                         raise sqlite3.DatabaseError("rows out of order")
                     following, count = row[0] + 1, count + 1
                     yield row[1:]
-            except sqlite3.DatabaseError as raised:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as raised:
                 error = raised
             if error is None and count < _CHUNK:
                 return
@@ -123,7 +126,7 @@ class Rows:
                     return
                 following = found
 
-    def _after(self, error: sqlite3.DatabaseError, following: int) -> int | None:
+    def _after(self, error: Exception, following: int) -> int | None:
         """Where to go on after an error, None where there is no going on."""
         self.damaged += 1
         self.error = self.error or str(error)
@@ -153,6 +156,6 @@ class Rows:
         """The first row from a number on, None where it can't be read."""
         try:
             row = self._connection.execute(self._query, (following, 1)).fetchone()
-        except sqlite3.DatabaseError:
+        except (sqlite3.DatabaseError, UnicodeDecodeError):
             return None
         return row[0] if row and row[0] >= following else None

@@ -291,6 +291,18 @@ def test_a_damaged_page_costs_its_rows_alone(held):
             )
 
 
+def test_a_damaged_schema_is_one_line(held, tmp_path):
+    content = bytearray(held.data)
+    place = content.index(b"metricsmetrics")  # SQLite's own error quotes these names, which are no text now
+    content[place : place + 14] = b"\xce\xff" * 7
+    content[content.index(b"CREATE TABLE metrics")] ^= 1
+    (tmp_path / "mlflow.db").write_bytes(bytes(content))
+    (source,) = history.read([tmp_path]).sources
+    assert source.warnings == (
+        "can't be read as SQLite (malformed database schema): expected MLflow's tables",
+    )
+
+
 @given(bits=st.lists(st.integers(0, 3000 * 1024 // 30 * 8), min_size=1, max_size=6))
 @settings(deadline=None, max_examples=60)
 def test_flipped_bits_are_no_traceback(held, bits):

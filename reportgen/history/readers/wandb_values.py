@@ -19,14 +19,16 @@ def path_of(item: Any) -> Path_:
 
 def value_of(item: Any) -> Any:
     """The item's value; ValueError where it is no JSON."""
-    kind = item.WhichOneof("value") if hasattr(item, "none") else None
-    if kind == "text":
-        return item.text.decode("utf-8", "replace")
-    if kind == "none":
-        return None
-    if kind in ("boolean", "integer", "number"):
-        return getattr(item, kind)
-    text = item.json if kind == "json" else item.value_json
+    text = item.value_json
+    if not text and hasattr(item, "none"):
+        kind = item.WhichOneof("value")
+        if kind == "text":
+            return item.text.decode("utf-8", "replace")
+        if kind in ("boolean", "integer", "number"):
+            return getattr(item, kind)
+        if kind == "none":
+            return None
+        text = item.json
     if text[:1] in (b"[", b"{", b'"') or text in (b"null", b"true", b"false"):
         try:
             return json.loads(text)
