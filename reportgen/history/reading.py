@@ -205,6 +205,11 @@ def _with_extras(runs: dict[str, Run], logs: Sequence[_Log]) -> dict[str, Run]:
     for name, together in _by_run(logs).items():
         host = name if name in runs else name.rpartition("/")[0]
         if host not in runs:
+            for log in together:
+                note = (
+                    "hyper-parameters of no run: there is no curve with them" if log.reading.settings else ""
+                )
+                log.source = _noted(log.source, note)
             continue
         run = runs[host]
         for log in together:
