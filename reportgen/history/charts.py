@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reportgen.history.axes import epochs, times
 from reportgen.history.diagnose import best
 from reportgen.history.display import COLUMNS, logarithmic, rounded, smooth, smoothing, thin
 from reportgen.history.model import SUPERSEDED, History, Run, Series
@@ -17,6 +18,7 @@ from reportgen.units import plural, shorten, show
 
 MOST_RUNS = 8  # beside each other in one chart
 _MOST_MARKS = 5  # restarts marked
+_MEAN_DIGITS = 5  # of a smoothed value, which nobody logged
 _AXIS = {"step": "Step", "epoch": "Epoch", "row": "Row", "point": "Point"}
 
 
@@ -24,9 +26,14 @@ _AXIS = {"step": "Step", "epoch": "Epoch", "row": "Row", "point": "Point"}
 class Curve:
     """One series of one run, and what its name says."""
 
-    run: str
+    of: Run
     series: Series
     name: Name
+
+    @property
+    def run(self) -> str:
+        """The name of the run."""
+        return self.of.name
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +62,9 @@ def curves_of(run: Run) -> list[Curve]:
     An evaluation on a named set (`eval_squad_loss`) joins the training metric (`loss`) where it has no
     training curve of its own.
     """
-    curves = [Curve(run.name, series, parse(tag)) for tag, series in run.series.items()]
+    curves = [Curve(run, series, parse(tag)) for tag, series in run.series.items()]
     trained = {curve.name.metric.lower() for curve in curves if curve.name.role in ("", "train")}
-    return [Curve(curve.run, curve.series, _joined(curve.name, trained)) for curve in curves]
+    return [Curve(curve.of, curve.series, _joined(curve.name, trained)) for curve in curves]
 
 
 def _joined(name: Name, trained: set[str]) -> Name:
@@ -143,15 +150,18 @@ def _chart(title: str, metric: str, curves: list[Curve], taken: set[str]) -> Cha
 RESERVED = ("totals", "sources", "series", "not-drawn")
 
 
-def block(chart: Chart) -> Curves:
-    """The chart as a block: smoothed where noisy, thinned for display, best point and restarts marked."""
+def block(chart: Chart, columns: int = COLUMNS) -> Curves:
+    """The chart as a block: smoothed where noisy, thinned for display, best point and restarts marked.
+
+    `columns` is the number of pixel columns that it is thinned to.
+    """
     lines: list[Line] = []
-    notes = _Notes()
+    notes = _Notes(columns)
     names: set[str] = set()
     several = len({curve.run for curve in chart.curves}) > 1
     for curve in chart.curves:
         text = f"{curve.run}: {curve.series.tag}" if several else curve.series.tag
-        lines += _lines(curve.series, _unique(shorten(text, 60), names), notes)
+        lines += _lines(curve, _unique(shorten(text, 60), names), notes)
     axis = chart.curves[0].series.axis
     return Curves(
         id=chart.id,
@@ -169,6 +179,7 @@ def block(chart: Chart) -> Curves:
 class _Notes:
     """What the caption must say of the lines."""
 
+    columns: int
     drawn: int = 0
     held: int = 0
     smoothed: tuple[float, ...] = ()
@@ -184,45 +195,70 @@ def _unique(name: str, taken: set[str]) -> str:
     return name
 
 
-def _lines(series: Series, name: str, notes: _Notes) -> list[Line]:
+def _lines(curve: Curve, name: str, notes: _Notes) -> list[Line]:
     """The lines of one series: what a restart replaced and the raw values faint, the smoothed on top."""
-    index = series.shown
-    x, y = series.x[index], series.value[index]
-    lines = _superseded(series, name, notes)
+    series, index = curve.series, curve.series.shown
+    y = series.value[index]
+    lines = _superseded(curve, name, notes)
     weight = smoothing(y)
-    notes.held += len(x)
-    kept = thin(x, y)
+    borders = np.flatnonzero(np.diff(series.segment[index]))
+    kept = thin(series.x[index], y, notes.columns, [*borders.tolist(), *(borders + 1).tolist()])
+    notes.held += len(index)
     notes.drawn += len(kept)
-    if weight:
-        notes.smoothed = (*notes.smoothed, weight)
-        lines.append(_line(name, x[kept], y[kept], "faint", name))
-        y = smooth(y, weight)
-        kept = thin(x, y)
-        return [*lines, _line(f"{name}, smoothed {weight:g}", x[kept], y[kept], "line", name)]
-    return [*lines, _line(name, x[kept], y[kept], "points" if len(kept) == 1 else "line", name)]
+    if not weight:
+        role = "points" if len(kept) == 1 else "line"
+        return [*lines, _line(curve, name, index[kept], role=role, group=name)]
+    notes.smoothed = (*notes.smoothed, weight)
+    raw = _line(curve, name, index[kept], role="faint", group=name)
+    mean = rounded(smooth(y, weight)[kept], _MEAN_DIGITS)
+    smoothed = Line.model_validate(
+        {
+            "name": f"{name}, smoothed {weight:g}",
+            "x": raw.x,
+            "y": mean,
+            "group": name,
+            "run": raw.run,
+            "smooths": name,
+            "weight": weight,
+        }
+    )
+    return [*lines, raw, smoothed]
 
 
-def _superseded(series: Series, name: str, notes: _Notes) -> list[Line]:
-    lines = []
+def _superseded(curve: Curve, name: str, notes: _Notes) -> list[Line]:
+    lines, series = [], curve.series
     old = (series.flags & SUPERSEDED) > 0
     for segment in np.unique(series.segment[old])[-_MOST_MARKS:].tolist():
         index = np.flatnonzero(old & (series.segment == segment))
-        kept = index[thin(series.x[index], series.value[index])]
+        kept = index[thin(series.x[index], series.value[index], notes.columns)]
         notes.superseded += len(index)
-        lines.append(_line(f"{name}, before a restart", series.x[kept], series.value[kept], "faint", name))
+        lines.append(_line(curve, f"{name}, before a restart", kept, role="faint", group=name))
     return lines
 
 
-def _line(name: str, x: np.ndarray, y: np.ndarray, role: str, group: str) -> Line:
-    return Line.model_validate({"name": name, "x": x, "y": rounded(y), "role": role, "group": group})
+def _line(curve: Curve, name: str, index: np.ndarray, *, role: str, group: str) -> Line:
+    """The points `index` of a curve on every axis that is known."""
+    series = curve.series
+    return Line.model_validate(
+        {
+            "name": name,
+            "x": series.x[index],
+            "y": rounded(series.value[index]),
+            "role": role,
+            "group": group,
+            "run": shorten(curve.run, 60) or "run",
+            "epochs": epochs(curve.of, series, index),
+            "times": times(curve.of, series, index),
+        }
+    )
 
 
 def _caption(chart: Chart, notes: _Notes) -> str:
     parts = [f"{plural(notes.held, 'logged point')} in {len(chart.curves)} series."]
     if notes.drawn < notes.held:
         parts.append(
-            f"{notes.drawn:,} of {notes.held:,} points drawn: lowest and highest of each of {COLUMNS} pixel "
-            "columns, first and last."
+            f"{notes.drawn:,} of {notes.held:,} points drawn: first, last, lowest and highest of each of "
+            f"{notes.columns} pixel columns."
         )
     if notes.smoothed:
         weights = ", ".join(f"{weight:g}" for weight in sorted(set(notes.smoothed)))

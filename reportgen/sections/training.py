@@ -24,6 +24,7 @@ def training(experiment: Experiment, options: Options) -> Section:
     """Loss, metric and learning-rate curves from the logs; overfitting, restarts, damage."""
     from reportgen import history
     from reportgen.history.charts import block, charts_of
+    from reportgen.history.display import columns_for
     from reportgen.history.findings import findings
 
     if not experiment.logs:
@@ -38,7 +39,8 @@ def training(experiment: Experiment, options: Options) -> Section:
     charts = charts_of(found)
     drawn = charts[:_MOST_CHARTS]
     flaws = findings(found, drawn)
-    blocks: list[Any] = [_totals(found, charts), *(block(chart) for chart in drawn)]
+    columns = columns_for(sum(len(chart.curves) for chart in drawn))
+    blocks: list[Any] = [_totals(found, charts), *(block(chart, columns) for chart in drawn)]
     if len(charts) > len(drawn):
         rest = ", ".join(chart.title for chart in charts[_MOST_CHARTS:])
         text = f"Not drawn, for lack of room: {shorten(rest, 2000)}. Their numbers are in the table of all series."
