@@ -6,6 +6,7 @@
 
   const chart = (plot) => {
     const picture = plot.querySelector("img");
+    const { id } = plot.closest(".block");
     const { axes, course, log, weight } = plot.dataset;
     const name = plot.dataset.x;
     const title = plot.dataset.title;
@@ -36,29 +37,22 @@
     const amount = make("output", {}, "", label);
     if (course) bar.append(label);
     slider.addEventListener("input", async () => { await start(); view.weight = Number(slider.value); redraw(); });
-    tool("Reset", "Everything as at first", () => {
+    const reset = tool("Reset", "Everything as at first", () => {
       Object.assign(view, first());
       for (const entry of live.model.entries) entry.on = true;
       live.at = null;
       redraw();
     });
-    const rowsNow = () => rows(live.block, live.model.lines);
-    tool("CSV", "Download the data as CSV", () => {
-      const address = URL.createObjectURL(new Blob([csv(rowsNow())], { type: "text/csv" }));
-      make("a", { href: address, download: `${plot.closest(".block").id}.csv` }).click();
-      setTimeout(() => URL.revokeObjectURL(address), 1000);
-    });
-    tool("Copy", "Copy the data", async () => {
-      const done = await copy(tsv(rowsNow()));
-      note.textContent = done ? `${rowsNow().length - 1} rows copied.` : "The browser did not let the data be copied.";
-    });
     const note = make("p", { class: "cut", role: "status" });
     plot.before(bar);
     plot.after(note);
+    exported(plot.closest(".block"));
     const pressed = (button, on) => button.setAttribute("aria-pressed", String(on));
     const told = () => {
       pressed(logged, view.log);
       turns.forEach(([way, button]) => pressed(button, way === view.axis));
+      const changed = view.log !== first().log || view.axis !== "x" || view.weight !== null || view.range;
+      reset.hidden = !(changed || (live && live.model.entries.some((entry) => !entry.on)));
       const now = view.weight === null ? Number(weight) : view.weight;
       slider.value = now;
       amount.textContent = now.toFixed(2);
@@ -71,21 +65,23 @@
       return starting;
     };
     const begin = async () => {
-      const block = await load(plot.closest(".block").id);
+      const block = await load(id);
       const model = modelled(block, plot.dataset.colours.split(" ").map(Number));
       const height = picture.getBoundingClientRect().height;
       const holder = make("div", { class: "chart" });
       const where = make("p", { class: "where" }, "", holder);
+      const runs = make("div", { class: "runs", role: "group", "aria-label": "Runs" }, "", holder);
       const legend = make("ul", { class: "legend" }, "", holder);
       const field = make("div", { class: "field", role: "slider", tabindex: 0, "aria-label": `${title}: read-out` }, "", holder);
       live = { block, model, where, field, at: null, values: [], drawn: null };
       live.svg = shape(field, "svg", { class: "curve", "aria-hidden": "true", focusable: "false" });
-      live.runs = legends(legend);
+      legends(legend);
+      live.runs = whole(runs);
       const focused = document.activeElement === plot;
       plot.removeAttribute("tabindex");
       plot.classList.add("live");
       plot.append(holder);
-      live.height = Math.round(Math.max(190, height - holder.getBoundingClientRect().height));
+      live.height = Math.round(Math.max(190, height - (field.offsetTop - holder.offsetTop)));
       pointed();
       keyed();
       redraw();
@@ -95,18 +91,23 @@
 
     // --- legend: what a press switches off, and beside it the value that is read ---
     const legends = (list) => {
+      for (const entry of live.model.entries) {
+        const item = make("li", {}, "", list);
+        const button = make("button", { type: "button", title: entry.name }, "", item);
+        make("span", { class: `swatch ${entry.head.role} s${entry.colour}`, "aria-hidden": "true" }, "", button);
+        button.append(entry.name);
+        button.addEventListener("click", () => { entry.on = !entry.on; redraw(); });
+        Object.assign(entry, { button, value: make("span", { class: "value" }, "", item) });
+      }
+    };
+    // A run of several lines is switched as a whole.
+    const whole = (list) => {
       const { entries } = live.model;
       const runs = [...new Set(entries.map((entry) => entry.run))];
-      const row = (words, colour, entry, about) => {
-        const item = make("li", entry ? {} : { class: "run" }, "", list);
-        const button = make("button", { type: "button", title: about }, "", item);
-        if (entry) make("span", { class: `swatch ${entry.head.role} s${colour}`, "aria-hidden": "true" }, "", button);
-        button.append(words);
-        return [button, make("span", { class: "value" }, "", item)];
-      };
-      const whole = runs.length < 2 ? [] : runs.map((run) => {
+      if (runs.length < 2 || runs.length === entries.length) return [];
+      return runs.map((run) => {
         const own = entries.filter((entry) => entry.run === run);
-        const [button] = row(run, 0, null, `All of ${run}`);
+        const button = make("button", { type: "button", title: `All of ${run}` }, run, list);
         button.addEventListener("click", () => {
           const on = !own.some((entry) => entry.on);
           for (const entry of own) entry.on = on;
@@ -114,12 +115,6 @@
         });
         return [button, own];
       });
-      for (const entry of entries) {
-        const [button, value] = row(entry.name, entry.colour, entry, entry.name);
-        button.addEventListener("click", () => { entry.on = !entry.on; redraw(); });
-        Object.assign(entry, { button, value });
-      }
-      return whole;
     };
 
     const redraw = () => {
@@ -172,7 +167,8 @@
         if (!Number.isFinite(y) || (view.log && y <= 0)) continue;
         shape(over, "circle", { class: `read s${one.entry.colour}`, cx: scale.x(one.x[at]).toFixed(1), cy: scale.y(y).toFixed(1), r: 3.5 });
       }
-      const value = one.raw ? `${exact(one.raw[at])} (mean ${short(one.y[at])})` : exact(one.y[at]);
+      const roomy = live.width > 340;
+      const value = one.raw && roomy ? `${exact(one.raw[at])} (mean ${short(one.y[at])})` : exact((one.raw || one.y)[at]);
       const away = one.x[at] === live.at ? "" : ` at ${view.axis === "x" ? exact(one.x[at]) : place(view.axis, one.x[at], name)}`;
       one.entry.value.textContent = value + away;
     };
@@ -243,12 +239,37 @@
     plot.addEventListener("pointerdown", start, { once: true });
   };
 
-  const copy = async (text) => {
+  // --- the data behind a chart, to take away ---
+  const exported = (block) => {
+    const numbers = block.querySelector("details.numbers > summary");
+    if (!numbers) return;
+    const bar = make("div", { class: "tools" });
+    const said = make("span", { role: "status" });
+    const table = async () => {
+      const data = await load(block.id);
+      return rows(data, modelled(data, []).lines);
+    };
+    const tool = (words, act) => {
+      make("button", { type: "button" }, words, bar).addEventListener("click", async () => act(await table()));
+    };
+    tool("Download CSV", (found) => {
+      const address = URL.createObjectURL(new Blob([csv(found)], { type: "text/csv" }));
+      make("a", { href: address, download: `${block.id}.csv` }).click();
+      setTimeout(() => URL.revokeObjectURL(address), 1000);
+    });
+    tool("Copy data", async (found) => {
+      const done = await copied(tsv(found), bar);
+      said.textContent = done ? `${exact(found.length - 1)} points copied.` : "The browser did not let it be copied.";
+    });
+    bar.append(said);
+    numbers.after(bar);
+  };
+  const copied = async (text, within) => {
     try {
       await navigator.clipboard.writeText(text);
       return true;
     } catch {
-      const area = make("textarea", { class: "skip" }, "", document.body);
+      const area = make("textarea", { class: "skip", "aria-hidden": "true" }, "", within);
       area.value = text;
       area.select();
       const done = document.execCommand("copy");

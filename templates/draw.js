@@ -1,6 +1,6 @@
 // A chart drawn: the lines of a model at a size, with its axes, marks and the point that is read.
 const reportgenDraw = (() => {
-  const { drawn, exact, logTicks, nearest, shape, tick, ticks, unit } = reportgenPlot;
+  const { drawn, logTicks, nearest, shape, tick, ticks, unit } = reportgenPlot;
   const AXES = { epochs: "Epoch", times: "Time" };
   const finite = (values) => values.filter(Number.isFinite);
   const extent = (values) => values.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
@@ -45,13 +45,14 @@ const reportgenDraw = (() => {
     return { across, box, marks, x, y, back };
   };
 
+  // A text as long as there is room for, at so many pixels a letter.
+  const short = (text, room, letter = 6.5) => (
+    text.length * letter > room ? `${text.slice(0, Math.max(1, Math.floor(room / letter) - 1))}…` : text);
   const path = (places, values, scale, log) => {
     const out = [];
     let pen = false;
-    let alone = 0;
     values.forEach((value, at) => {
       if (!Number.isFinite(value) || (log && value <= 0) || !Number.isFinite(places[at])) { pen = false; return; }
-      alone = pen ? 0 : out.length + 1;
       out.push(`${pen ? "L" : "M"}${scale.x(places[at]).toFixed(1)} ${scale.y(value).toFixed(1)}`);
       if (!pen) out.push("h0");
       pen = true;
@@ -78,7 +79,6 @@ const reportgenDraw = (() => {
     shape(svg, "path", { class: "frame", d: `M${box.left} ${box.top}V${box.bottom}H${box.right}` });
     const below = view.axis === "x" ? block.x_label : AXES[view.axis] + (name && ` (${name})`);
     const middle = (box.top + box.bottom) / 2;
-    const short = (text, room) => (text.length * 6.5 > room ? `${text.slice(0, Math.floor(room / 6.5) - 1)}…` : text);
     shape(words, "text", { x: (box.left + box.right) / 2, y: size.height - 6, "text-anchor": "middle" }, short(below, box.right - box.left));
     shape(words, "text", { x: 11, y: middle, "text-anchor": "middle", transform: `rotate(-90 11 ${middle})` }, short(block.y_label, box.bottom - box.top));
   };
@@ -100,6 +100,7 @@ const reportgenDraw = (() => {
   };
 
   const marks = (svg, block, model, scale, view) => {
+    const taken = []; // stretches of the rows that labels stand in
     for (const mark of block.marks) {
       const at = Number(mark.x);
       let x = at;
@@ -114,9 +115,13 @@ const reportgenDraw = (() => {
       const [across, { box }] = [scale.x(x), scale];
       const left = across > box.left + 0.6 * (box.right - box.left);
       shape(svg, "path", { class: "mark", d: `M${across.toFixed(1)} ${box.top}V${box.bottom}` });
-      const place = { class: "mark-label", x: across + (left ? -5 : 5), y: box.top + 10, "text-anchor": left ? "end" : "start" };
-      const room = Math.floor((left ? across - box.left : box.right - across) / 6);
-      const text = mark.label.length > room ? `${mark.label.slice(0, Math.max(1, room - 1))}…` : mark.label;
+      const room = (left ? across - box.left : box.right - across) - 5;
+      const text = short(mark.label, room, 5.6);
+      const [from, to] = left ? [across - 5 - 5.6 * text.length, across] : [across, across + 5 + 5.6 * text.length];
+      let row = 0;
+      while (taken.some((one) => one.row === row && one.from < to && from < one.to)) row += 1;
+      taken.push({ row, from, to });
+      const place = { class: "mark-label", x: across + (left ? -5 : 5), y: box.top + 13 + 12 * row, "text-anchor": left ? "end" : "start" };
       shape(svg, "text", place, text);
       if (mark.y !== null && Number.isFinite(Number(mark.y)) && (!view.log || mark.y > 0)) {
         shape(svg, "circle", { class: "mark-point", cx: across, cy: scale.y(Number(mark.y)), r: 3.5 });
@@ -160,5 +165,5 @@ const reportgenDraw = (() => {
     broken(svg, curves, scale, view);
     return { curves, scale, over: shape(svg, "g", { class: "over" }) };
   };
-  return { draw, between, exact };
+  return { draw, between };
 })();

@@ -39,7 +39,7 @@ def _logged(run: Run) -> tuple[np.ndarray, np.ndarray] | None:
 def times(run: Run, series: Series, index: np.ndarray) -> tuple[float, ...]:
     """Seconds from the run's first record to each of the points `index`; () where the log holds no times.
 
-    To a ten-thousandth of the run's time, at best to the millisecond: finer than any chart shows.
+    To four digits of the run's time, at best to the millisecond: finer than any chart shows.
     """
     walls = [one.wall[np.isfinite(one.wall)] for one in run.series.values()]
     known = [wall for wall in walls if len(wall)]
@@ -49,7 +49,7 @@ def times(run: Run, series: Series, index: np.ndarray) -> tuple[float, ...]:
     found = series.wall[index] - start
     if not _tells(found):
         return ()
-    digits = min(3, max(0, 4 - int(np.floor(np.log10(np.nanmax(np.abs(found)))))))
+    digits = min(3, 3 - int(np.floor(np.log10(np.nanmax(np.abs(found))))))
     return tuple(np.round(found, digits).tolist())
 
 

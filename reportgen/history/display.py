@@ -8,7 +8,7 @@ import numpy as np
 
 COLUMNS = 250  # about the points' places that a printed chart can tell apart
 FEWEST = 50
-POINTS = 60_000  # of all curves of a page, about 600 KB of it
+POINTS = 40_000  # of all curves of a page, about 600 KB of it
 LOG_FROM = 50
 DIGITS = 7  # what float32 logs hold
 

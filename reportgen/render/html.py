@@ -10,7 +10,8 @@ from pathlib import Path
 from markupsafe import Markup
 
 from reportgen.render import templates as templating
-from reportgen.render.view import SCREEN, page
+from reportgen.render.medium import SCREEN
+from reportgen.render.view import page
 from reportgen.report import Report
 
 _INLINE = 64 * 1024

@@ -7,13 +7,14 @@ import math
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any
 
 from reportgen.render import graph as graphs
 from reportgen.render import pictures, tables
 from reportgen.render.figures import KINDS, Figure, figure
 from reportgen.render.figures.base import Columns, Palette
 from reportgen.render.graph_split import Part, split
+from reportgen.render.medium import Medium
 from reportgen.report import (
     Code,
     Curves,
@@ -35,44 +36,6 @@ from reportgen.units import show
 _FIRST_FINDINGS = 5
 LEGIBLE = 0.6  # the scale of a graph at which its names are 5.4 pt
 _HALF = 470  # pixels that a figure may be wide to stand beside another
-
-
-@dataclass(frozen=True)
-class Medium:
-    """What a page is made for.
-
-    How many rows of a table, of the data behind a chart and lines of a listing it shows; the pixels that a
-    picture may be wide and high; the largest scale that a graph is drawn at; the widths of a whole, a half and a
-    third chart in inches, and how many marks of one are drawn one by one.
-    """
-
-    name: Literal["screen", "print"]
-    rows: int
-    data_rows: int
-    lines: int
-    width: int
-    height: int
-    scale: float
-    inches: tuple[float, float, float]
-    vector: int
-
-    @property
-    def printed(self) -> bool:
-        """Whether it is paper: nothing folds, nothing can be pressed."""
-        return self.name == "print"
-
-    def chart(self, width: str) -> float:
-        """The inches that a chart of this width has."""
-        return self.inches[("full", "half", "third").index(width)]
-
-
-_WIDE, _NARROW = (9.6, 4.8, 3.05), (6.6, 3.9, 3.2)  # on paper a third is as wide as half the page
-SCREEN = Medium(
-    "screen", rows=400, data_rows=40, lines=4000, width=928, height=900, scale=1.0, inches=_WIDE, vector=1500
-)
-PRINT = Medium(
-    "print", rows=200, data_rows=0, lines=60, width=640, height=840, scale=0.8, inches=_NARROW, vector=150
-)
 
 
 @dataclass(frozen=True)
@@ -263,8 +226,8 @@ def _block(block: Any, section: Section, medium: Medium, palette: Palette, known
     if block.kind in KINDS:
         sized = replace(palette, width=medium.chart(block.width))
         drawn = figure(block, sized, dark=not medium.printed, rows=medium.data_rows)
-        lines = block.series if isinstance(block, Curves) else ()
-        colours = tuple(palette.number(series.group or series.name) for series in lines)
+        drawable = block.series if isinstance(block, Curves) else ()
+        colours = tuple(palette.number(series.group or series.name) for series in drawable)
         return BlockView(block, place, figure=drawn, data=drawn.data, colours=colours)
     if isinstance(block, Table):
         own = {row: name for row, (owner, name) in known.items() if owner == block.id}

@@ -23,7 +23,8 @@ _ACCURACIES = ("accuracy", "acc")
 def training(experiment: Experiment, options: Options) -> Section:
     """Loss, metric and learning-rate curves from the logs; overfitting, restarts, damage."""
     from reportgen import history
-    from reportgen.history.charts import block, charts_of
+    from reportgen.history.charts import charts_of
+    from reportgen.history.curves import block
     from reportgen.history.display import columns_for
     from reportgen.history.findings import findings
 

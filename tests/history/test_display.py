@@ -87,7 +87,7 @@ def test_thinning_keeps_what_must_be_kept():
 
 
 def test_the_more_curves_the_fewer_columns_each_within_bounds():
-    assert [columns_for(count) for count in (0, 10, 120, 500)] == [COLUMNS, COLUMNS, 125, FEWEST]
+    assert [columns_for(count) for count in (0, 10, 120, 500)] == [COLUMNS, COLUMNS, 83, FEWEST]
 
 
 def test_short_curves_are_kept_whole():

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _NARROW = 3.5  # inches
-_PER_INCH = 32  # columns that a line is drawn in: one for each pixel and a half
+_PER_INCH, _MEANS = 34, 16  # columns that a line, and a smooth one, is drawn in, two points in each
 _STYLES = {"line": "-", "faint": "-", "dashed": (0, (4, 2)), "points": "none"}
 
 
@@ -50,7 +50,8 @@ def _line(axes: Axes, series: Series, colour: str, log_y: bool, width: float) ->
         for x, y in zip(series.x, series.y, strict=True)
         if math.isfinite(x)
     ]
-    drawable = points if series.role == "points" else _seen(points, round(_PER_INCH * width))
+    columns = round((_MEANS if series.smooths else _PER_INCH) * width)
+    drawable = points if series.role == "points" else _seen(points, columns)
     faint = series.role == "faint"
     alone = sum(math.isfinite(y) for _, y in drawable) == 1
     axes.plot(
@@ -70,22 +71,18 @@ def _line(axes: Axes, series: Series, colour: str, log_y: bool, width: float) ->
 
 def _seen(points: list[tuple[float, float]], columns: int) -> list[tuple[float, float]]:
     """The lowest and the highest point of each of so many columns, both ends, and a gap where there is one."""
-    if len(points) <= 3 * columns:
+    if len(points) <= 2 * columns:
         return points
     low, high = min(x for x, _ in points), max(x for x, _ in points)
     share = columns / ((high - low) or 1.0)
     kept = {0, len(points) - 1}
-    for _, group in groupby(range(len(points)), key=lambda at: int((points[at][0] - low) * share)):
-        column = list(group)
-        finite = [at for at in column if not math.isnan(points[at][1])]
-        kept |= (
-            {min(finite, key=lambda at: points[at][1]), max(finite, key=lambda at: points[at][1])}
-            if finite
-            else set()
-        )
-        kept |= (
-            {next(at for at in column if math.isnan(points[at][1]))} if len(finite) < len(column) else set()
-        )
+    for _, column in groupby(range(len(points)), key=lambda at: int((points[at][0] - low) * share)):
+        places = list(column)
+        finite = [at for at in places if not math.isnan(points[at][1])]
+        if finite:
+            kept |= {min(finite, key=lambda at: points[at][1]), max(finite, key=lambda at: points[at][1])}
+        if len(finite) < len(places):
+            kept.add(next(at for at in places if math.isnan(points[at][1])))
     return [points[at] for at in sorted(kept)]
 
 
