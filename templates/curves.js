@@ -18,7 +18,7 @@
     // --- tools ---
     const bar = make("div", { class: "tools", role: "group", "aria-label": `${title}: tools` });
     const tool = (words, label, act, within = bar) => {
-      const button = make("button", { type: "button", title: label, "aria-label": label }, words, within);
+      const button = make("button", { type: "button", title: label }, words, within);
       button.addEventListener("click", async () => { await start(); act(); });
       return button;
     };
@@ -43,7 +43,7 @@
       live.at = null;
       redraw();
     });
-    const note = make("p", { class: "cut", role: "status" });
+    const note = make("p", { class: "cut note", role: "status" });
     plot.before(bar);
     plot.after(note);
     exported(plot.closest(".block"));
