@@ -10,12 +10,18 @@ from reportgen.values import Cell, Data, Fact, Line, Lines, Map, Number, Numbers
 
 
 class _Block(Data):
-    """What all blocks share. `caption` says method, sample size and seed; `id` is made from the title."""
+    """What all blocks share. `caption` says method, sample size and seed; `id` is made from the title.
+
+    Neighbours of one `group` stand under one heading that folds; where all of them are `folded`, it is folded
+    at first, and on paper only their titles are given. `width` is a figure's share of a wide page's width.
+    """
 
     id: Annotated[str, StringConstraints(pattern=r"^([a-z0-9]+(-[a-z0-9]+)*)?$", max_length=80)] = ""
     title: Line = ""
     caption: Line = ""
     folded: bool = False
+    group: Line = ""
+    width: Literal["full", "half", "third"] = "half"
 
 
 class Facts(_Block):
@@ -77,18 +83,31 @@ class Code(_Block):
 
 
 class Series(Data):
-    """One line of a chart. `role` faint is the raw line behind a smoothed one of the same `group`."""
+    """One line of a chart. `role` faint is the raw line behind a smoothed one of the same `group`.
+
+    `run` is the training run it belongs to. `epochs` and `times` (seconds since the run's first record) are
+    where the same points lie on other axes, NaN where that is unknown. A line that is the exponential mean of
+    another, at the same x, names it in `smooths` and its weight in `weight`; its other axes are that one's.
+    """
 
     name: Line
     x: Numbers
     y: Numbers
     role: Literal["line", "faint", "dashed", "points"] = "line"
     group: Line = ""
+    run: Line = ""
+    epochs: Numbers = ()
+    times: Numbers = ()
+    smooths: Line = ""
+    weight: Number = Field(default=0.0, ge=0, lt=1)
 
     @model_validator(mode="after")
     def _paired(self) -> Series:
         if len(self.x) != len(self.y):
             raise ValueError(f"series {self.name!r} has {len(self.x)} x and {len(self.y)} y values")
+        for name, other in (("epochs", self.epochs), ("times", self.times)):
+            if other and len(other) != len(self.x):
+                raise ValueError(f"series {self.name!r} has {len(self.x)} x values and {len(other)} {name}")
         return self
 
 

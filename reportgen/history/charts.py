@@ -1,32 +1,30 @@
-"""Which series share a chart, and the chart as a block: train and validation together, runs beside each other."""
+"""Which series share a chart: train and validation together, runs beside each other."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from reportgen.history.diagnose import best
-from reportgen.history.display import COLUMNS, logarithmic, rounded, smooth, smoothing, thin
-from reportgen.history.model import SUPERSEDED, History, Run, Series
+from reportgen.history.model import History, Run, Series
 from reportgen.history.names import Name, parse
-from reportgen.report import Curves, Mark, slug
-from reportgen.report import Series as Line
-from reportgen.units import plural, shorten, show
+from reportgen.report import slug
+from reportgen.units import shorten
 
 MOST_RUNS = 8  # beside each other in one chart
-_MOST_MARKS = 5  # restarts marked
-_AXIS = {"step": "Step", "epoch": "Epoch", "row": "Row", "point": "Point"}
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
     """One series of one run, and what its name says."""
 
-    run: str
+    of: Run
     series: Series
     name: Name
+
+    @property
+    def run(self) -> str:
+        """The name of the run."""
+        return self.of.name
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +53,9 @@ def curves_of(run: Run) -> list[Curve]:
     An evaluation on a named set (`eval_squad_loss`) joins the training metric (`loss`) where it has no
     training curve of its own.
     """
-    curves = [Curve(run.name, series, parse(tag)) for tag, series in run.series.items()]
+    curves = [Curve(run, series, parse(tag)) for tag, series in run.series.items()]
     trained = {curve.name.metric.lower() for curve in curves if curve.name.role in ("", "train")}
-    return [Curve(curve.run, curve.series, _joined(curve.name, trained)) for curve in curves]
+    return [Curve(curve.of, curve.series, _joined(curve.name, trained)) for curve in curves]
 
 
 def _joined(name: Name, trained: set[str]) -> Name:
@@ -140,128 +138,8 @@ def _chart(title: str, metric: str, curves: list[Curve], taken: set[str]) -> Cha
     )
 
 
-RESERVED = ("totals", "sources", "series", "not-drawn", "diagnoses")
-
-
-def block(chart: Chart) -> Curves:
-    """The chart as a block: smoothed where noisy, thinned for display, best point and restarts marked."""
-    lines: list[Line] = []
-    notes = _Notes()
-    names: set[str] = set()
-    several = len({curve.run for curve in chart.curves}) > 1
-    for curve in chart.curves:
-        text = f"{curve.run}: {curve.series.tag}" if several else curve.series.tag
-        lines += _lines(curve.series, _unique(shorten(text, 60), names), notes)
-    axis = chart.curves[0].series.axis
-    return Curves(
-        id=chart.id,
-        title=chart.title,
-        caption=_caption(chart, notes),
-        series=tuple(lines),
-        x_label=_AXIS.get(axis, "Step"),
-        y_label=chart.title,
-        log_y=_logarithmic(chart.curves),
-        marks=(*_best(chart, several), *_restarts(chart)),
-    )
-
-
-@dataclass
-class _Notes:
-    """What the caption must say of the lines."""
-
-    drawn: int = 0
-    held: int = 0
-    smoothed: tuple[float, ...] = ()
-    superseded: int = 0
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    count, wanted = 1, name
-    while name in taken:
-        count += 1
-        name = f"{wanted} ({count})"
-    taken.add(name)
-    return name
-
-
-def _lines(series: Series, name: str, notes: _Notes) -> list[Line]:
-    """The lines of one series: what a restart replaced and the raw values faint, the smoothed on top."""
-    index = series.shown
-    x, y = series.x[index], series.value[index]
-    lines = _superseded(series, name, notes)
-    weight = smoothing(y)
-    notes.held += len(x)
-    kept = thin(x, y)
-    notes.drawn += len(kept)
-    if weight:
-        notes.smoothed = (*notes.smoothed, weight)
-        lines.append(_line(name, x[kept], y[kept], "faint", name))
-        y = smooth(y, weight)
-        kept = thin(x, y)
-        return [*lines, _line(f"{name}, smoothed {weight:g}", x[kept], y[kept], "line", name)]
-    return [*lines, _line(name, x[kept], y[kept], "points" if len(kept) == 1 else "line", name)]
-
-
-def _superseded(series: Series, name: str, notes: _Notes) -> list[Line]:
-    lines = []
-    old = (series.flags & SUPERSEDED) > 0
-    for segment in np.unique(series.segment[old])[-_MOST_MARKS:].tolist():
-        index = np.flatnonzero(old & (series.segment == segment))
-        kept = index[thin(series.x[index], series.value[index])]
-        notes.superseded += len(index)
-        lines.append(_line(f"{name}, before a restart", series.x[kept], series.value[kept], "faint", name))
-    return lines
-
-
-def _line(name: str, x: np.ndarray, y: np.ndarray, role: str, group: str) -> Line:
-    return Line.model_validate({"name": name, "x": x, "y": rounded(y), "role": role, "group": group})
-
-
-def _caption(chart: Chart, notes: _Notes) -> str:
-    parts = [f"{plural(notes.held, 'logged point')} in {len(chart.curves)} series."]
-    if notes.drawn < notes.held:
-        parts.append(
-            f"{notes.drawn:,} of {notes.held:,} points drawn: lowest and highest of each of {COLUMNS} pixel "
-            "columns, first and last."
-        )
-    if notes.smoothed:
-        weights = ", ".join(f"{weight:g}" for weight in sorted(set(notes.smoothed)))
-        parts.append(f"Exponential mean, weight {weights}, over the raw values (faint).")
-    if notes.superseded:
-        parts.append(f"{plural(notes.superseded, 'point')} that a restart replaced drawn faint.")
-    if chart.runs > MOST_RUNS:
-        parts.append(f"{MOST_RUNS} of {chart.runs} runs drawn, in the order of their names.")
-    return " ".join(parts)
-
-
-def _logarithmic(curves: Sequence[Curve]) -> bool:
-    shown = [curve.series.value[curve.series.shown] for curve in curves]
-    return logarithmic(np.concatenate([values[np.isfinite(values)] for values in shown]))
-
-
-def _best(chart: Chart, several: bool) -> list[Mark]:
-    """The best point of all judged curves; none where the direction is unknown."""
-    direction = chart.curves[0].name.direction
-    if chart.curves[0].name.kind != "metric":
-        return []
-    found = [(best(curve.series, direction), curve) for curve in chart.judged]
-    known = [(point, curve) for point, curve in found if point is not None]
-    if not known:
-        return []
-    pick = min if direction == "min" else max
-    point, curve = pick(known, key=lambda pair: pair[0].value)
-    where = f"{curve.series.axis} {point.x:,}" + (f" of {shorten(curve.run, 30)}" if several else "")
-    value = rounded(np.array([point.value]))[0]
-    word = "best" if len(chart.every) == len(chart.curves) else "best drawn"
-    return [Mark(x=point.x, y=value, label=f"{word} {show(value)} at {where}")]
-
-
-def _restarts(chart: Chart) -> list[Mark]:
-    """Where training started again, in a chart of one run."""
-    if len({curve.run for curve in chart.curves}) > 1:
-        return []
-    steps: dict[int, None] = {}
-    for curve in chart.curves:
-        series = curve.series
-        steps |= dict.fromkeys(series.x[np.flatnonzero(np.diff(series.segment)) + 1].tolist())
-    return [Mark(x=step, label="restart") for step in sorted(steps)[-_MOST_MARKS:]]
+# The ids of the section's other blocks.
+RESERVED = (
+    "totals", "runs", "comparison", "parallel", "settings", "logged-pictures", "not-drawn", "time-a-step",
+    "diagnoses", "series", "sources",
+)  # fmt: skip

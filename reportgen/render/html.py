@@ -10,10 +10,12 @@ from pathlib import Path
 from markupsafe import Markup
 
 from reportgen.render import templates as templating
-from reportgen.render.view import SCREEN, page
+from reportgen.render.medium import SCREEN
+from reportgen.render.view import page
 from reportgen.report import Report
 
 _INLINE = 64 * 1024
+SCRIPTS = ("script.js", "plot.js", "draw.js", "curves.js", "filter.js")
 _ESCAPES = {
     ord("<"): "\\u003c",
     ord(">"): "\\u003e",
@@ -29,7 +31,8 @@ def encode(report: Report, templates: Path | None) -> bytes:
     Raises ValueError where that is no folder, jinja2.TemplateError where a template there is wrong.
     """
     made = templating.environment(templates)
-    css, script = templating.source(made, "style.css"), templating.source(made, "script.js")
+    css = templating.source(made, "style.css")
+    script = "\n".join(templating.source(made, name) for name in SCRIPTS)
     media_type, data = embedded(report)
     text = made.get_template("report.html.j2").render(
         page=page(report, SCREEN),

@@ -14,7 +14,8 @@ from typing import Any
 from markupsafe import Markup
 
 from reportgen.render import templates as templating
-from reportgen.render.view import PRINT, page
+from reportgen.render.medium import PRINT
+from reportgen.render.view import page
 from reportgen.report import Report
 
 # WeasyPrint 70 asserts that it never meets these inside a line; the attached JSON keeps them.

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Literal
+from itertools import groupby
+from typing import Any
 
 from reportgen.render import graph as graphs
 from reportgen.render import pictures, tables
 from reportgen.render.figures import KINDS, Figure, figure
 from reportgen.render.figures.base import Columns, Palette
 from reportgen.render.graph_split import Part, split
+from reportgen.render.medium import Medium
 from reportgen.report import (
     Code,
+    Curves,
     Fact,
     Facts,
     Failure,
@@ -33,39 +36,6 @@ from reportgen.units import show
 _FIRST_FINDINGS = 5
 LEGIBLE = 0.6  # the scale of a graph at which its names are 5.4 pt
 _HALF = 470  # pixels that a figure may be wide to stand beside another
-
-
-@dataclass(frozen=True)
-class Medium:
-    """What a page is made for.
-
-    How many rows of a table, of the data behind a chart and lines of a listing it shows; the pixels that a
-    picture may be wide and high; the largest scale that a graph is drawn at; a chart's width in inches, and how
-    many marks of one are drawn one by one.
-    """
-
-    name: Literal["screen", "print"]
-    rows: int
-    data_rows: int
-    lines: int
-    width: int
-    height: int
-    scale: float
-    inches: float
-    vector: int
-
-    @property
-    def printed(self) -> bool:
-        """Whether it is paper: nothing folds, nothing can be pressed."""
-        return self.name == "print"
-
-
-SCREEN = Medium(
-    "screen", rows=400, data_rows=40, lines=4000, width=928, height=900, scale=1.0, inches=4.8, vector=1500
-)
-PRINT = Medium(
-    "print", rows=200, data_rows=0, lines=60, width=640, height=840, scale=0.8, inches=3.9, vector=150
-)
 
 
 @dataclass(frozen=True)
@@ -93,14 +63,39 @@ class BlockView:
     text: str = ""
     left_out: int = 0
     tokens: tuple[tuple[str, int, str], ...] = ()
+    colours: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Group:
+    """Neighbouring blocks under one heading, or under none, in rows: small charts stand beside each other.
+
+    `unprinted` are (place, title) of those that a page of paper only names.
+    """
+
+    title: str
+    anchor: str
+    folded: bool
+    rows: tuple[tuple[BlockView, ...], ...]
+    unprinted: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many blocks there are."""
+        return sum(len(row) for row in self.rows)
+
+    @property
+    def charts(self) -> bool:
+        """Whether all of them are drawn."""
+        return all(view.figure is not None for row in self.rows for view in row)
 
 
 @dataclass(frozen=True)
 class SectionView:
-    """A section and its blocks in groups: two of a group of small charts stand beside each other."""
+    """A section and its blocks in groups."""
 
     section: Section
-    groups: tuple[tuple[BlockView, ...], ...]
+    groups: tuple[Group, ...]
 
 
 @dataclass(frozen=True)
@@ -125,15 +120,11 @@ class Page:
 
 def page(report: Report, medium: Medium) -> Page:
     """The report drawn for one medium."""
-    palette, anchors = Palette.of(report, medium.inches, medium.vector), row_anchors(report, medium)
-    sections = []
-    for section in report.sections:
-        views = [
-            _block(block, section, medium, palette, anchors)
-            for block in section.blocks
-            if not _chips(section, block)
-        ]
-        sections.append(SectionView(section, _grouped(views)))
+    palette, anchors = Palette.of(report, vector=medium.vector), row_anchors(report, medium)
+    sections = [
+        SectionView(section, _groups(section, medium, palette, anchors[section.name]))
+        for section in report.sections
+    ]
     found = [FindingView(finding, *evidence(report, finding)) for finding in report.findings]
     cut = len(found) if medium.printed or len(found) == _FIRST_FINDINGS + 1 else _FIRST_FINDINGS
     return Page(report, tuple(sections), headline(report), tuple(found[:cut]), tuple(found[cut:]))
@@ -169,7 +160,8 @@ def evidence(report: Report, finding: Finding) -> tuple[str, str]:
     return f"#{anchor(name, block.id)}", f"{section.title}: {block.title}" if block.title else section.title
 
 
-Anchors = dict[str, dict[str, tuple[str, str]]]
+Known = dict[str, tuple[str, str]]
+Anchors = dict[str, Known]
 
 
 def row_anchors(report: Report, medium: Medium) -> Anchors:
@@ -195,26 +187,48 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()[:8]
 
 
-def _grouped(views: list[BlockView]) -> tuple[tuple[BlockView, ...], ...]:
-    """Neighbouring small charts in one group, every other block alone."""
-    groups: list[list[BlockView]] = []
+def _groups(section: Section, medium: Medium, palette: Palette, known: Known) -> tuple[Group, ...]:
+    """The blocks by the headings that they stand under, neighbours together."""
+    blocks = [block for block in section.blocks if not _chips(section, block)]
+    groups = []
+    for number, (title, run) in enumerate(groupby(blocks, key=lambda block: block.group)):
+        own = list(run)
+        folded = bool(title) and all(block.folded for block in own)
+        place = f"{section.name}__group-{number}"
+        if folded and medium.printed:
+            named = tuple((anchor(section.name, block.id), block.title or block.kind) for block in own)
+            groups.append(Group(title, place, folded, (), named))
+            continue
+        views = [_block(block, section, medium, palette, known) for block in own]
+        groups.append(Group(title, place, folded, _rows(views, folded)))
+    return tuple(groups)
+
+
+def _rows(views: list[BlockView], folded: bool) -> tuple[tuple[BlockView, ...], ...]:
+    """Neighbouring small charts of one width in one row, every other block alone."""
+    rows: list[list[BlockView]] = []
     for view in views:
-        if groups and _small(view) and _small(groups[-1][0]):
-            groups[-1].append(view)
+        beside = rows and rows[-1][0].block.width == view.block.width
+        if beside and _small(view, folded) and _small(rows[-1][0], folded):
+            rows[-1].append(view)
         else:
-            groups.append([view])
-    return tuple(tuple(group) for group in groups)
+            rows.append([view])
+    return tuple(tuple(row) for row in rows)
 
 
-def _small(view: BlockView) -> bool:
-    return view.figure is not None and not view.block.folded and view.figure.width <= _HALF
+def _small(view: BlockView, folded: bool) -> bool:
+    """Whether it may stand beside another; a block of a folded group does not fold by itself."""
+    return view.figure is not None and (folded or not view.block.folded) and view.figure.width <= _HALF
 
 
-def _block(block: Any, section: Section, medium: Medium, palette: Palette, anchors: Anchors) -> BlockView:
-    place, known = anchor(section.name, block.id), anchors[section.name]
+def _block(block: Any, section: Section, medium: Medium, palette: Palette, known: Known) -> BlockView:
+    place = anchor(section.name, block.id)
     if block.kind in KINDS:
-        drawn = figure(block, palette, dark=not medium.printed, rows=medium.data_rows)
-        return BlockView(block, place, figure=drawn, data=drawn.data)
+        sized = replace(palette, width=medium.chart(block.width))
+        drawn = figure(block, sized, dark=not medium.printed, rows=medium.data_rows)
+        drawable = block.series if isinstance(block, Curves) else ()
+        colours = tuple(palette.number(series.group or series.name) for series in drawable)
+        return BlockView(block, place, figure=drawn, data=drawn.data, colours=colours)
     if isinstance(block, Table):
         own = {row: name for row, (owner, name) in known.items() if owner == block.id}
         return BlockView(block, place, table=tables.view(block, medium.rows, own, printed=medium.printed))

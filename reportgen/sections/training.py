@@ -75,10 +75,13 @@ def _compared(found: History, verdicts: Sequence[Verdict]) -> list[Block]:
 
 
 def _curves(charts: Sequence[Chart]) -> list[Block]:
-    from reportgen.history.charts import block
+    from reportgen.history.curves import block
+    from reportgen.history.display import columns_for
 
-    blocks: list[Block] = [block(chart) for chart in charts[:_MOST_CHARTS]]
-    if len(charts) > _MOST_CHARTS:
+    drawn = charts[:_MOST_CHARTS]
+    columns = columns_for(sum(len(chart.curves) for chart in drawn))
+    blocks: list[Block] = [block(chart, columns) for chart in drawn]
+    if len(charts) > len(drawn):
         rest = ", ".join(chart.title for chart in charts[_MOST_CHARTS:])
         text = f"Not drawn, for lack of room: {shorten(rest, 2000)}. Their numbers are in the table of all series."
         blocks.append(Text(id="not-drawn", text=text))

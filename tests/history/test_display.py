@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from reportgen.history.display import deviation, rounded, smooth, smoothing, thin
+from reportgen.history.display import (
+    COLUMNS,
+    FEWEST,
+    columns_for,
+    deviation,
+    rounded,
+    smooth,
+    smoothing,
+    thin,
+)
 
 
 @pytest.mark.parametrize("weight", [0.1, 0.6, 0.99])
@@ -42,7 +51,7 @@ def test_only_long_and_noisy_curves_are_smoothed():
 
 VALUES = arrays(
     np.float64,
-    st.integers(21, 400),
+    st.integers(41, 400),
     elements=st.floats(-1e6, 1e6) | st.sampled_from([np.nan, np.inf, -np.inf]),
 )
 
@@ -54,7 +63,7 @@ def test_thinning_keeps_first_last_extremes_and_kinds_of_non_finite(y, gaps):
     assert (np.diff(kept) > 0).all()
     assert kept[0] == 0
     assert kept[-1] == len(y) - 1
-    assert len(kept) <= 5 * 10 + 2
+    assert len(kept) <= 7 * 10
     finite = y[np.isfinite(y)]
     if len(finite):
         assert {finite.min(), finite.max()} <= set(y[kept].tolist())
@@ -62,17 +71,27 @@ def test_thinning_keeps_first_last_extremes_and_kinds_of_non_finite(y, gaps):
         assert kind(y).any() == kind(y[kept]).any()
 
 
-def test_thinning_misses_no_extreme_of_any_column():
+def test_thinning_keeps_first_last_lowest_and_highest_of_every_column():
     y = np.random.default_rng(0).normal(size=10_000)
     kept = set(thin(np.arange(10_000), y, columns=100).tolist())
     for column in range(100):
         rows = np.flatnonzero((np.arange(10_000) * 100 // 9_999).clip(max=99) == column)
-        assert {int(rows[y[rows].argmin()]), int(rows[y[rows].argmax()])} <= kept
-    assert len(kept) <= 202
+        assert {int(rows[0]), int(rows[y[rows].argmin()]), int(rows[y[rows].argmax()]), int(rows[-1])} <= kept
+    assert len(kept) <= 400
+
+
+def test_thinning_keeps_what_must_be_kept():
+    assert {1234, 5678} <= set(
+        thin(np.arange(10_000), np.zeros(10_000), columns=10, always=[1234, 5678]).tolist()
+    )
+
+
+def test_the_more_curves_the_fewer_columns_each_within_bounds():
+    assert [columns_for(count) for count in (0, 10, 120, 500)] == [COLUMNS, COLUMNS, 83, FEWEST]
 
 
 def test_short_curves_are_kept_whole():
-    assert len(thin(np.arange(500), np.zeros(500))) == 500
+    assert len(thin(np.arange(1000), np.zeros(1000))) == 1000
 
 
 def test_rounding_keeps_float32():

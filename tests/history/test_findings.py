@@ -13,7 +13,8 @@ from hypothesis.extra.numpy import arrays
 
 from reportgen.history import read
 from reportgen.history.assemble import run_of
-from reportgen.history.charts import block, charts_of
+from reportgen.history.charts import charts_of
+from reportgen.history.curves import block
 from reportgen.history.findings import RULES, check, diagnoses, findings, findings_of
 from reportgen.history.model import History, Points, Reading, Run
 

@@ -12,8 +12,9 @@ import pytest
 import samples
 from jinja2 import TemplateError, UndefinedError
 
-from reportgen.render import html
-from reportgen.report import Column, Finding, Graph, Node, Report, Row, Section, Table, Text
+from reportgen.render import html, view
+from reportgen.render.medium import PRINT, SCREEN
+from reportgen.report import Column, Curves, Finding, Graph, Node, Report, Row, Section, Series, Table, Text
 
 
 class Page(HTMLParser):
@@ -233,3 +234,43 @@ def test_a_template_runs_nothing_and_reads_no_other_file(tmp_path, trick):
     (tmp_path / "foot.html.j2").write_text(trick, encoding="utf-8")
     with pytest.raises(TemplateError):
         html.encode(samples.empty(), tmp_path)
+
+
+def test_blocks_of_one_group_stand_under_one_heading_folded_where_all_of_them_are():
+    def block(at, **more):
+        return Text(id=f"t{at}", title=f"Title {at}", text="x", **more)
+
+    blocks = (
+        block(0),
+        block(1, group="a"),
+        block(2, group="a", folded=True),
+        *(block(at, group="b", folded=True) for at in (3, 4)),
+    )
+    page = Page(html.encode(samples.one(*blocks), None))
+    groups = [a for tag, a in page.elements if tag == "details" and a.get("class") == "group"]
+    assert ["open" in group for group in groups] == [True, False]
+    assert "a 2 parts" in page.words
+    levels = [int(tag[1]) for tag, attributes in page.elements if re.fullmatch("h[34]", tag)]
+    assert levels == [3, 3, 4, 4, 3, 4, 4]
+
+
+def test_on_paper_a_folded_group_is_named_and_not_drawn():
+    text = Text(id="t", title="Flat one", text="unseen", group="flat", folded=True)
+    printed = view.page(samples.one(text), PRINT).sections[0].groups
+    assert [(group.title, group.rows, group.unprinted) for group in printed] == [
+        ("flat", (), (("part--t", "Flat one"),))
+    ]
+
+
+def test_a_figure_is_drawn_as_wide_as_it_stands_and_thirds_share_a_row():
+    def curve(at, width):
+        line = Series(name="s", x=(0, 1), y=(0, at))
+        return Curves(id=f"c{at}", series=(line,), x_label="x", y_label="y", width=width)
+
+    blocks = [
+        curve(at, width) for at, width in enumerate(("full", "half", "half", "third", "third", "third"))
+    ]
+    (group,) = view.page(samples.one(*blocks), SCREEN).sections[0].groups
+    assert [len(row) for row in group.rows] == [1, 2, 3]
+    widths = [row[0].figure.width for row in group.rows]
+    assert widths == [922, 461, 293]

@@ -113,16 +113,30 @@ def test_event_files_give_times_and_smoothed_curves(tmp_path):
     raw, smoothed, validation = made.block("loss").series
     assert [line.role for line in (raw, smoothed, validation)] == ["faint", "line", "line"]
     assert raw.group == smoothed.group != validation.group
-    assert len(raw.x) <= 502
+    assert len(raw.x) <= 1000
+    assert (smoothed.smooths, smoothed.weight, smoothed.x) == (raw.name, 0.98, raw.x)
+    assert raw.times[:2] == (0.0, pytest.approx(raw.x[1] / 10))
+    assert {line.run for line in (raw, smoothed, validation)} == {"run"}
     assert len(validation.x) == 30
     caption = made.block("loss").caption
     assert "3,030 logged points in 2 series." in caption
-    assert "lowest and highest of each of 250 pixel columns" in caption
+    assert "first, last, lowest and highest of each of 250 pixel columns" in caption
     assert "weight 0.98" in caption
     assert [finding.message for finding in made.findings] == [
         "loss/val is best at its last point, 0.03571 at step 2,999, and its last half falls (p < .001, n = 30): it "
         "may still be improving."
     ]
+
+
+def test_epochs_are_where_the_log_says_and_between_them_in_proportion(tmp_path):
+    path = tmp_path / "log.jsonl"
+    rows = [{"step": step, "loss": 1 / (step + 1)} | ({"epoch": step // 10} if step % 10 == 0 else {})
+            for step in range(26)]  # fmt: skip
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (line,) = section(path).block("loss").series
+    assert line.epochs[:21] == pytest.approx([step / 10 for step in range(21)])
+    assert all(math.isnan(epoch) for epoch in line.epochs[21:])
+    assert line.times == ()
 
 
 def test_non_finite_values_restarts_and_duplicates_are_found(tmp_path):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from reportgen.history.columns import Column
 from reportgen.history.model import Points
-from reportgen.history.readers.lines import lines
+from reportgen.history.readers.lines import Lines
 
 _MOST_TIME = 1e14  # milliseconds since 1970
 
@@ -21,14 +21,13 @@ def read_points(
     `columns` names each of "step", "value" and "time" (in milliseconds) by its place; cells beyond them are
     none of ours, and `least` cells will do.
     """
-    column, notes, damaged, count = Column(), [], 0, 0
-    for place, line, ended in lines(path):
+    column, damaged, count = Column(), 0, 0
+    notes: list[str] = []
+    source = Lines(path)
+    for place, line in _whole(source, notes):
         if header:
             header = False
             continue
-        if not ended:
-            notes.append(f"the last line, {place:,}, is cut off and left out: still being written?")
-            break
         point = _point(line.split(separator), columns, least or len(columns))
         try:
             if point is None:
@@ -40,6 +39,16 @@ def read_points(
             if damaged == 1:
                 notes.append(f"line {place:,} is no point: left out, and any like it")
     return column.points() if count else None, tuple(notes), damaged
+
+
+def _whole(source: Lines, notes: list[str]) -> Iterator[tuple[int, str]]:
+    """Every line that has its end; of one that has none a note is made."""
+    yield from source.new()
+    rest = source.last()
+    if rest is not None and rest[2]:
+        yield rest[0], rest[1]
+    elif rest is not None:
+        notes.append(f"the last line, {rest[0]:,}, is cut off and left out: still being written?")
 
 
 def _point(cells: Sequence[str], columns: Sequence[str], least: int) -> tuple[int, float, float] | None:

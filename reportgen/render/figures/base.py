@@ -58,9 +58,13 @@ class Palette:
         groups += [h.name for b in blocks if isinstance(b, Distribution) for h in b.histograms]
         return cls(width, vector, _numbered(lines), _numbered(groups))
 
+    def number(self, name: str) -> int:
+        """Which of the colours a line, or a group of lines, has."""
+        return self.lines.get(name, 0) % len(LINES)
+
     def line(self, name: str) -> str:
         """The colour of a line, or of a group of lines."""
-        return LINES[self.lines.get(name, 0) % len(LINES)][0]
+        return LINES[self.number(name)][0]
 
     def member(self, name: str) -> tuple[str, int]:
         """The colour of a class, and its number (which picks the marker)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from reportgen.render.figures import style
@@ -14,19 +15,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_NARROW = 3.5  # inches
+_PER_INCH, _MEANS = 34, 16  # columns that a line, and a smooth one, is drawn in, two points in each
 _STYLES = {"line": "-", "faint": "-", "dashed": (0, (4, 2)), "points": "none"}
 
 
 def draw(block: Curves, palette: Palette) -> Figure:
     """The chart. Values that are no number are marked at the frame, at the top."""
-    figure, axes = style.canvas(palette.width, 2.7)
+    narrow = palette.width < _NARROW
+    figure, axes = style.canvas(palette.width, 2.2 if narrow else 2.7)
     axes.grid(axis="y")
     for series in block.series:
-        _line(axes, series, palette.line(series.group or series.name), block.log_y)
+        _line(axes, series, palette.line(series.group or series.name), block.log_y, palette.width)
     if block.log_y:
         axes.set_yscale("log")
         _plain_log(axes)
-    _whole_ticks(axes, block)
+    _whole_ticks(axes, block, 4 if narrow else 7)
     axes.set_xlabel(shorten(block.x_label, 50))
     axes.set_ylabel(shorten(block.y_label, 40))
     axes.margins(x=0.02)
@@ -35,17 +39,19 @@ def draw(block: Curves, palette: Palette) -> Figure:
         _mark(axes, mark.x, mark.y, mark.label)
     legible = [s for s in block.series if s.role != "faint"]
     if len(legible) > 1:
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=_legend_columns(legible),
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=_legend_columns(legible, palette.width),
                     handlelength=1.6, columnspacing=1.4, borderaxespad=0.2)  # fmt: skip
     return figure
 
 
-def _line(axes: Axes, series: Series, colour: str, log_y: bool) -> None:
-    drawable = [
+def _line(axes: Axes, series: Series, colour: str, log_y: bool, width: float) -> None:
+    points = [
         (x, y if math.isfinite(y) and (y > 0 or not log_y) else math.nan)
         for x, y in zip(series.x, series.y, strict=True)
         if math.isfinite(x)
     ]
+    columns = round((_MEANS if series.smooths else _PER_INCH) * width)
+    drawable = points if series.role == "points" else _seen(points, columns)
     faint = series.role == "faint"
     alone = sum(math.isfinite(y) for _, y in drawable) == 1
     axes.plot(
@@ -63,6 +69,23 @@ def _line(axes: Axes, series: Series, colour: str, log_y: bool) -> None:
     )
 
 
+def _seen(points: list[tuple[float, float]], columns: int) -> list[tuple[float, float]]:
+    """The lowest and the highest point of each of so many columns, both ends, and a gap where there is one."""
+    if len(points) <= 2 * columns:
+        return points
+    low, high = min(x for x, _ in points), max(x for x, _ in points)
+    share = columns / ((high - low) or 1.0)
+    kept = {0, len(points) - 1}
+    for _, column in groupby(range(len(points)), key=lambda at: int((points[at][0] - low) * share)):
+        places = list(column)
+        finite = [at for at in places if not math.isnan(points[at][1])]
+        if finite:
+            kept |= {min(finite, key=lambda at: points[at][1]), max(finite, key=lambda at: points[at][1])}
+        if len(finite) < len(places):
+            kept.add(next(at for at in places if math.isnan(points[at][1])))
+    return [points[at] for at in sorted(kept)]
+
+
 def _plain_log(axes: Axes) -> None:
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
@@ -70,22 +93,24 @@ def _plain_log(axes: Axes) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _whole_ticks(axes: Axes, block: Curves) -> None:
+def _whole_ticks(axes: Axes, block: Curves, most: int) -> None:
     from matplotlib.ticker import MaxNLocator
 
     if all(x == int(x) for series in block.series for x in series.x if math.isfinite(x)):
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=most, integer=True))
 
 
 def _broken(axes: Axes, block: Curves) -> None:
     """Where a line has no value: a cross at the top of the frame (NaN), or an arrow at the end it left by."""
+    places: dict[tuple[str, float], list[float]] = {}
     for series in block.series:
         for x, y in zip(series.x, series.y, strict=True):
-            if math.isfinite(y) or not math.isfinite(x):
-                continue
-            marker, height = ("x", 1.0) if math.isnan(y) else (("^", 1.0) if y > 0 else ("v", 0.0))
-            axes.plot([x], [height], marker=marker, markersize=4.5, color=style.ALARM, clip_on=False,
-                      transform=axes.get_xaxis_transform(), zorder=4)  # fmt: skip
+            if not math.isfinite(y) and math.isfinite(x):
+                kind = ("x", 1.0) if math.isnan(y) else (("^", 1.0) if y > 0 else ("v", 0.0))
+                places.setdefault(kind, []).append(x)
+    for (marker, height), across in places.items():
+        axes.plot(across, [height] * len(across), marker=marker, markersize=4.5, color=style.ALARM, clip_on=False,
+                  linestyle="none", transform=axes.get_xaxis_transform(), zorder=4)  # fmt: skip
 
 
 def _mark(axes: Axes, x: float, y: float | None, label: str) -> None:
@@ -105,9 +130,9 @@ def _mark(axes: Axes, x: float, y: float | None, label: str) -> None:
         )
 
 
-def _legend_columns(series: list[Series]) -> int:
+def _legend_columns(series: list[Series], width: float) -> int:
     longest = max(len(shorten(s.name, 32)) for s in series)
-    return max(1, min(4, 56 // (longest + 6)))
+    return max(1, min(4, round(11.7 * width) // (longest + 6)))
 
 
 def describe(block: Curves) -> str:

@@ -1,0 +1,44 @@
+"""What a page is made for: a screen, or paper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Medium:
+    """What a page is made for.
+
+    How many rows of a table, of the data behind a chart and lines of a listing it shows; the pixels that a
+    picture may be wide and high; the largest scale that a graph is drawn at; the widths of a whole, a half and a
+    third chart in inches, and how many marks of one are drawn one by one.
+    """
+
+    name: Literal["screen", "print"]
+    rows: int
+    data_rows: int
+    lines: int
+    width: int
+    height: int
+    scale: float
+    inches: tuple[float, float, float]
+    vector: int
+
+    @property
+    def printed(self) -> bool:
+        """Whether it is paper: nothing folds, nothing can be pressed."""
+        return self.name == "print"
+
+    def chart(self, width: str) -> float:
+        """The inches that a chart of this width has."""
+        return self.inches[("full", "half", "third").index(width)]
+
+
+_WIDE, _NARROW = (9.6, 4.8, 3.05), (6.6, 3.9, 3.2)  # on paper a third is as wide as half the page
+SCREEN = Medium(
+    "screen", rows=400, data_rows=40, lines=4000, width=928, height=900, scale=1.0, inches=_WIDE, vector=1500
+)
+PRINT = Medium(
+    "print", rows=200, data_rows=0, lines=60, width=640, height=840, scale=0.8, inches=_NARROW, vector=150
+)
