@@ -1,111 +1,114 @@
-"""Event files, ours against a plain loop with protobuf: python -m benchmarks.history [scalars]."""
+"""Training logs, time and memory beside what others take: python -m benchmarks.history [scalars]"""
 
 from __future__ import annotations
 
-import resource
-import struct
+import statistics
 import subprocess
 import sys
 import tempfile
-import time
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from reportgen.history.crc import Crc32c, masked
+from benchmarks.measure import table
 
 TAGS = 20
+RUNS = 3
+_ENOUGH = 10.0  # seconds, after which a reader is not run again
+
+# This process imports no more than it must: on Linux a child's peak memory is never below its parent's.
 
 
-def write(path: Path, scalars: int) -> None:
-    """TAGS series, step by step, byte for byte as torch and tensorboardX write them."""
-    steps = np.arange(scalars // TAGS)
-    values = np.random.default_rng(0).normal(size=(TAGS, len(steps))).astype("<f4")
-    with path.open("wb") as file:
-        file.write(_framed([b"\x09" + struct.pack("<d", 1.6e9) + b"\x1a\x0dbrain.Event:2"])[0])
-        for start in range(0, len(steps), 10_000):
-            block = []
-            for tag in range(TAGS):
-                name = f"layer{'x' * (tag % 4)}/metric{tag:02}"
-                block.append(
-                    _framed(
-                        [_scalar(name, s, values[tag, s]) for s in steps[start : start + 10_000].tolist()]
-                    )
-                )
-            file.write(b"".join(record for row in zip(*block, strict=True) for record in row))
+@dataclass(frozen=True)
+class Took:
+    """The median time in seconds of the processor, the peak memory of the process in MiB, and the points found."""
+
+    seconds: float
+    peak: float
+    points: int
 
 
-def _framed(payloads: list[bytes]) -> list[bytes]:
-    """The payloads as records, their checksums taken in bulk."""
-    heads = [struct.pack("<Q", len(payload)) for payload in payloads]
-    checks = zip(_checksums(heads), _checksums(payloads), strict=True)
-    return [h + one + p + two for h, p, (one, two) in zip(heads, payloads, checks, strict=True)]
+def write(kind: str, path: Path, count: int) -> None:
+    subprocess.run([sys.executable, "-m", "benchmarks._logs", kind, str(path), str(count)], check=True)
 
 
-def _checksums(messages: list[bytes]) -> list[bytes]:
-    lengths = np.array([len(message) for message in messages])
-    out = np.zeros(len(messages), "<u4")
-    for length in np.unique(lengths):
-        places = np.flatnonzero(lengths == length)
-        rows = np.frombuffer(b"".join(messages[place] for place in places), np.uint8).reshape(-1, length)
-        out[places] = masked(Crc32c().rows(np.ascontiguousarray(rows.T)))
-    return [check.tobytes() for check in out]
+def took(reader: str, path: Path, *more: str) -> Took:
+    """A reader in a process of its own, three times unless that takes long."""
+    seconds: list[float] = []
+    peaks: list[float] = []
+    points = 0
+    while len(seconds) < RUNS and sum(seconds) < _ENOUGH:
+        words = [sys.executable, "-m", "benchmarks._log_readers", reader, str(path), *more]
+        out = subprocess.run(words, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        one, peak, found = out.stdout.split()
+        seconds.append(float(one))
+        peaks.append(float(peak))
+        points = int(found)
+    return Took(statistics.median(seconds), max(peaks), points)
 
 
-def _scalar(tag: str, step: int, value: np.float32) -> bytes:
-    inner = b"\x0a" + bytes([len(tag)]) + tag.encode() + b"\x15" + value.tobytes()
-    body = b"\x0a" + bytes([len(inner)]) + inner
-    wall = b"\x09" + struct.pack("<d", 1.6e9 + step / 100)
-    return wall + (b"\x10" + _varint(step) if step else b"") + b"\x2a" + bytes([len(body)]) + body
+def side_by_side(folder: Path, scalars: int) -> None:
+    """One file of scalars: 20 tags in two encodings, NaN, Inf, step 0 and a restart."""
+    path = folder / "events.out.tfevents.1600000000.host"
+    write("events", path, scalars)
+    readers = {
+        "reportgen, every CRC and point checked": took("ours", path, str(scalars)),
+        "framing alone, a loop in Python": took("framing", path),
+        "protobuf a record, no CRC": took("protobuf", path),
+        "EventAccumulator, everything kept": took("accumulator", path),
+        "tbparse": took("tbparse", path),
+    }
+    mine = next(iter(readers.values())).seconds
+    rows = [["reader", "CPU s", "of ours", "MiB", "points"]]
+    for name, one in readers.items():
+        rows.append(
+            [name, f"{one.seconds:.2f}", f"{one.seconds / mine:.1f}", f"{one.peak:.0f}", f"{one.points:,}"]
+        )
+    print(f"{scalars:,} scalars, {TAGS} tags, {path.stat().st_size / 1e6:.0f} MB")
+    print(table(rows), "\n")
+    path.unlink()
 
 
-def _varint(number: int) -> bytes:
-    out = b""
-    while number > 0x7F:
-        out, number = out + bytes([number & 0x7F | 0x80]), number >> 7
-    return out + bytes([number])
+def growth(folder: Path) -> None:
+    """From 10^4 to 10^7 points."""
+    rows = [["scalars", "CPU s", "µs a point", "MiB", "bytes a point on top"]]
+    first = 0.0
+    for scalars in (10_000, 100_000, 1_000_000, 10_000_000):
+        path = folder / "events.out.tfevents.1600000000.host"
+        write("events", path, scalars)
+        one = took("ours", path, str(scalars))
+        first = first or one.peak
+        on_top = f"{(one.peak - first) * 2**20 / scalars:.0f}" if scalars > 10**5 else ""
+        each = f"{one.seconds / scalars * 1e6:.2f}"
+        rows.append([f"{scalars:,}", f"{one.seconds:.3f}", each, f"{one.peak:.0f}", on_top])
+        path.unlink()
+    print(table(rows), "\n")
 
 
-def ours(path: Path) -> int:
-    from reportgen.history.readers.events import read
-
-    return sum(map(len, read(path).points.values()))
-
-
-def protobuf(path: Path) -> int:
-    """A message a record, no checksum looked at: the least that a reader without tricks must do."""
-    from reportgen.history.schema import event_class
-
-    event = event_class()
-    found: dict[str, list[tuple[int, float, float]]] = {}
-    with path.open("rb") as file:
-        while head := file.read(12):
-            parsed = event.FromString(file.read(struct.unpack_from("<Q", head)[0]))
-            file.read(4)
-            for value in parsed.summary.value:
-                found.setdefault(value.tag, []).append((parsed.step, parsed.wall_time, value.simple_value))
-    return sum(map(len, found.values()))
-
-
-READERS = {"reportgen (every CRC checked)": ours, "protobuf a record (no CRC)": protobuf}
+def others(folder: Path) -> None:
+    """Many runs, a file of pictures, and text logs."""
+    cases = (
+        ("100 runs x 20 tags x 500 steps", "runs", 100, (("reportgen", "folder"),)),
+        ("1 GB of pictures and histograms", "pictures", 10**9, (("reportgen", "ours"),)),
+        ("CSV, a million rows", "table", 10**6, (("reportgen", "table"), ("pandas", "pandas_table"))),
+        ("JSONL, a million rows", "lines", 10**6, (("reportgen", "lines"), ("pandas", "pandas_lines"))),
+    )
+    rows = [["log", "reader", "CPU s", "MiB", "points"]]
+    for title, kind, count, readers in cases:
+        path = folder / kind
+        write(kind, path, count)
+        for name, reader in readers:
+            one = took(reader, path)
+            rows.append([title, name, f"{one.seconds:.2f}", f"{one.peak:.0f}", f"{one.points:,}"])
+        if path.is_file():
+            path.unlink()
+    print(table(rows))
 
 
 def main() -> None:
-    if len(sys.argv) == 3:
-        reader = READERS[sys.argv[1]]
-        begun = time.perf_counter()
-        count = reader(Path(sys.argv[2]))
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"{sys.argv[1]:<32} {count:>12,} {time.perf_counter() - begun:>8.2f} {peak:>8.0f}")
-        return
-    scalars = int(sys.argv[1]) if len(sys.argv) == 2 else 1_000_000
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "events.out.tfevents.0.host"
-        write(path, scalars)
-        print(f"{TAGS} tags, {path.stat().st_size / 1e6:.0f} MB; peak memory of the whole process")
-        print(f"{'reader':<32} {'scalars':>12} {'s':>8} {'MiB':>8}")
-        for name in READERS:
-            subprocess.run([sys.executable, "-m", "benchmarks.history", name, str(path)], check=True)
+        side_by_side(Path(folder), int(sys.argv[1]) if len(sys.argv) == 2 else 1_000_000)
+        growth(Path(folder))
+        others(Path(folder))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
+from typing import Any
+
 import numpy as np
 
 from reportgen.history.model import Points
@@ -13,7 +16,7 @@ class Growing:
     """The points read so far. Records come in order from batch to batch, but not within one."""
 
     def __init__(self) -> None:
-        self._done: dict[str, list[list[np.ndarray]]] = {}  # of each tag: steps, walls, values, sessions
+        self._done: dict[str, list[array[Any]]] = {}  # of each tag: steps, walls, values, sessions
         self._first: dict[str, int] = {}
         self._pieces: dict[str, list[Piece]] = {}
         self._singles: dict[str, list[tuple[int, int, float, float]]] = {}
@@ -21,7 +24,7 @@ class Growing:
     def fork(self) -> Growing:
         """A copy that may be added to."""
         other = Growing()
-        other._done = {tag: [list(parts) for parts in columns] for tag, columns in self._done.items()}
+        other._done = {tag: [column[:] for column in columns] for tag, columns in self._done.items()}
         other._first = dict(self._first)
         return other
 
@@ -45,9 +48,9 @@ class Growing:
                 order = np.argsort(record, kind="stable")
                 record, step, wall, value = record[order], step[order], wall[order], value[order]
             session = np.searchsorted(starts, record).astype(np.int32)
-            held = self._done.setdefault(tag, [[], [], [], []])
-            for parts, column in zip(held, (step, wall, value, session), strict=True):
-                parts.append(column)
+            held = self._done.get(tag, [array("q"), array("d"), array("d"), array("i")])
+            columns = zip(held, (step, wall, value, session), strict=True)
+            self._done[tag] = [_longer(column, new) for column, new in columns]
             self._first.setdefault(tag, int(record[0]))
         self._pieces, self._singles = {}, {}
 
@@ -55,11 +58,20 @@ class Growing:
         """All points, the tags in the order of their first records."""
         out = {}
         for tag in sorted(self._done, key=lambda tag: (self._first[tag], tag)):
-            for parts in self._done[tag]:
-                if len(parts) > 1:  # what was read before is shared, not copied, as long as nothing comes
-                    parts[:] = [np.concatenate(parts)]
-            out[tag] = Points(*(parts[0] for parts in self._done[tag]))
+            kinds = (np.int64, np.float64, np.float64, np.int32)
+            held = zip(self._done[tag], kinds, strict=True)
+            out[tag] = Points(*(np.frombuffer(column, kind) for column, kind in held))
         return out
+
+
+def _longer(column: array[Any], new: np.ndarray) -> array[Any]:
+    """A column with more at its end: the same one, unless a reading still shows it."""
+    try:
+        column.frombytes(new.tobytes())
+    except BufferError:
+        column = column[:]
+        column.frombytes(new.tobytes())
+    return column
 
 
 def _joined(pieces: list[Piece]) -> Piece:

@@ -212,18 +212,24 @@ def _with_extras(runs: dict[str, Run], logs: Sequence[_Log]) -> dict[str, Run]:
                 log.source = _noted(log.source, note)
             continue
         run = runs[host]
-        for log in together:
-            got = log.reading
-            run = replace(
-                run,
-                settings={**run.settings, **got.settings},
-                histograms={**run.histograms, **got.histograms},
-                images={**run.images, **got.images},
-                texts={**run.texts, **got.texts},
-                state=got.state or run.state,
-            )
+        # A file of settings alone first: it holds them as they were given, a log what it could make of them.
+        for log in sorted(together, key=lambda log: _shows(log.reading)):
+            run = _with(run, log.reading)
         runs[host] = run
     return runs
+
+
+def _with(run: Run, got: Reading) -> Run:
+    known = {name.replace("/", ".") for name in run.settings}
+    settings = {name: value for name, value in got.settings.items() if name.replace("/", ".") not in known}
+    return replace(
+        run,
+        settings={**run.settings, **settings},
+        histograms={**run.histograms, **got.histograms},
+        images={**run.images, **got.images},
+        texts={**run.texts, **got.texts},
+        state=got.state or run.state,
+    )
 
 
 def _by_run(logs: Sequence[_Log]) -> dict[str, list[_Log]]:

@@ -3,6 +3,8 @@
 import contextlib
 import math
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import eventfiles as files
@@ -252,3 +254,24 @@ def test_non_finite_values_are_kept(tmp_path):
     values = [1.0, math.nan, math.inf, -math.inf] * 5
     path = files.write(tmp_path, files.version(), *[files.scalar("loss", s, v) for s, v in enumerate(values)])
     assert np.array_equal(events.read(path).points["loss"].value, values, equal_nan=True)
+
+
+def test_reading_event_files_imports_neither_torch_nor_matplotlib():
+    code = (
+        "import sys, reportgen.history.readers.events; "
+        "print({'torch', 'matplotlib', 'tensorboard'} & set(sys.modules))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert out.stdout == "set()\n"
+
+
+def test_lengths_that_are_met_within_payloads_are_not_taken_for_records(tmp_path):
+    inner = b"".join(files.scalar("inner", step, 9.0) for step in range(5))
+    held = files.event(wall_time=1.0, graph_def=inner)
+    records = [files.version()]
+    for step in range(20):
+        records += [files.frame(held.SerializeToString()), files.scalar("loss", step, step / 8)]
+    reading = events.read(files.write(tmp_path, *records))
+    assert list(reading.points) == ["loss"]
+    assert reading.points["loss"].step.tolist() == list(range(20))
+    assert reading.warnings == ()

@@ -10,7 +10,8 @@ from reportgen import history
 
 
 def test_lightnings_csv_logger(tmp_path):
-    loggers = pytest.importorskip("lightning.pytorch.loggers")
+    from lightning.pytorch import loggers
+
     rng = np.random.default_rng(0)
     losses = rng.normal(size=50).tolist()
     losses[7], losses[8] = math.nan, math.inf
@@ -34,7 +35,8 @@ def test_lightnings_csv_logger(tmp_path):
 
 
 def test_transformers_trainer_state(tmp_path):
-    trainer_callback = pytest.importorskip("transformers.trainer_callback")
+    from transformers import trainer_callback
+
     state = trainer_callback.TrainerState()
     rows = [{"loss": 2.0 / step, "learning_rate": 1e-5 * step, "grad_norm": math.nan, "epoch": step / 10, "step": step}
             for step in range(1, 41)]  # fmt: skip
@@ -62,7 +64,8 @@ def test_transformers_trainer_state(tmp_path):
 @pytest.mark.parametrize("separator", [",", ";"])
 def test_keras_csv_logger(tmp_path, separator, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "torch")
-    keras = pytest.importorskip("keras")
+    import keras
+
     model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse", metrics=["mae"])
     rng = np.random.default_rng(0)

@@ -176,7 +176,7 @@ def test_wrong_kind_in_front_is_one_clear_warning(tmp_path, kind):
 def test_unknown_kind_is_one_line_that_lists_them(tmp_path):
     path = put(tmp_path / "x.csv")
     with pytest.raises(
-        HistoryError, match=r"'tabel' is no kind of log, expected one of checkpoint, events"
+        HistoryError, match=r"'tabel' is no kind of log, expected one of checkpoint, dvclive, events"
     ) as raised:
         history.read([f"tabel={path}"])
     assert "its content then decides" in raised.value.hint

@@ -177,3 +177,28 @@ def test_rubbish_never_raises_anything_but_unreadable(tmp_path_factory, data):
     tables.recognise(path, data)
     with contextlib.suppress(UnreadableError):
         assert all(len(points) for points in tables.read(path).points.values())
+
+
+CELL = st.sampled_from(
+    ["1", "-2.5", "nan", "inf", " 3 ", "1e5", "", "NA", "x", "1_0", "0x10", "１", "1e400", "#3", '"7"']
+)
+
+
+@given(st.lists(st.tuples(CELL, CELL, CELL), min_size=1, max_size=12), st.integers(1, 5))
+def test_rows_taken_many_at_a_time_are_read_as_one_by_one(tmp_path_factory, cells, at_once):
+    path = tmp_path_factory.mktemp("run") / "log.csv"
+    rows = [f"{n},{','.join(row)}" for n, row in enumerate(cells)]
+    # One more row that has no numbers makes all of them be read one by one.
+    found = []
+    for size in (at_once, 1000):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tables, "_MANY", size)
+            path.write_text("\n".join(["step,a,b,timestamp", *rows, "-1,5,,"]) + "\n", encoding="utf-8")
+            reading = tables.read(path)
+            found.append(
+                [
+                    (tag, one.step.tolist(), one.wall.tobytes(), one.value.tobytes())
+                    for tag, one in sorted(reading.points.items())
+                ]
+            )
+    assert found[0] == found[1]

@@ -100,11 +100,27 @@ class Columns:
             if name == self.step or (timed and name == self.wall):
                 continue
             tag = f"{split}/{name}" if split and name != self.epoch else name
-            if tag not in self._cells:
-                self._cells[tag] = (array("q"), array("d"))
-            rows, values = self._cells[tag]
-            rows.append(number)
-            values.append(value)
+            cells = self._cells.get(tag)
+            if cells is None:
+                cells = self._cells[tag] = (array("q"), array("d"))
+            cells[0].append(number)
+            cells[1].append(value)
+
+    def rows(self, numbers: dict[str, np.ndarray]) -> None:
+        """Add rows that hold every column: float64 (n,) each."""
+        begin, count = len(self._steps), len(next(iter(numbers.values())))
+        missing = np.full(count, np.nan)
+        wall = numbers.get(self.wall, missing)
+        timed = (wall > WALL_RANGE[0]) & (wall < WALL_RANGE[1])
+        self._steps.frombytes(numbers.get(self.step, missing).tobytes())
+        self._epochs.frombytes(numbers.get(self.epoch, missing).tobytes())
+        self._walls.frombytes(np.where(timed, wall, np.nan).tobytes())
+        for name, values in numbers.items():
+            kept = np.flatnonzero(~timed) if name == self.wall else np.arange(count)
+            if name != self.step and len(kept):
+                cells = self._cells.setdefault(name, (array("q"), array("d")))
+                cells[0].frombytes((kept + begin).tobytes())
+                cells[1].frombytes(values[kept].tobytes())
 
     def __len__(self) -> int:
         return len(self._steps)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 import csv
 from collections import Counter
+from itertools import islice
 from pathlib import Path
+
+import numpy as np
 
 from reportgen.history.model import Reading
 from reportgen.history.readers.base import Reader, UnreadableError
@@ -13,6 +16,7 @@ from reportgen.history.readers.lines import Columns, Lines
 
 _MISSING = ("", "na", "n/a", "none", "null", "-", "--")
 _DELIMITERS = ",\t;"
+_MANY = 1024  # rows read at once
 _EXPECTED = "expected a header with a step or epoch column, and a column of numbers"
 
 
@@ -68,11 +72,11 @@ class Following:
 
     def read(self) -> Reading:
         """Every number so far; a blank cell was not logged. Raises UnreadableError, OSError."""
-        for place, line in self._lines.new():
-            if self._table is None:
-                self._table = _Table(line)
-            else:
-                self._table.add(place, line, ended=True)
+        new = self._lines.new()
+        if self._table is None:
+            self._table = next((_Table(line) for _, line in new), None)
+        while self._table is not None and (some := list(islice(new, _MANY))):
+            self._table.many(some)
         last, table = self._lines.last(), self._table
         if table is None or last is None:
             return _reading(table)
@@ -120,6 +124,20 @@ class _Table:
         other = copy.copy(self)
         other._notes, other._texts, other._numbers = list(self._notes), dict(self._texts), set(self._numbers)
         return other
+
+    def many(self, rows: list[tuple[int, str]]) -> None:
+        """Read whole rows: at once where each is full of numbers, else one by one."""
+        try:
+            lines = [line for _, line in rows]
+            numbers = np.loadtxt(lines, delimiter=self._delimiter, comments=None, ndmin=2)
+        except ValueError:
+            numbers = np.zeros((0, 0))
+        if numbers.shape == (len(rows), len(self._names)):
+            self.columns.rows(dict(zip(self._names, np.ascontiguousarray(numbers.T), strict=True)))
+            self._numbers.update(self._names)
+        else:
+            for place, line in rows:
+                self.add(place, line, ended=True)
 
     def add(self, place: int, line: str, ended: bool) -> None:
         """Read one row."""
