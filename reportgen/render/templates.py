@@ -11,7 +11,7 @@ from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, Stri
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from reportgen import units
-from reportgen.render.figures.style import CLASSES
+from reportgen.render.figures.style import FAMILIES
 
 
 def folder() -> Path:
@@ -44,7 +44,7 @@ def environment(own: Path | None) -> Environment:
     made.filters.update(
         show=units.show, shorten=units.shorten, paragraphs=_paragraphs, date=_date, svg_uri=_svg_uri
     )
-    made.globals.update(plural=units.plural, colours=tuple(light for light, _ in CLASSES))
+    made.globals.update(plural=units.plural, colours=tuple(light for light, _ in FAMILIES.values()))
     return made
 
 
