@@ -32,6 +32,7 @@ from reportgen.units import show
 
 _FIRST_FINDINGS = 5
 LEGIBLE = 0.6  # the scale of a graph at which its names are 5.4 pt
+LEAST = 0.56  # and at which they are 5 pt: none is drawn smaller
 _HALF = 470  # pixels that a figure may be wide to stand beside another
 
 
@@ -41,7 +42,8 @@ class Medium:
 
     How many rows of a table, of the data behind a chart and lines of a listing it shows; the pixels that a
     picture may be wide and high; the largest scale that a graph is drawn at; a chart's width in inches, and how
-    many marks of one are drawn one by one.
+    many marks of one are drawn one by one; the pixels of a page on its side; how many characters of a listing
+    stand beside each other, 0: any number.
     """
 
     name: Literal["screen", "print"]
@@ -53,6 +55,8 @@ class Medium:
     scale: float
     inches: float
     vector: int
+    turned: tuple[int, int] = (0, 0)
+    columns: int = 0
 
     @property
     def printed(self) -> bool:
@@ -64,18 +68,23 @@ SCREEN = Medium(
     "screen", rows=400, data_rows=40, lines=4000, width=928, height=900, scale=1.0, inches=4.8, vector=1500
 )
 PRINT = Medium(
-    "print", rows=200, data_rows=0, lines=60, width=640, height=840, scale=0.8, inches=3.9, vector=150
-)
+    "print", rows=200, data_rows=0, lines=60, width=640, height=840, scale=0.8, inches=3.9, vector=150,
+    turned=(1040, 600), columns=150,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class GraphPart:
-    """A picture of a graph or of a part of it, in slices where a page can't hold it, at a scale."""
+    """A picture of a graph or of a part of it, in slices where a page can't hold it, at a scale.
+
+    `turned`: on a page on its side. No slices where it is too wide for that too.
+    """
 
     title: str
     drawing: graphs.Drawing
     slices: tuple[graphs.Slice, ...]
     scale: float
+    turned: bool = False
 
 
 @dataclass(frozen=True)
@@ -230,9 +239,14 @@ def _block(block: Any, section: Section, medium: Medium, palette: Palette, ancho
     if isinstance(block, Code | Failure):
         text = block.text if isinstance(block, Code) else block.details
         lines = text.split("\n")
-        shown = "\n".join(lines[: medium.lines])
+        shown = "\n".join(_ruled(lines[: medium.lines], medium.columns))
         return BlockView(block, place, text=shown, left_out=max(0, len(lines) - medium.lines))
     return BlockView(block, place)
+
+
+def _ruled(lines: list[str], columns: int) -> list[str]:
+    """Lines of one character, drawn across a listing, are cut where they would wrap."""
+    return [line[:columns] if columns and len(set(line)) == 1 else line for line in lines]
 
 
 def _graph(block: Graph, place: str, medium: Medium, rows: dict[str, str]) -> BlockView:
@@ -259,9 +273,14 @@ def _part(title: str, picture: graphs.Drawing, medium: Medium) -> GraphPart:
     whole = _scale(picture, medium)
     if whole >= LEGIBLE:
         return GraphPart(title, picture, graphs.slices(picture, medium.width, picture.height, whole), whole)
-    scale = min(medium.scale, medium.width / picture.width)
-    cut = graphs.slices(picture, medium.width, math.floor(medium.height / scale), scale)
-    return GraphPart(title, picture, cut, scale)
+    (width, height), turned = (medium.width, medium.height), False
+    if width / picture.width < LEAST:
+        (width, height), turned = medium.turned, True
+    scale = min(medium.scale, width / picture.width)
+    if scale < LEAST:
+        return GraphPart(title, picture, (), scale)
+    cut = graphs.slices(picture, width, math.floor(height / scale), scale)
+    return GraphPart(title, picture, cut, scale, turned)
 
 
 def _scale(picture: graphs.Drawing, medium: Medium) -> float:
