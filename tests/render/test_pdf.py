@@ -209,13 +209,16 @@ def test_a_graph_too_tall_for_a_page_is_split_and_its_heading_stays_with_it(tmp_
 
 def fan(count: int) -> Graph:
     """As wide as many boxes beside each other."""
-    nodes = [Node(id=f"n{at}", label=f"parameter {at}", family="parameter") for at in range(count)]
+    nodes = [
+        Node(id=f"n{at}", label=f"parameter {at}", detail="(parameter, 7)", family="parameter")
+        for at in range(count)
+    ]
     edges = tuple(Edge(source=node.id, target="sum") for node in nodes)
     return Graph(title="Wide", nodes=(*nodes, Node(id="sum", label="sum", family="output")), edges=edges)
 
 
 def smallest(path) -> float:
-    """The size in points of the smallest text in a picture: what the boxes' details would be, apart."""
+    """The size in points of the smallest text in a picture."""
     with pypdf.PdfReader(path) as reader:
         found = []
         for page in reader.pages:
