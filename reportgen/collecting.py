@@ -145,6 +145,7 @@ def collect(
         weights=weights,
         command=command,
     )
+    _check_layer(autograd, experiment)
     options = Options(
         seed=seed,
         samples=samples,
@@ -162,6 +163,17 @@ def _whole(what: str, value: Any, low: int, high: int) -> int:
     if number is None or not low <= number <= high:
         raise InputError(f"{what}: got {value!r}, expected a whole number from {low} to {high}")
     return int(number)
+
+
+def _check_layer(path: str, experiment: Experiment) -> None:
+    """Raise InputError where the model has no layer of this name; the names in a program are its trace's to know."""
+    if not path or experiment.model is None or experiment.program is not None:
+        return
+    from reportgen.data import unwrapped
+    from reportgen.trace.autograd import check
+    from reportgen.trace.layers import catalogue
+
+    check(path, [layer.path for layer in catalogue(unwrapped(experiment.model)).layers])
 
 
 def available() -> dict[str, EntryPoint]:
@@ -238,6 +250,7 @@ def _run(
     start, in_time = time.perf_counter(), True
     try:
         section = _guarded(name, point, experiment, options, limit)
+        in_time = not any(isinstance(b, Failure) and b.error == OutOfTime.__name__ for b in section.blocks)
     except OutOfTime:
         in_time = False
         section = _failed(name, "OutOfTime", f"did not end within {limit:g} s", "raise time_limit")

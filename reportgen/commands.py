@@ -208,6 +208,10 @@ def _summary(found: Sequence[Section]) -> None:
         size = f"{len(section.model_dump_json().encode()) / 1024:,.1f} KB"
         line = f"{plain(section.name, 40):<{width}}  {section.status:<7}  {seconds:>9}  {size:>11}"
         print(f"{line}  {plain(section.reason)}".rstrip())
+        for block in section.blocks if section.status == "ok" else ():
+            if block.kind == "failure":
+                said = f"{block.title or block.id}: {block.message}"
+                print(f"{'':<{width}}  {plain(said)}")
 
 
 def _tell_failed(report: Report) -> None:

@@ -6,6 +6,7 @@ import math
 
 UNKNOWN = "unknown"
 _THOUSANDS = ("", " k", " M", " G", " T", " P")
+_TIMES = ((3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -76,6 +77,32 @@ def _seconds(value: int | float) -> str:
     if size < 7200:
         return f"{_significant(value / 60, 3)} min"
     return f"{_significant(value / 3600, 3)} h"
+
+
+def axis(top: float, unit: str) -> tuple[float, str]:
+    """What to divide an axis's values by, and the unit to write beside it once, where its largest is `top`.
+
+    Of bytes a power of 1,024, so that round ticks are round numbers of KiB or MiB.
+    """
+    size = abs(top) if math.isfinite(top) else 0.0
+    if unit == "share":
+        return 0.01, "%"
+    if unit == "s":
+        small = next(((by, name) for by, name in _TIMES if size >= by), _TIMES[-1])
+        return small if size else (1.0, "s")
+    if unit == "bytes":
+        power = _power(size, 1024, len(_BINARY))
+        return 1024.0**power, _BINARY[power]
+    if unit in ("count", "FLOPs", "params"):
+        power = _power(size, 1000, len(_THOUSANDS))
+        prefix, name = _THOUSANDS[power].strip(), "" if unit == "count" else unit
+        return 1000.0**power, f"{prefix}{' ' if unit == 'params' else ''}{name}".strip()
+    return 1.0, "" if unit == "exact" else unit
+
+
+def _power(size: float, base: int, count: int) -> int:
+    """How often a size can be divided by `base` and stay at 1 or above."""
+    return next((power for power in range(count - 1, 0, -1) if size >= base**power), 0)
 
 
 def _significant(value: int | float, digits: int = 4) -> str:

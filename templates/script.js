@@ -147,6 +147,23 @@
         return joined;
       }, []);
     };
+    // An arrow head where a line comes to a folded frame.
+    const tipped = (path, rect) => {
+      const [x, y, wide, high] = ["x", "y", "width", "height"].map((name) => number(rect, name));
+      const end = path.getTotalLength();
+      const inside = (at) => {
+        const point = path.getPointAtLength(at);
+        return point.x >= x && point.x <= x + wide && point.y >= y && point.y <= y + high;
+      };
+      let length = 0;
+      while (length < end && !inside(length)) length += 1;
+      const tip = path.getPointAtLength(length);
+      const tail = path.getPointAtLength(Math.max(0, length - 7));
+      const far = Math.hypot(tip.x - tail.x, tip.y - tail.y) || 1;
+      const [across, down] = [(tip.x - tail.x) / far * 2.4, (tip.y - tail.y) / far * 2.4];
+      const at = (dx, dy) => `${(tail.x + dx).toFixed(1)},${(tail.y + dy).toFixed(1)}`;
+      return `M${at(-down, across)}L${tip.x.toFixed(1)},${tip.y.toFixed(1)}L${at(down, -across)}Z`;
+    };
     const draw = () => {
       const free = spare();
       const move = (y) => free.reduce((now, [a, b]) => now - Math.max(0, Math.min(y, b) - a), y);
@@ -172,16 +189,25 @@
         (bar ? part("bars") : part("frames")).append(frame.rect);
         (bar ? part("bars") : part("frame-labels")).append(frame.text);
       }
+      // Between the same two things one line is drawn: of several that a fold brings together one with a label.
+      const drawn = new Map();
+      const cut = (line) => free.some(([a, b]) => line.y > a && line.y < b);
       for (const line of lines) {
-        const [from, to] = line.ends.map((end) => fold(nodes[end].frame));
-        const hidden = Boolean(from) && from === to;
-        const cut = free.some(([a, b]) => line.y > a && line.y < b);
+        const [from, to] = line.ends.map((end) => fold(nodes[end].frame) || nodes[end]);
+        Object.assign(line, { from, to });
+        const between = drawn.get(from) || drawn.set(from, new Map()).get(from);
+        if (from !== to && (!between.has(to) || (!between.get(to).said && line.text && !cut(line)))) {
+          between.set(to, Object.assign(line, { said: Boolean(line.text) && !cut(line) }));
+        }
+      }
+      for (const line of lines) {
+        const hidden = drawn.get(line.from).get(line.to) !== line && (folded.has(line.from) || folded.has(line.to));
         line.path.setAttribute("d", moved(line.line));
-        line.arrow.setAttribute("d", moved(line.head));
         line.path.classList.toggle("away", hidden);
-        line.arrow.classList.toggle("away", hidden || Boolean(to));
+        line.arrow.classList.toggle("away", hidden);
+        line.arrow.setAttribute("d", folded.has(line.to) && !hidden ? tipped(line.path, line.to.rect) : moved(line.head));
         if (!line.text) continue;
-        line.text.classList.toggle("away", hidden || cut);
+        line.text.classList.toggle("away", hidden || cut(line));
         line.text.setAttribute("y", move(line.y).toFixed(1));
       }
       height = top + move(top + high) - top;
@@ -200,7 +226,12 @@
       scale();
       port.scrollTo(across, down);
     };
-    const fitted = () => Math.min(1, port.clientWidth / wide, port.clientHeight / height);
+    const fitted = () => {
+      const inner = getComputedStyle(port);
+      const across = port.clientWidth - parseFloat(inner.paddingLeft) - parseFloat(inner.paddingRight);
+      const down = port.clientHeight - parseFloat(inner.paddingTop) - parseFloat(inner.paddingBottom);
+      return Math.min(1, across / wide, down / height);
+    };
 
     const bar = make("div", { class: "tools", role: "group", "aria-label": "Picture" });
     const tool = (words, label, act) => {

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reportgen.units import plural, shorten, show
+from reportgen.units import axis, plural, shorten, show
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,23 @@ def test_shortened_text_is_one_line_within_its_limit(text, limit):
 
 def test_plural_counts():
     assert [plural(n, "sample") for n in (0, 1, 1797)] == ["0 samples", "1 sample", "1,797 samples"]
+
+
+@pytest.mark.parametrize(
+    ("top", "unit", "expected"),
+    [
+        (3 * 1024**2, "bytes", (1024.0**2, "MiB")),
+        (999, "bytes", (1.0, "B")),
+        (3.2e7, "FLOPs", (1e6, "MFLOPs")),
+        (12, "FLOPs", (1.0, "FLOPs")),
+        (4.2e4, "params", (1e3, "k params")),
+        (0.004, "s", (1e-3, "ms")),
+        (0.0, "s", (1.0, "s")),
+        (0.9, "share", (0.01, "%")),
+        (7, "exact", (1.0, "")),
+        (7, "kg", (1.0, "kg")),
+        (float("inf"), "bytes", (1.0, "B")),
+    ],
+)
+def test_an_axis_has_one_unit(top: float, unit: str, expected: tuple[float, str]) -> None:
+    assert axis(top, unit) == expected

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reportgen.render.figures.style import CLASSES
+from reportgen.render.figures.style import FAMILIES
 from reportgen.render.graph_split import OUTSIDE
 from reportgen.render.layout import Box, Layout, Line, layout
 from reportgen.report import Cluster, Graph, Node
@@ -19,7 +19,13 @@ _BADGE = 8  # pixels that a badge stands above its box
 _SLACK = 70  # pixels that a cut may move to find a gap
 _LINE = 11  # pixels that a line of details takes
 _MOST_LINES = 10
-_COLOURS = len(CLASSES) - 1
+_NUMBERS = {name: number for number, name in enumerate(FAMILIES)}
+_UNNAMED = ("", "other", OUTSIDE)
+_GREY = (
+    "input",
+    "output",
+    "operation",
+)  # what the model is given and gives; in a graph of autograd, all it does
 
 
 @dataclass(frozen=True)
@@ -132,13 +138,15 @@ def _extent(places: Layout) -> tuple[int, int]:
 
 
 def families_of(graph: Graph) -> Families:
-    """Each family with its colour's number, in the order of the nodes; `other` and the tenth on have none."""
-    names = [
-        name
-        for name in dict.fromkeys(node.family for node in graph.nodes)
-        if name not in ("", "other", OUTSIDE)
-    ]
-    return tuple((name, at if at < _COLOURS else -1) for at, name in enumerate(names))
+    """Each family with its colour's number, -1 for the grey of those that are no layers; in the order of the nodes.
+
+    A family of layers has its own colour in every graph. Others take colours that this graph leaves free.
+    """
+    names = dict.fromkeys(node.family for node in graph.nodes)
+    found = [name for name in names if name not in (*_UNNAMED, *_GREY)]
+    free = iter([at for at in range(len(_NUMBERS)) if at not in {_NUMBERS.get(name) for name in found}])
+    coloured = [(name, _NUMBERS[name] if name in _NUMBERS else next(free, -1)) for name in found]
+    return (*coloured, *((name, -1) for name in names if name in _GREY))
 
 
 def _framed(cluster: Cluster) -> str:

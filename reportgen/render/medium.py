@@ -12,7 +12,8 @@ class Medium:
 
     How many rows of a table, of the data behind a chart and lines of a listing it shows; the pixels that a
     picture may be wide and high; the largest scale that a graph is drawn at; the widths of a whole, a half and a
-    third chart in inches, and how many marks of one are drawn one by one.
+    third chart in inches, and how many marks of one are drawn one by one; the pixels of a page on its side; how
+    many characters of a listing stand beside each other, 0: any number.
     """
 
     name: Literal["screen", "print"]
@@ -24,6 +25,8 @@ class Medium:
     scale: float
     inches: tuple[float, float, float]
     vector: int
+    turned: tuple[int, int] = (0, 0)
+    columns: int = 0
 
     @property
     def printed(self) -> bool:
@@ -40,5 +43,6 @@ SCREEN = Medium(
     "screen", rows=400, data_rows=40, lines=4000, width=928, height=900, scale=1.0, inches=_WIDE, vector=1500
 )
 PRINT = Medium(
-    "print", rows=200, data_rows=0, lines=60, width=640, height=840, scale=0.8, inches=_NARROW, vector=150
-)
+    "print", rows=200, data_rows=0, lines=60, width=640, height=840, scale=0.8, inches=_NARROW, vector=150,
+    turned=(1040, 600), columns=150,
+)  # fmt: skip

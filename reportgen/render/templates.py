@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, Stri
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from reportgen import units
-from reportgen.render.figures.style import CLASSES
+from reportgen.render.figures.style import FAMILIES
+
+_DOT = re.compile(r"(?<=\w)\.(?=[^\W\d])")
 
 
 def folder() -> Path:
@@ -42,9 +45,10 @@ def environment(own: Path | None) -> Environment:
         keep_trailing_newline=True,
     )
     made.filters.update(
-        show=units.show, shorten=units.shorten, paragraphs=_paragraphs, date=_date, svg_uri=_svg_uri
-    )
-    made.globals.update(plural=units.plural, colours=tuple(light for light, _ in CLASSES))
+        show=units.show, shorten=units.shorten, paragraphs=_paragraphs, date=_date, svg_uri=_svg_uri,
+        dotted=_dotted,
+    )  # fmt: skip
+    made.globals.update(plural=units.plural, colours=tuple(light for light, _ in FAMILIES.values()))
     return made
 
 
@@ -57,6 +61,11 @@ def source(made: Environment, name: str) -> str:
 
 def _svg_uri(text: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(str(text).strip().encode("utf-8")).decode("ascii")
+
+
+def _dotted(text: str) -> str:
+    """The name of a layer or the like, which may be broken after its dots."""
+    return _DOT.sub(".\u200b", text)
 
 
 def _date(text: str) -> str:

@@ -35,17 +35,22 @@ from reportgen.units import show
 
 _FIRST_FINDINGS = 5
 LEGIBLE = 0.6  # the scale of a graph at which its names are 5.4 pt
+LEAST = 0.56  # and at which they are 5 pt: none is drawn smaller
 _HALF = 470  # pixels that a figure may be wide to stand beside another
 
 
 @dataclass(frozen=True)
 class GraphPart:
-    """A picture of a graph or of a part of it, in slices where a page can't hold it, at a scale."""
+    """A picture of a graph or of a part of it, in slices where a page can't hold it, at a scale.
+
+    `turned`: on a page on its side. No slices where it is too wide for that too.
+    """
 
     title: str
     drawing: graphs.Drawing
     slices: tuple[graphs.Slice, ...]
     scale: float
+    turned: bool = False
 
 
 @dataclass(frozen=True)
@@ -244,9 +249,14 @@ def _block(block: Any, section: Section, medium: Medium, palette: Palette, known
     if isinstance(block, Code | Failure):
         text = block.text if isinstance(block, Code) else block.details
         lines = text.split("\n")
-        shown = "\n".join(lines[: medium.lines])
+        shown = "\n".join(_ruled(lines[: medium.lines], medium.columns))
         return BlockView(block, place, text=shown, left_out=max(0, len(lines) - medium.lines))
     return BlockView(block, place)
+
+
+def _ruled(lines: list[str], columns: int) -> list[str]:
+    """Lines of one character, drawn across a listing, are cut where they would wrap."""
+    return [line[:columns] if columns and len(set(line)) == 1 else line for line in lines]
 
 
 def _graph(block: Graph, place: str, medium: Medium, rows: dict[str, str]) -> BlockView:
@@ -273,9 +283,14 @@ def _part(title: str, picture: graphs.Drawing, medium: Medium) -> GraphPart:
     whole = _scale(picture, medium)
     if whole >= LEGIBLE:
         return GraphPart(title, picture, graphs.slices(picture, medium.width, picture.height, whole), whole)
-    scale = min(medium.scale, medium.width / picture.width)
-    cut = graphs.slices(picture, medium.width, math.floor(medium.height / scale), scale)
-    return GraphPart(title, picture, cut, scale)
+    (width, height), turned = (medium.width, medium.height), False
+    if width / picture.width < LEAST:
+        (width, height), turned = medium.turned, True
+    scale = min(medium.scale, width / picture.width)
+    if scale < LEAST:
+        return GraphPart(title, picture, (), scale)
+    cut = graphs.slices(picture, width, math.floor(height / scale), scale)
+    return GraphPart(title, picture, cut, scale, turned)
 
 
 def _scale(picture: graphs.Drawing, medium: Medium) -> float:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from reportgen.errors import one_line
 from reportgen.experiment import Experiment, Options
 from reportgen.report import Block, Fact, Facts, Failure, Finding, Section, Severity, Text
+from reportgen.timelimit import OutOfTime
 from reportgen.units import plural, shorten, show
 
 if TYPE_CHECKING:
@@ -19,30 +22,21 @@ def architecture(experiment: Experiment, options: Options) -> Section:
     if experiment.model is None:
         return Section(name="architecture", title=TITLE, status="empty", reason="no model was given")
     from reportgen.trace import picture, table, trace
-    from reportgen.trace.autograd import autograd_blocks
     from reportgen.trace.cost import cost
     from reportgen.trace.findings import findings
-    from reportgen.trace.profile import profile_blocks
-    from reportgen.trace.torchinfo_text import torchinfo_blocks
 
-    options.step("trace", 0, 5)
+    options.step("trace", 0, 6)
     seen = trace(experiment.program or experiment.model, experiment.example)
-    options.step("picture", 1, 5)
+    options.step("picture", 1, 6)
     graph = picture(seen)
-    options.step("table", 2, 5)
+    options.step("table", 2, 6)
     problems, found = _problems(experiment, seen)
     blocks: list[Block] = [*problems, _totals(seen)]
     blocks.append(graph if graph is not None else _no_picture(seen))
     blocks.append(table(seen))
     blocks += cost(seen)
-    if options.profile:
-        options.step("profile", 3, 5)
-        blocks += profile_blocks(seen, experiment, options)
-    options.step("torchinfo", 3, 5)
-    blocks += torchinfo_blocks(seen, experiment.model, experiment.example, seed=options.seed)
-    options.step("autograd graph", 4, 5)
-    blocks += autograd_blocks(seen, experiment, options)
     found += findings(seen, experiment.model, task=experiment.task)
+    blocks += _optional(seen, experiment, options)
     return Section(
         name="architecture",
         title=TITLE,
@@ -50,6 +44,45 @@ def architecture(experiment: Experiment, options: Options) -> Section:
         blocks=tuple(blocks),
         findings=tuple(found),
     )
+
+
+def _optional(seen: Trace, experiment: Experiment, options: Options) -> list[Block]:
+    """What the section can do without: one that raises is a Failure in its place.
+
+    Where the section's time runs out here, what is done is kept and the rest is left out.
+    """
+    blocks: list[Block] = []
+    for number, (name, title, make) in enumerate(_parts(seen, experiment, options)):
+        options.step(title, 3 + number, 6)
+        try:
+            blocks += make()
+        except OutOfTime as over:
+            message = f"did not end within the section's time ({str(over) or 'over the limit'})"
+            hint = "raise time_limit; this part and those after it are left out"
+            return [*blocks, Failure(id=name, title=title, error="OutOfTime", message=message, hint=hint)]
+        except Exception as error:  # noqa: BLE001 - none of these costs the others
+            kind = type(error).__name__
+            message = one_line(error, 200).removeprefix(f"{kind}: ")
+            blocks.append(Failure(id=name, title=title, error=kind, message=message))
+    return blocks
+
+
+def _parts(
+    seen: Trace, experiment: Experiment, options: Options
+) -> list[tuple[str, str, Callable[[], list[Block]]]]:
+    from reportgen.trace.autograd import TITLE as AUTOGRAD
+    from reportgen.trace.autograd import autograd_blocks
+    from reportgen.trace.profile import profile_blocks
+    from reportgen.trace.torchinfo_text import torchinfo_blocks
+
+    model, example = experiment.model, experiment.example
+    assert model is not None
+    timed = ("time", "Measured time", lambda: profile_blocks(seen, experiment, options))
+    return [
+        *([timed] if options.profile else []),
+        ("torchinfo", "torchinfo", lambda: torchinfo_blocks(seen, model, example, seed=options.seed)),
+        ("autograd", AUTOGRAD, lambda: autograd_blocks(seen, experiment, options)),
+    ]
 
 
 def _problems(experiment: Experiment, seen: Trace) -> tuple[list[Block], list[Finding]]:

@@ -56,12 +56,11 @@ class _Reached(BaseException):
 def _graph(seen: Trace, experiment: Experiment, options: Options) -> Graph:
     path, model = options.autograd, experiment.model
     assert model is not None
-    if path and path not in seen.by_path:
-        near = difflib.get_close_matches(path, list(seen.by_path), n=5, cutoff=0.4)
-        hint = (
-            f"near it: {', '.join(shorten(one, 60) for one in near)}" if near else "see the table of layers"
-        )
-        raise InputError(f"autograd: got {shorten(path, 80)!r}, expected the name of a layer", hint)
+    if path:
+        check(path, list(seen.by_path))
+        if isinstance(model, torch.jit.ScriptModule) or experiment.program is not None:
+            kind = "an exported program" if experiment.program is not None else "TorchScript"
+            raise _Note(f"There is no graph of {shorten(path, 80)}: in {kind} no layer can be run by itself.")
     if experiment.example is None or experiment.forward_problem is not None or not seen.complete:
         raise _Note("There is no graph, for no forward pass ran to its end.")
     if not path and seen.reached is not None and not seen.autograd:
@@ -74,6 +73,15 @@ def _graph(seen: Trace, experiment: Experiment, options: Options) -> Graph:
             layer, inputs = _layer(model, inputs, path)
             return _drawn(seen, layer, inputs, options, given=True)
         return _drawn(seen, model, inputs, options, given=False)
+
+
+def check(path: str, names: list[str]) -> None:
+    """Raise InputError, with the names near it, where no layer is called `path`."""
+    if path in names:
+        return
+    near = difflib.get_close_matches(path, names, n=5, cutoff=0.4)
+    hint = f"near it: {', '.join(shorten(one, 60) for one in near)}" if near else "see the table of layers"
+    raise InputError(f"autograd: got {shorten(path, 80)!r}, expected the name of a layer", hint)
 
 
 def _too_large(seen: Trace) -> str:

@@ -11,9 +11,11 @@ from reportgen.errors import one_line
 from reportgen.guard import untouched
 from reportgen.report import Block, Code, Text
 from reportgen.trace.steps import Trace
-from reportgen.units import show
+from reportgen.trace.torchinfo_counts import differences
 
 MOST_LINES = 400
+MOST_ROWS = 20_000  # some 10 s
+MOST_WORK = 500_000  # layers looked at, half a second; of layers each in the next, 16 deep
 COLUMNS = ("input_size", "output_size", "num_params", "mult_adds")
 # torchinfo's own parameters, which keyword inputs of these names would be taken for.
 RESERVED = ("model", "input_size", "input_data", "batch_dim", "cache_forward_pass", "col_names", "col_width",
@@ -26,6 +28,9 @@ def torchinfo_blocks(trace: Trace, model: nn.Module, inputs: Inputs | None, *, s
     The model is run once more, guarded, where the trace saw it run to the end.
     """
     given = inputs if trace.complete else None
+    why_not = _unbearable(trace)
+    if why_not:
+        return [Text(id="torchinfo", title="torchinfo", text=f"torchinfo was not run: {why_not}.")]
     tensors = given.tensors if given is not None else []
     try:
         with untouched(model, *tensors, seed=seed):
@@ -35,19 +40,22 @@ def torchinfo_blocks(trace: Trace, model: nn.Module, inputs: Inputs | None, *, s
         said = f"torchinfo could not summarise this model: {one_line(error, 200)}"
         return [Text(id="torchinfo", title="torchinfo", text=said)]
     lines = text.splitlines()
-    caption = "As torchinfo prints it, to depth 3"
-    caption += ", with one sample of the data." if given is not None else ", without an input."
+    caption = f"As torchinfo prints it, to depth 3, {_with(given)}."
     if len(lines) > MOST_LINES:
         caption += f" The first {MOST_LINES} of {len(lines):,} lines, and the totals."
         lines = [*lines[: MOST_LINES - 15], "...", *lines[-14:]]
-    if given is not None and trace.batch != 1:
-        caption = caption.replace("one sample of the data", f"a batch of {trace.batch}")
     block = Code(id="torchinfo", title="torchinfo", text="\n".join(lines), folded=True, caption=caption)
-    said = _differences(trace, statistics)
+    said = differences(trace, model, statistics)
     return [
         block,
         *([Text(id="torchinfo-differences", title="Where torchinfo differs", text=said)] if said else []),
     ]
+
+
+def _with(inputs: Inputs | None) -> str:
+    if inputs is None:
+        return "without an input"
+    return f"with a batch of {inputs.size}" if inputs.size > 1 else "with one sample"
 
 
 def _summary(model: nn.Module, inputs: Inputs | None) -> Any:
@@ -65,40 +73,30 @@ def _summary(model: nn.Module, inputs: Inputs | None) -> Any:
     return torchinfo.summary(model, input_data=list(inputs.args), **arguments, **inputs.kwargs)
 
 
-def _differences(trace: Trace, statistics: Any) -> str:
-    parts = []
-    ours, theirs = trace.totals.parameters, int(statistics.total_params)
-    if ours != theirs:
-        parts.append(
-            f"torchinfo counts {theirs:,} parameters, {abs(theirs - ours):,} {'more' if theirs > ours else 'fewer'} "
-            f"than the {ours:,} here: {_parameter_reason(trace, theirs - ours)}."
-        )
-    flops, doubled = trace.flops, 2 * int(statistics.total_mult_adds)
-    if flops and doubled != flops and not trace.unknown:
-        share = show(abs(doubled / flops - 1), "share")
-        parts.append(
-            f"Twice its multiply-adds are {doubled:,}, {share} {'more' if doubled > flops else 'less'} than the "
-            f"{flops:,} FLOPs counted here: it counts biases and normalisation too, multiplies the weights of "
-            "layers other than convolutions by the batch alone, and sees no product of two activations."
-        )
-    return "\n\n".join(parts)
+def _unbearable(trace: Trace) -> str:
+    """Why torchinfo would take too long, as far as its work can be told beforehand; "" where it would not."""
+    rows = sum(len(trace.calls.get(layer.path, ())) or 1 for layer in trace.layers if layer.registered)
+    if rows > MOST_ROWS:
+        return f"torchinfo's list would have {rows:,} rows, and its time grows with their square"
+    if _work(trace) > MOST_WORK:
+        depth = max(layer.depth for layer in trace.layers)
+        return f"the layers nest {depth} deep, and torchinfo's time doubles with each level"
+    return ""
 
 
-def _parameter_reason(trace: Trace, difference: int) -> str:
-    """The sum of known causes that makes the difference exactly, or that there is none."""
-    registered = [layer for layer in trace.layers if layer.registered and not layer.alias_of]
-    tied = sum(weight.numel or 0 for layer in registered for weight in layer.weights if weight.tied_to)
-    root = sum(weight.numel or 0 for weight in trace.layers[0].own) if not trace.layers[0].leaf else 0
-    nested = sum(weight.numel or 0 for layer in registered[1:] if not layer.leaf for weight in layer.own)
-    said = {
-        tied: "it counts tied weights twice",
-        -root: f"it leaves out {root:,} held by the model itself and not by a layer",
-        tied
-        - root: f"it counts tied weights twice ({tied:,}) and leaves out {root:,} held by the model itself",
-        -nested: f"it leaves out {nested:,} held by layers that have inner layers",
-        tied
-        - root
-        - nested: f"it counts tied weights twice ({tied:,}) and leaves out {root + nested:,} held by "
-        "the model itself or by layers that have inner layers",
-    }
-    return said.get(difference, "the reason is not known")
+def _work(trace: Trace) -> int:
+    """How many layers torchinfo looks at to sum the parameters of every layer once.
+
+    For a layer with inner layers it looks at all those below it and, for each of these that has inner layers too,
+    does the same again.
+    """
+    below = {layer.path: 0 for layer in trace.layers}  # layers below one
+    steps = dict(below)  # to sum one layer
+    inner = dict(below)  # to sum each layer below it
+    for layer in reversed(trace.layers):
+        if below[layer.path]:
+            steps[layer.path] = below[layer.path] + inner[layer.path]
+        if layer.path and layer.registered:
+            below[layer.parent] += below[layer.path] + 1
+            inner[layer.parent] += inner[layer.path] + steps[layer.path]
+    return sum(steps.values())

@@ -141,3 +141,51 @@ def test_without_javascript_the_whole_picture_and_its_words_are_there(page):
     assert len(shown(sheet)) == 8
     assert sheet.locator(".tools").count() == 0
     assert "layer 0" in sheet.locator("svg.graph desc").inner_html()
+
+
+def test_a_wide_picture_fits_inside_its_frame_whole(page):
+    many = tuple(Node(id=f"w{at}", label=f"parameter {at}") for at in range(14))
+    wide = Graph(
+        id="w",
+        title="Wide",
+        nodes=(*many, Node(id="sum", label="sum")),
+        edges=tuple(Edge(source=node.id, target="sum") for node in many),
+    )
+    sheet = page(wide)
+    sheet.get_by_role("button", name="The whole picture").click()
+    port = sheet.locator(".viewport")
+    assert port.evaluate(
+        "port => port.scrollWidth <= port.clientWidth && port.scrollHeight <= port.clientHeight"
+    )
+    assert sheet.locator("svg.graph").bounding_box()["width"] > 0.9 * port.bounding_box()["width"]
+
+
+TIPS = """() => Array.from(document.querySelectorAll('svg.graph .arrows path:not(.away)'), (path) => {
+  const [x, y] = path.getAttribute('d').split('L')[1].split(',').map(Number); return [x, y]; })"""
+
+
+def test_each_line_into_a_folded_frame_ends_in_a_tip_on_its_bar(page):
+    sheet = page(NETWORK, LAYERS)
+    sheet.get_by_role("button", name="Fold all frames", exact=True).click()
+    lines = sheet.locator("svg.graph .edges path:not(.away)").count()
+    tips = sheet.evaluate(TIPS)
+    assert len(tips) == lines == 6  # 0 to both bars and to 7, both bars to 6, 6 to 7
+    bars = sheet.evaluate(
+        "() => Array.from(document.querySelectorAll('svg.graph .bars rect:not(.away)'), (rect) =>"
+        " ['x', 'y', 'width'].map((name) => Number(rect.getAttribute(name))))"
+    )
+    assert len(bars) == 2
+    for x, y, wide in bars:
+        assert any(x <= across <= x + wide and abs(down - y) <= 1.5 for across, down in tips)
+
+
+def test_lines_that_a_fold_brings_together_are_one_with_its_label(page):
+    edges = (*EDGES, Edge(source="n0", target="n4"), Edge(source="n1", target="n6"))
+    sheet = page(NETWORK.model_copy(update={"edges": edges}), LAYERS)
+    lines = sheet.locator("svg.graph .edges path:not(.away)")
+    assert lines.count() == len(edges)
+    sheet.get_by_role("button", name="Fold all frames", exact=True).click()
+    assert lines.count() == 6
+    assert "0×1" in sheet.locator("svg.graph .edge-labels text:not(.away)").all_text_contents()
+    sheet.get_by_role("button", name="Unfold all frames").click()
+    assert lines.count() == len(edges)

@@ -207,3 +207,20 @@ def test_the_diverging_scale_is_palest_at_zero_and_as_dark_at_both_ends():
     light = [lightness(colour) for colour in style.DIVERGING]
     assert np.argmax(light) == len(light) // 2
     assert abs(light[0] - light[-1]) < 0.02
+
+
+def test_an_axis_of_bytes_has_round_binary_ticks_and_its_unit_once():
+    values = tuple(1024.0**2 * size for size in (0.3, 1.2, 3.9))
+    _, source = drawn(Bars(labels=("a", "b", "c"), values=values, unit="bytes"))
+    found = texts(source)
+    assert {"0", "1", "2", "3"} <= set(found)
+    assert found.count("MiB") == 1
+    assert not [text for text in found if re.fullmatch(r"[\d.]+ KiB", text) and text != "307 KiB"]
+
+
+def test_an_axis_of_flops_says_its_unit_once():
+    _, source = drawn(Bars(labels=("a", "b"), values=(3.1e7, 2e6), unit="FLOPs", x_label="FLOPs a sample"))
+    found = texts(source)
+    assert "FLOPs a sample (MFLOPs)" in found
+    assert {"0", "10", "20", "30"} <= set(found)
+    assert [text for text in found if text.endswith(" MFLOPs")] == ["31 MFLOPs", "2 MFLOPs"]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from itertools import combinations
+from pathlib import Path
 
+import numpy as np
 import pytest
 import samples
 from hypothesis import given, settings
@@ -13,7 +15,9 @@ from hypothesis import strategies as st
 
 from reportgen.render import graph as graphs
 from reportgen.render import layout
+from reportgen.render.figures import style
 from reportgen.report import Cluster, Edge, Graph, Node
+from reportgen.trace.families import _OPERATIONS, _TYPES
 
 NETWORK = samples.report().section("architecture").block("the-network")
 
@@ -185,3 +189,62 @@ def test_a_tall_picture_is_cut_into_columns_that_fit_and_no_box_is_cut():
             assert node.box.bottom <= part.top + part.height
     assert sum(len(part.nodes) for part in parts) == 60
     assert len(graphs.slices(graphs.drawing(chain(3), {}), 928, 900, 1.0)) == 1
+
+
+def test_a_family_has_one_colour_in_every_graph_and_input_and_output_have_none():
+    names = ["output", "linear", "conv", "input", "shape", "norm"]
+    orders = (names, names[::-1])
+    found = [
+        dict(graphs.families_of(Graph(nodes=tuple(Node(id=n, label=n, family=n) for n in order), edges=())))
+        for order in orders
+    ]
+    assert found[0] == found[1]
+    assert found[0]["input"] == found[0]["output"] == -1
+    assert len({found[0][name] for name in ("linear", "conv", "shape", "norm")}) == 4
+
+
+def test_families_that_are_not_known_take_colours_that_are_free():
+    names = ["tokens", "conv", "parameter"]
+    graph = Graph(nodes=tuple(Node(id=n, label=n, family=n) for n in names), edges=())
+    found = dict(graphs.families_of(graph))
+    assert len(set(found.values())) == 3
+    assert -1 not in found.values()
+
+
+def test_every_family_of_layers_has_a_colour():
+    families = {name for name, _ in (*_TYPES, *_OPERATIONS)}
+    assert families == set(style.FAMILIES)
+
+
+@pytest.mark.parametrize(("scheme", "page"), [(0, "#ffffff"), (1, "#16191d")])
+def test_colours_of_families_tell_apart_with_any_eye(scheme, page):
+    colours = [pair[scheme] for pair in style.FAMILIES.values()]
+    for eye in EYES:
+        seen = [lab(colour, np.array(eye)) for colour in (*colours, page, "#9aa2ab")]
+        assert min(np.linalg.norm(one - other) for one, other in combinations(seen, 2)) > 15
+
+
+def test_the_style_sheet_has_the_colours_of_the_families():
+    css = (Path(graphs.__file__).parents[2] / "templates" / "style.css").read_text(encoding="utf-8")
+    for number, (light, dark) in enumerate(style.FAMILIES.values()):
+        assert f".f{number} {{ fill: light-dark({light}, {dark}); }}" in css
+
+
+# No deficiency, and protanopia, deuteranopia and tritanopia after Machado, Oliveira and Fernandes (2009).
+EYES = (
+    ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
+    ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
+    ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900)),
+)
+
+
+def lab(colour, eye):
+    """CIELAB (D65) of an sRGB colour as an eye sees it."""
+    coded = np.array([int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)])
+    linear = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
+    rgb = np.clip(eye @ linear, 0, 1)
+    matrix = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    xyz = matrix @ rgb / np.array([0.9505, 1.0, 1.089])
+    root = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * root[1] - 16, 500 * (root[0] - root[1]), 200 * (root[1] - root[2])])

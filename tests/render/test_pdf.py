@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 import samples
 
 from reportgen.render import pdf
-from reportgen.report import Cluster, Column, Edge, Fact, Facts, Graph, Node, Row, Table, Text
+from reportgen.report import Cluster, Code, Column, Edge, Fact, Facts, Graph, Node, Row, Table, Text
 
 
 def tool(name: str) -> str:
@@ -204,3 +205,70 @@ def test_a_graph_too_tall_for_a_page_is_split_and_its_heading_stays_with_it(tmp_
     assert "12 nodes, drawn below" in first
     assert all(any(f"node{at}" in page for page in pages) for at in range(48))
     assert "Too tall for a page" in words
+
+
+def fan(count: int) -> Graph:
+    """As wide as many boxes beside each other."""
+    nodes = [
+        Node(id=f"n{at}", label=f"parameter {at}", detail="(parameter, 7)", family="parameter")
+        for at in range(count)
+    ]
+    edges = tuple(Edge(source=node.id, target="sum") for node in nodes)
+    return Graph(title="Wide", nodes=(*nodes, Node(id="sum", label="sum", family="output")), edges=edges)
+
+
+def smallest(path) -> float:
+    """The size in points of the smallest text in a picture."""
+    with pypdf.PdfReader(path) as reader:
+        found = []
+        for page in reader.pages:
+            page.extract_text(
+                visitor_text=lambda text, cm, tm, _, size: (
+                    found.append(abs(size * tm[3] * cm[3])) if "parameter" in text else None
+                )
+            )
+    return min(found)
+
+
+def test_a_graph_too_wide_for_a_page_is_on_a_page_on_its_side_and_can_be_read(tmp_path):
+    path = samples.one(Text(text="before"), fan(12)).save(tmp_path / "report.pdf")
+    with pypdf.PdfReader(path) as reader:
+        page = next(page for page in reader.pages if "parameter 3" in page.extract_text())
+        assert page.mediabox.width > page.mediabox.height
+        assert "Wide" in page.extract_text()
+    assert smallest(path) >= 5
+
+
+def test_a_graph_too_wide_for_any_page_is_a_note_with_its_number_of_nodes(tmp_path):
+    words = text_of(samples.one(fan(40)).save(tmp_path / "report.pdf"))
+    assert "41 nodes: side by side they are too wide for a page" in " ".join(words.split())
+    assert "parameter 3" not in words
+
+
+def test_the_legend_of_a_graph_stands_on_the_page_of_its_first_picture(tmp_path):
+    nodes = tuple(
+        Node(id=f"n{at}", label=f"node{at}", family="conv" if at else "embedding") for at in range(14)
+    )
+    edges = tuple(Edge(source=f"n{at}", target=f"n{at + 1}") for at in range(13))
+    for lines in (20, 24, 28, 30):
+        filled = samples.one(Text(text="x\n\n" * lines), Graph(title="The whole", nodes=nodes, edges=edges))
+        pages = text_of(filled.save(tmp_path / "report.pdf")).split("\f")
+        assert next(page for page in pages if "embedding" in page).count("node0") == 1
+
+
+def test_lines_drawn_across_a_listing_do_not_wrap(tmp_path):
+    text = f"{'=' * 400}\nTotal params: 3\n{'=' * 400}"
+    words = text_of(samples.one(Code(text=text, title="torchinfo")).save(tmp_path / "report.pdf"))
+    assert sum(set(line.strip()) == {"="} for line in words.splitlines()) == 2
+
+
+def test_types_and_names_of_layers_are_not_broken_within_a_word(tmp_path):
+    heads = ["Layer", "Type", "Settings", *(f"column {at}" for at in range(10)), "Notes"]
+    columns = tuple(Column(name=name) for name in heads)
+    filled = ["float32 (64, 768)"] * 11
+    note = "weight tied to transformer.embedding.weight"
+    rows = tuple(Row(cells=("head", "NewGELUActivation", *filled, note), level=min(at, 6)) for at in range(8))
+    words = text_of(samples.one(Table(columns=columns, rows=rows)).save(tmp_path / "report.pdf"))
+    assert words.count("NewGELUActivation") == 8
+    assert len(re.findall(r"\bweight\b", words)) == 16
+    assert words.count("embedding.") == 8

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from architectures import Broken, Choosing, Named, ResNet50, TiedHead
 from networks import DigitsCNN
 from torch import nn
 
+from reportgen.collecting import collect
 from reportgen.experiment import Experiment, Options, build
 from reportgen.report import Section
 from reportgen.sections.architecture import architecture
@@ -229,3 +231,39 @@ def test_two_processes_give_the_same_bytes() -> None:
 def test_an_experiment_with_a_model_alone_is_enough() -> None:
     made = architecture(Experiment(title="", model=nn.Linear(2, 3)), Options())
     assert made.summary == "Linear: 9 parameters in 1 layer; FLOPs unknown."
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "other"),
+    [
+        ("torchinfo_text.torchinfo_blocks", "torchinfo", "autograd"),
+        ("autograd.autograd_blocks", "autograd", "torchinfo"),
+    ],
+)
+def test_a_part_that_raises_costs_none_of_the_others(
+    part: str, name: str, other: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("no part")
+
+    monkeypatch.setattr(f"reportgen.trace.{part}", fails)
+    made = section(DigitsCNN(), example_inputs=torch.zeros(1, 1, 8, 8))
+    failed = made.block(name)
+    assert (failed.kind, failed.error, failed.message) == ("failure", "ZeroDivisionError", "no part")
+    assert made.block(other).kind != "failure"
+    assert made.block("layers").rows
+
+
+def test_time_that_runs_out_in_torchinfo_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torchinfo
+
+    monkeypatch.setattr(torchinfo, "summary", lambda *_, **__: time.sleep(30))
+    report = collect(
+        DigitsCNN(), example_inputs=torch.zeros(1, 1, 8, 8), sections=["architecture"], time_limit=4.0
+    )
+    made = report.sections[0]
+    assert made.status == "ok"
+    assert made.block("layers").rows
+    assert made.block("torchinfo").error == "OutOfTime"
+    assert made.block("autograd") is None
+    assert not report.provenance.reproducible

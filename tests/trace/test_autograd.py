@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from networks import DigitsCNN
 from torch import nn
 
+from reportgen.collecting import collect
+from reportgen.errors import InputError
 from reportgen.experiment import Options, build
 from reportgen.report import Block, Failure, Graph, Text
 from reportgen.trace import trace
@@ -194,3 +196,22 @@ def test_two_processes_make_the_same_graph() -> None:
     }  # fmt: skip
     assert len(found) == 1
     assert len(found.pop()) > 1000
+
+
+def test_a_wrong_name_is_a_mistake_before_any_section_runs() -> None:
+    ran: list[object] = []
+    with pytest.raises(InputError, match="got 'befor', expected the name of a layer") as raised:
+        collect(Custom(), example_inputs=X, autograd="befor", progress=ran.append)
+    assert "near it: before" in raised.value.hint
+    assert not ran
+
+
+@pytest.mark.parametrize("kind", ["TorchScript", "an exported program"])
+def test_layers_of_programs_are_said_to_have_no_graph_of_their_own(kind: str) -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.ReLU()).eval()
+    given = torch.jit.script(model) if kind == "TorchScript" else torch.export.export(model, (X,))
+    report = collect(
+        given, example_inputs=X if kind == "TorchScript" else None, autograd="0", sections=["architecture"]
+    )
+    made = report.sections[0].block("autograd")
+    assert made.text == f"There is no graph of 0: in {kind} no layer can be run by itself."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reportgen.render.figures import style
 from reportgen.render.figures.base import Columns, Palette, evenly, written
 from reportgen.report import Bars
-from reportgen.units import plural, shorten, show
+from reportgen.units import axis, plural, shorten, show
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,13 +20,15 @@ def draw(block: Bars, palette: Palette) -> Figure:
     """Horizontal bars, the first on top; at most 60 of them."""
     count = min(len(block.labels), MOST)
     values = [value if math.isfinite(value) else 0.0 for value in block.values[:count]]
+    ends = [end for end in (*values, *block.low[:count], *block.high[:count]) if math.isfinite(end)]
+    by, unit = axis(max((abs(end) for end in ends), default=0.0), block.unit)
     figure, axes = style.canvas(palette.width, 0.75 + 0.21 * max(count, 1))
     signed = any(value < 0 for value in values)
     usual = style.PALE if block.low and block.high else style.ACCENT
     colours = [style.LINES[1][0] if signed and value < 0 else usual for value in values]
-    axes.barh(range(count), values, height=0.68, color=colours)
+    axes.barh(range(count), [value / by for value in values], height=0.68, color=colours)
     if block.low and block.high:
-        _intervals(axes, block, count)
+        _intervals(axes, block, count, by)
     axes.set_yticks(range(count), [shorten(label, 28) for label in block.labels[:count]])
     axes.tick_params(axis="y", labelcolor=style.INK)
     axes.set_ylim(max(count, 1) - 0.4, -0.6)
@@ -36,21 +38,26 @@ def draw(block: Bars, palette: Palette) -> Figure:
     axes.grid(axis="x")
     if signed:
         axes.axvline(0, color=style.FRAME, linewidth=0.8)
-    axes.xaxis.set_major_formatter(lambda value, _: written(float(value), block.unit))
+    axes.xaxis.set_major_formatter(lambda value, _: show(float(value)))
     axes.locator_params(axis="x", nbins=5)
-    axes.set_xlabel(shorten(block.x_label, 60))
-    _numbers(axes, block, values)
+    axes.set_xlabel(_label(block.x_label, unit))
+    _numbers(axes, block, values, by)
     return figure
 
 
-def _intervals(axes: object, block: Bars, count: int) -> None:
+def _label(what: str, unit: str) -> str:
+    """What the axis shows, with its unit, which no tick repeats."""
+    return f"{shorten(what, 60)} ({shorten(unit, 24)})" if what and unit else shorten(what or unit, 60)
+
+
+def _intervals(axes: object, block: Bars, count: int, by: float) -> None:
     ends = list(zip(block.low[:count], block.high[:count], strict=True))
     for at, (low, high) in enumerate(ends):
         if math.isfinite(low) and math.isfinite(high):
-            axes.plot([low, high], [at, at], color=style.INK, linewidth=1.1)  # type: ignore[attr-defined]
+            axes.plot([low / by, high / by], [at, at], color=style.INK, linewidth=1.1)  # type: ignore[attr-defined]
 
 
-def _numbers(axes: object, block: Bars, values: list[float]) -> None:
+def _numbers(axes: object, block: Bars, values: list[float], by: float) -> None:
     """Each bar's value, beyond its end or its interval's."""
     for at, value in enumerate(values):
         end = value
@@ -58,7 +65,7 @@ def _numbers(axes: object, block: Bars, values: list[float]) -> None:
             reach = block.low[at] if value < 0 else block.high[at]
             end = reach if math.isfinite(reach) else value
         axes.annotate(  # type: ignore[attr-defined]
-            written(block.values[at], block.unit), (end, at), xytext=(-4 if value < 0 else 4, 0),
+            written(block.values[at], block.unit), (end / by, at), xytext=(-4 if value < 0 else 4, 0),
             textcoords="offset points", va="center", ha="right" if value < 0 else "left",
             fontsize=7.5, color=style.MUTED, annotation_clip=False,
         )  # fmt: skip

@@ -38,6 +38,21 @@ CLASSES = (
     ("#aa4499", "#d47fc8"),
     ("#777d85", "#a9b0b8"),
 )
+# A graph's families of layers, the same colour in every report. Chosen so that any two, and each and the page,
+# differ by more than 15 in CIELAB, seen with each of the three deficiencies too.
+FAMILIES = {
+    "conv": ("#0044aa", "#0077ee"),
+    "linear": ("#6688ff", "#eeddff"),
+    "norm": ("#88cc99", "#77ffcc"),
+    "activation": ("#eeaa55", "#eedd44"),
+    "attention": ("#bb4411", "#bb7700"),
+    "recurrent": ("#770000", "#ffaa88"),
+    "embedding": ("#9966aa", "#aa66aa"),
+    "pool": ("#552266", "#bb88ee"),
+    "arithmetic": ("#662233", "#cc5577"),
+    "dropout": ("#ddaaff", "#eeaaff"),
+    "shape": ("#aa6655", "#dd4444"),
+}
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", "h")
 _SHADES = (
     (INK, "#e4e7eb"),
