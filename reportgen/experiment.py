@@ -88,7 +88,8 @@ class Experiment:
     `model` and `samples` are None where none was given; `data_problem` says what was wrong with data
     that was given but can't be used; `forward_problem` why the model can't be called; `no_values` why what
     it returns has a shape and no numbers. `program` is what `model` was made from, where that was
-    exported. `inferred` lists what nobody said and was concluded.
+    exported. `shaped`: paths of the lazy layers that the example gave their shapes in the copy that `model`
+    then is. `inferred` lists what nobody said and was concluded.
     """
 
     title: str
@@ -96,6 +97,7 @@ class Experiment:
     program: torch.export.ExportedProgram | None = None
     samples: Samples | None = None
     example: Inputs | None = None
+    shaped: frozenset[str] = frozenset()
     logs: tuple[Path, ...] = ()
     class_names: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
@@ -320,7 +322,22 @@ def _normalization(pair: Any) -> tuple[tuple[float, ...], tuple[float, ...]] | N
 
 def own_copy(model: nn.Module, device: str) -> nn.Module:
     """A copy of the model on `device`, so that the caller's stays where it is. Raises InputError."""
+    from torch.nn.parameter import UninitializedBuffer, is_lazy
+
+    # PyTorch copies a parameter that has no shape yet, and a buffer not.
+    known: dict[int, Any] = {
+        id(buffer): UninitializedBuffer(device=buffer.device, dtype=buffer.dtype)
+        for buffer in model.buffers()
+        if is_lazy(buffer)
+    }
     try:
-        return copy.deepcopy(model).to(device)
+        copied = copy.deepcopy(model, known)
     except Exception as error:
-        raise InputError(f"device: the model can't be copied to {device!r}: {one_line(error)}") from error
+        raise InputError(
+            f"model: it can't be copied: {one_line(error)}",
+            "a model that is lazy or on another device is looked at in a copy; give it shaped and where it is",
+        ) from error
+    try:
+        return copied.to(device)
+    except Exception as error:
+        raise InputError(f"device: the model can't be moved to {device!r}: {one_line(error)}") from error

@@ -54,7 +54,7 @@ def untouched(model: nn.Module | None, *inputs: torch.Tensor, seed: int | None =
         if seed is not None:
             seed_all(seed)
         if model is not None:
-            _eval(model)
+            set_eval(model)
         yield
     finally:
         # Attributes first, so that the tensors restored last are the ones the model holds again.
@@ -70,7 +70,7 @@ def seed_all(seed: int) -> None:
     random.seed(seed)
 
 
-def _eval(model: nn.Module) -> None:
+def set_eval(model: nn.Module) -> None:
     """Eval mode without calling `train()`, which a model may have overridden to do more."""
     for module in model.modules():
         if not isinstance(module, torch.jit.ScriptModule):

@@ -26,7 +26,7 @@ def architecture(experiment: Experiment, options: Options) -> Section:
     from reportgen.trace.torchinfo_text import torchinfo_blocks
 
     options.step("trace", 0, 5)
-    seen = trace(experiment.program or experiment.model, experiment.example)
+    seen = trace(experiment.program or experiment.model, experiment.example, shaped=experiment.shaped)
     options.step("picture", 1, 5)
     graph = picture(seen)
     options.step("table", 2, 5)

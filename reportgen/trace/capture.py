@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import inspect
 import logging
 import sys
@@ -23,7 +24,12 @@ from reportgen.trace.steps import How, Trace
 from reportgen.trace.tensors import tensors_in
 
 
-def trace(model: nn.Module | torch.export.ExportedProgram, inputs: Inputs | None = None) -> Trace:
+def trace(
+    model: nn.Module | torch.export.ExportedProgram,
+    inputs: Inputs | None = None,
+    *,
+    shaped: frozenset[str] = frozenset(),
+) -> Trace:
     """Look at a model: its layers, and what one forward pass of them does.
 
     Tried in this order: fake tensors (nothing is computed, no weight is read; meta tensors where the
@@ -39,6 +45,8 @@ def trace(model: nn.Module | torch.export.ExportedProgram, inputs: Inputs | None
         program the graph is walked with fake tensors.
     inputs
         What to call it with, batch first. None: the layers alone. A program is looked at on its own inputs.
+    shaped
+        Paths of the layers that were lazy and got their shapes from these inputs.
 
     """
     if isinstance(model, torch.export.ExportedProgram):
@@ -58,7 +66,7 @@ def trace(model: nn.Module | torch.export.ExportedProgram, inputs: Inputs | None
             break
         failures.append(f"{NAMES[how]}: {one_line(error)}")
     assert recorder is not None
-    return _finished(known, recorder, inputs, how, failures, error)
+    return dataclasses.replace(_finished(known, recorder, inputs, how, failures, error), shaped=shaped)
 
 
 def _program(program: torch.export.ExportedProgram) -> Trace:

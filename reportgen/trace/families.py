@@ -78,9 +78,9 @@ def settings(module: Any, kind: str) -> str:
 
 def _known(module: Any, kind: str) -> str:
     if kind.startswith(("Conv", "LazyConv")) and hasattr(module, "kernel_size"):
-        return _conv(module)
-    if kind in ("Linear", "NonDynamicallyQuantizableLinear"):
-        return f"{module.in_features}→{module.out_features}"
+        return _conv(module, kind)
+    if kind in ("Linear", "LazyLinear", "NonDynamicallyQuantizableLinear"):
+        return f"{_width(module.in_features, kind)}→{module.out_features}"
     if "Pool" in kind and hasattr(module, "kernel_size"):
         return f"kernel {_same(module.kernel_size)}, stride {_same(module.stride)}"
     if kind.startswith("Adaptive"):
@@ -92,8 +92,8 @@ def _known(module: Any, kind: str) -> str:
         return ", ".join([*parts, *(["both directions"] if module.bidirectional else [])])
     if kind in ("Embedding", "EmbeddingBag"):
         return f"{module.num_embeddings}×{module.embedding_dim}"
-    if kind.startswith("BatchNorm"):
-        return str(module.num_features)
+    if kind.startswith(("BatchNorm", "LazyBatchNorm", "LazyInstanceNorm")):
+        return _width(module.num_features, kind)
     if kind in ("LayerNorm", "RMSNorm"):
         return "×".join(map(str, module.normalized_shape))
     if kind == "GroupNorm":
@@ -103,8 +103,13 @@ def _known(module: Any, kind: str) -> str:
     return ""
 
 
-def _conv(module: Any) -> str:
-    parts = [f"{module.in_channels}→{module.out_channels}", _size(module.kernel_size)]
+def _width(count: int, kind: str) -> str:
+    """A number of channels or features; a lazy layer has none before it ran."""
+    return "?" if kind.startswith("Lazy") and not count else str(count)
+
+
+def _conv(module: Any, kind: str) -> str:
+    parts = [f"{_width(module.in_channels, kind)}→{module.out_channels}", _size(module.kernel_size)]
     for name, usual in (("stride", 1), ("padding", 0), ("dilation", 1), ("groups", 1)):
         value = getattr(module, name)
         if isinstance(value, str) or any(

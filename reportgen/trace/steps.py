@@ -125,7 +125,8 @@ class Trace:
     numbers of those without a formula. `peak`: bytes of the tensors made by the forward pass that are
     needed at one time, when each is freed after its last use. `used`: the weights that any kernel read;
     `reached`: those that a gradient of the outputs comes to, None where that was not seen; `autograd`: how many
-    nodes the gradient's graph has.
+    nodes the gradient's graph has. `shaped`: paths of the layers that were lazy and got their shapes from the
+    inputs.
     """
 
     layers: tuple[Layer, ...]
@@ -143,6 +144,7 @@ class Trace:
     used: frozenset[str] = field(default_factory=frozenset)
     reached: frozenset[str] | None = None
     autograd: int = 0
+    shaped: frozenset[str] = field(default_factory=frozenset)
 
     @property
     def complete(self) -> bool:
