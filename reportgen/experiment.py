@@ -325,8 +325,9 @@ def own_copy(model: nn.Module, device: str) -> nn.Module:
     from torch.nn.parameter import UninitializedBuffer, is_lazy
 
     # PyTorch copies a parameter that has no shape yet, and a buffer not.
-    known: dict[int, Any] = {
-        id(buffer): UninitializedBuffer(device=buffer.device, dtype=buffer.dtype)
+    fresh: Any = UninitializedBuffer
+    known = {
+        id(buffer): fresh(device=buffer.device, dtype=buffer.dtype)
         for buffer in model.buffers()
         if is_lazy(buffer)
     }

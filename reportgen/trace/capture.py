@@ -19,9 +19,9 @@ from reportgen.errors import one_line
 from reportgen.trace.exported import Program
 from reportgen.trace.fakes import Fakes, fake_mode
 from reportgen.trace.layers import Catalogue, catalogue
-from reportgen.trace.recorder import Recorder
+from reportgen.trace.recorder import MOST_STEPS, Recorder
 from reportgen.trace.steps import How, Trace
-from reportgen.trace.tensors import tensors_in
+from reportgen.trace.tensors import tensors, tensors_in
 
 
 def trace(
@@ -29,6 +29,7 @@ def trace(
     inputs: Inputs | None = None,
     *,
     shaped: frozenset[str] = frozenset(),
+    most_steps: int = MOST_STEPS,
 ) -> Trace:
     """Look at a model: its layers, and what one forward pass of them does.
 
@@ -47,10 +48,12 @@ def trace(
         What to call it with, batch first. None: the layers alone. A program is looked at on its own inputs.
     shaped
         Paths of the layers that were lazy and got their shapes from these inputs.
+    most_steps
+        After how many steps no more are kept; their costs are counted all the same.
 
     """
     if isinstance(model, torch.export.ExportedProgram):
-        return _program(model)
+        return _program(model, most_steps)
     model = unwrapped(model)
     known = catalogue(model)
     if inputs is None or not inputs.tensors:
@@ -59,9 +62,9 @@ def trace(
     recorder: Recorder | None = None
     how, error = _ways(known, inputs)[0], None
     for how in _ways(known, inputs):
-        recorder, error = _attempt(known, model, inputs, how, gradients=True)
+        recorder, error = _attempt(known, model, inputs, how, most_steps, gradients=True)
         if error is not None and _forbids_gradients(error):
-            recorder, error = _attempt(known, model, inputs, how, gradients=False)
+            recorder, error = _attempt(known, model, inputs, how, most_steps, gradients=False)
         if error is None:
             break
         failures.append(f"{NAMES[how]}: {one_line(error)}")
@@ -69,11 +72,11 @@ def trace(
     return dataclasses.replace(_finished(known, recorder, inputs, how, failures, error), shaped=shaped)
 
 
-def _program(program: torch.export.ExportedProgram) -> Trace:
+def _program(program: torch.export.ExportedProgram, most_steps: int) -> Trace:
     """The trace of a program, whose own forward pass can't be watched as a module's can."""
     known = Program(program)
     mode = fake_mode()
-    recorder, error = Recorder(known.catalogue, Fakes(mode)), None
+    recorder, error = Recorder(known.catalogue, Fakes(mode), most_steps=most_steps), None
     try:
         with _surroundings(None), torch.enable_grad(), mode:
             known.run(recorder, mode.from_tensor)
@@ -84,11 +87,11 @@ def _program(program: torch.export.ExportedProgram) -> Trace:
 
 
 def _attempt(
-    known: Catalogue, model: nn.Module, inputs: Inputs, how: How, *, gradients: bool
+    known: Catalogue, model: nn.Module, inputs: Inputs, how: How, most_steps: int, *, gradients: bool
 ) -> tuple[Recorder, Exception | None]:
     """One forward pass, recorded as far as it goes, and what it raised."""
     mode = fake_mode() if how == "fake" else None
-    recorder = Recorder(known, Fakes(mode) if mode is not None else None)
+    recorder = Recorder(known, Fakes(mode) if mode is not None else None, most_steps=most_steps)
     try:
         with _surroundings(model), torch.set_grad_enabled(gradients):
             _run(recorder, model, inputs, mode)
@@ -133,14 +136,15 @@ def _finished(
         error_path=failed[1] if error is not None and failed is not None and failed[0] is error else None,
         inputs=inputs.describe(),
         batch=inputs.size,
-        steps=tuple(recorder.steps),
-        links=tuple(recorder.links),
+        steps=tuple(recorder.record.steps),
+        links=tuple(recorder.record.links),
         known=recorder.known,
         unknown=tuple(sorted(recorder.unknown.items())),
         peak=None if error is not None else recorder.memory.peak,
-        used=frozenset(recorder.used),
+        used=frozenset(recorder.usage.used),
         reached=None if error is not None or recorder.reached is None else frozenset(recorder.reached),
         autograd=recorder.autograd,
+        cut=recorder.record.cut,
     )
 
 
@@ -149,7 +153,7 @@ def _run(recorder: Recorder, model: nn.Module, inputs: Inputs, mode: Any) -> Non
     # Copies of real inputs: a forward pass may write into them.
     own = inputs.map(lambda t: t.detach().clone() if mode is None else mode.from_tensor(t))
     with mode if mode is not None else contextlib.nullcontext():
-        recorder.run(model, own.args, own.kwargs, names)
+        recorder.play(tensors((own.args, own.kwargs)), names, lambda: model(*own.args, **own.kwargs))
 
 
 def _names(model: nn.Module, inputs: Inputs) -> list[str]:

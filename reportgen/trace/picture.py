@@ -274,17 +274,21 @@ class _Picture:
         return f"{shorten(step.path, 40)} {shorten(step.type, 40)}".strip()
 
     def _caption(self) -> str:
+        trace = self.trace
         drawn = sum(1 for step in self.steps if step.leaf and step.kind in ("call", "op"))
-        batch = "one sample" if self.trace.batch == 1 else f"a batch of {self.trace.batch}"
+        batch = "one sample" if trace.batch == 1 else f"a batch of {trace.batch}"
         text = (
-            f"{drawn:,} layer calls and operations of one forward pass on {batch} ({self.trace.inputs}); "
+            f"{drawn:,} layer calls and operations of one forward pass on {batch} ({trace.inputs}); "
             f"repeats once, at most {self.budget} nodes. Edges carry shapes without the batch."
         )
-        return (
-            f"{text} The pass did not end: the picture shows what ran before the error."
-            if self.trace.error
-            else text
-        )
+        if trace.cut:
+            text = (
+                f"{text} The picture is cut: the pass went on after {trace.cut:,} steps, and what followed is "
+                "counted and not drawn."
+            )
+        if trace.error:
+            text = f"{text} The pass did not end: the picture shows what ran before the error."
+        return text
 
 
 def _elide(groups: list[Group], steps: tuple[Step, ...], room: int) -> list[Group]:

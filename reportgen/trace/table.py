@@ -175,7 +175,7 @@ class _Rows:
         return None if lost else per_sample(flops, trace), None if unseen else per_sample(made, trace)
 
     def _calls(self, layer: Layer) -> int | str | None:
-        calls = len(self.trace.calls.get(layer.path, ()))
+        calls = _count(self.trace.calls.get(layer.path, []))
         if self.trace.how == "static" or (layer.scripted and not calls):
             return None
         return "" if _elsewhere(self.trace, layer) else calls
@@ -236,14 +236,18 @@ def _elsewhere(trace: Trace, layer: Layer) -> str:
     return ""
 
 
+def _count(calls: list[Step]) -> int:
+    return sum(1 + call.further for call in calls)
+
+
 def _notes(trace: Trace, layer: Layer, calls: list[Step]) -> list[str]:
     notes = [
         f"{shorten(weight.name.rpartition('.')[2], 40)} tied to {shorten(weight.tied_to, 80)}"
         for weight in layer.weights
         if weight.tied_to and layer.leaf
     ]
-    if len(calls) > 1:
-        notes.append(f"reused: {len(calls)} calls")
+    if _count(calls) > 1:
+        notes.append(f"reused: {_count(calls):,} calls")
         if len({(call.inputs, call.outputs) for call in calls}) > 1:
             notes.append("shapes of the first call")
     weights = [weight for weight in layer.weights if not weight.name.endswith(PACKED)]
