@@ -11,7 +11,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reportgen.errors import InputError, one_line
+from reportgen.errors import InputError, one_line, only_on_meta
 from reportgen.report import Fact, Section
 
 if TYPE_CHECKING:
@@ -155,10 +155,11 @@ class Experiment:
         try:
             return self.model(*own.args, **own.kwargs)
         except Exception as error:
-            raise InputError(
-                f"the model's forward pass raised on {inputs.describe()}: {one_line(error)}",
-                "check that the data has the shape, dtype and order that the model expects",
-            ) from error
+            hint = "check that the data has the shape, dtype and order that the model expects"
+            if only_on_meta(str(error)) and all(t.is_meta for t in (*self.model.parameters(), *own.tensors)):
+                hint = "the meta device can't do all that others can: load the weights, or give them another dtype"
+            said = f"the model's forward pass raised on {inputs.describe()}: {one_line(error)}"
+            raise InputError(said, hint) from error
 
     def scores(self, inputs: Inputs) -> torch.Tensor:
         """The output tensor (batch first) that predictions are read from. Raises InputError."""

@@ -16,6 +16,7 @@ from torch import nn
 
 from reportgen.data import Inputs, unwrapped
 from reportgen.errors import one_line
+from reportgen.guard import eager
 from reportgen.trace.exported import Program
 from reportgen.trace.fakes import Fakes, fake_mode
 from reportgen.trace.layers import Catalogue, catalogue
@@ -186,9 +187,20 @@ def _surroundings(model: nn.Module | None) -> Iterator[None]:
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         stack.enter_context(_silent("torch._subclasses.fake_tensor"))
-        if "torch._dynamo" in sys.modules:
-            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        stack.enter_context(eager())
+        stack.enter_context(_deeper())
         yield
+
+
+@contextlib.contextmanager
+def _deeper() -> Iterator[None]:
+    """Room for a model that nests as deep as Python allows: watched, a call takes up to three times the frames."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(3 * before)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
 
 
 @contextlib.contextmanager

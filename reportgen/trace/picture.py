@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from reportgen.report import Cluster, Edge, Graph, Node
-from reportgen.trace.names import row_id
+from reportgen.trace.names import between, row_id
 from reportgen.trace.repeats import Group, Repeats
 from reportgen.trace.steps import Step, Trace, shape_text
 from reportgen.units import shorten
 
 BUDGET = 60
-DIGITS = "0123456789"
 SPARSE = 20  # fewer nodes than this, and a layer too wide for the budget is opened in part
 
 
@@ -316,7 +315,5 @@ def _range(first: str, last: str) -> str:
     """`layers.0-79` for `layers.0` and `layers.79`."""
     if first == last:
         return shorten(first, 40)
-    one, other = first.rstrip(DIGITS), last.rstrip(DIGITS)
-    if one == other and len(one) < len(first):
-        return f"{shorten(one, 32) if one else ''}{first[len(one) :]}-{last[len(one) :]}"
-    return f"{shorten(first, 20)} … {shorten(last, 20)}"
+    named = between(first, last)
+    return shorten(named, 40) if named else f"{shorten(first, 20)} … {shorten(last, 20)}"
