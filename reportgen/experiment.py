@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -319,27 +318,3 @@ def _normalization(pair: Any) -> tuple[tuple[float, ...], tuple[float, ...]] | N
         said = f"normalization: got {pair!r}, expected equally many means and positive deviations"
         raise InputError(said)
     return mean, std
-
-
-def own_copy(model: nn.Module, device: str) -> nn.Module:
-    """A copy of the model on `device`, so that the caller's stays where it is. Raises InputError."""
-    from torch.nn.parameter import UninitializedBuffer, is_lazy
-
-    # PyTorch copies a parameter that has no shape yet, and a buffer not.
-    fresh: Any = UninitializedBuffer
-    known = {
-        id(buffer): fresh(device=buffer.device, dtype=buffer.dtype)
-        for buffer in model.buffers()
-        if is_lazy(buffer)
-    }
-    try:
-        copied = copy.deepcopy(model, known)
-    except Exception as error:
-        raise InputError(
-            f"model: it can't be copied: {one_line(error)}",
-            "a model that is lazy or on another device is looked at in a copy; give it shaped and where it is",
-        ) from error
-    try:
-        return copied.to(device)
-    except Exception as error:
-        raise InputError(f"device: the model can't be moved to {device!r}: {one_line(error)}") from error

@@ -67,10 +67,8 @@ def untouched(model: nn.Module | None, *inputs: torch.Tensor, seed: int | None =
 @contextlib.contextmanager
 def eager() -> Iterator[None]:
     """What `torch.compile` made, the model's inner modules too, runs uncompiled: a compiler takes minutes."""
-    if "torch._dynamo" not in sys.modules:  # nothing was compiled yet
-        yield
-        return
-    with torch.compiler.set_stance("force_eager"):
+    compiled = "torch._dynamo" in sys.modules  # else nothing is yet
+    with torch.compiler.set_stance("force_eager") if compiled else contextlib.nullcontext():
         yield
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
+from torch.nn.parameter import UninitializedBuffer, is_lazy
 
 from reportgen import data as reading
 from reportgen.data import Batch, Inputs
 from reportgen.errors import InputError, one_line
-from reportgen.experiment import Experiment, main_output, own_copy
+from reportgen.experiment import Experiment, main_output
 from reportgen.guard import set_eval, untouched
 from reportgen.report import Fact
 from reportgen.samples import Samples
@@ -83,11 +84,33 @@ def _place(model: nn.Module, device: str | None) -> tuple[nn.Module, str]:
             said = f"device: got {device!r}, expected cpu, cuda, cuda:0 or mps ({one_line(error)})"
             raise InputError(said) from None
         if not _same_place(wanted, here):
-            return own_copy(model, wanted), wanted
+            return _own_copy(model, wanted), wanted
     if any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
         # A forward pass would give the caller's parameters their shapes for good.
-        return own_copy(model, here), here
+        return _own_copy(model, here), here
     return model, here
+
+
+def _own_copy(model: nn.Module, device: str) -> nn.Module:
+    """A copy of the model on `device`, so that the caller's stays where it is. Raises InputError."""
+    # PyTorch copies a parameter that has no shape yet, and a buffer not.
+    fresh: Any = UninitializedBuffer
+    known = {
+        id(buffer): fresh(device=buffer.device, dtype=buffer.dtype)
+        for buffer in model.buffers()
+        if is_lazy(buffer)
+    }
+    try:
+        copied = copy.deepcopy(model, known)
+    except Exception as error:
+        raise InputError(
+            f"model: it can't be copied: {one_line(error)}",
+            "a model that is lazy or on another device is looked at in a copy; give it shaped and where it is",
+        ) from error
+    try:
+        return copied.to(device)
+    except Exception as error:
+        raise InputError(f"device: the model can't be moved to {device!r}: {one_line(error)}") from error
 
 
 def _same_place(wanted: str, here: str) -> bool:

@@ -74,12 +74,11 @@ def _walk(model: nn.Module) -> Iterator[_Place]:
 
 def children(module: nn.Module) -> list[tuple[str, nn.Module]]:
     """The modules registered on a module, aliases too; of one that `torch.compile` wraps, the one inside."""
-    found = [
-        (name, child._modules.get("_orig_mod", child))
-        for name, child in module._modules.items()
-        if isinstance(child, nn.Module)
+    found = [(name, child) for name, child in module._modules.items() if isinstance(child, nn.Module)]
+    inside = "_orig_mod"
+    return [
+        (name, child.get_submodule(inside) if inside in child._modules else child) for name, child in found
     ]
-    return [(name, child) for name, child in found if child is not None]
 
 
 def _registered(model: nn.Module) -> set[int]:

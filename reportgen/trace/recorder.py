@@ -19,7 +19,7 @@ from reportgen.trace.layers import Catalogue
 from reportgen.trace.memory import Memory
 from reportgen.trace.modes import watched
 from reportgen.trace.record import Cost, Record, add
-from reportgen.trace.steps import Layer, Step, TensorInfo, is_square
+from reportgen.trace.steps import Step, TensorInfo, is_square
 from reportgen.trace.tensors import info, tensors, tensors_in, version
 from reportgen.trace.usage import Usage
 
@@ -70,9 +70,7 @@ class Recorder:
         self.usage = Usage(catalogue.tensors, self.producers.key)
         self._sweep = SWEEP
         self._catalogue = catalogue
-        self._layers: dict[str, Layer] = {
-            layer.path: layer for layer in catalogue.layers if not layer.alias_of
-        }
+        self._layers = {layer.path: layer for layer in catalogue.layers if not layer.alias_of}
         self._stack: list[_Open] = []
         self._leaves = 0  # how many of the open calls are leaves
         self._busy = False  # an operation is running, and its kernels are its own
