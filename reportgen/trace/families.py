@@ -27,7 +27,7 @@ _TYPES = (
     ("activation", r"(?i:relu(?!c)|gelu|silu|swish|sigmoid|tanh|softmax|softmin|softplus|softsign|shrink|hardtanh|"
                    r"threshold|activation|^glu$|^act$)|" + _words("elu", "mish")),
     ("shape", r"(?i:flatten|reshape|permute|identity|upsampl|pad(?!am)|shuffle|^fold|unfold|concat|^cat$|^view$)"),
-    ("arithmetic", r"(?i:^add|^mul|floatfunctional)"),
+    ("arithmetic", r"(?i:^add|^mul)(?![a-z])|(?i:^multiply|floatfunctional)"),
 )  # fmt: skip
 _OPERATIONS = (
     ("dropout", r"dropout"),

@@ -159,9 +159,9 @@ class _Rows:
 
     def _share(self, layer: Layer, parameters: int | None) -> float | str | None:
         """Of the model's parameters, which those of an unregistered layer are not among."""
-        if not layer.registered or not self.total:
-            return ""
-        return None if parameters is None else parameters / self.total
+        if "" in self.lazy and layer.registered:
+            return None  # of how many is not known yet
+        return parameters / self.total if self.total and layer.registered and parameters is not None else ""
 
     def _costs(self, layer: Layer) -> tuple[int | float | str | None, int | float | str | None]:
         """FLOPs and bytes made a sample; nothing where another layer's row has them."""
