@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 
@@ -33,3 +34,8 @@ def _without_paths(text: str) -> str:
         if len(folder) > 1:
             text = text.replace(folder + os.sep, name + os.sep)
     return text
+
+
+def only_on_meta(error: str) -> bool:
+    """Whether an error says what meta tensors can't do: take a type that other devices' kernels take, give a value."""
+    return bool(re.search(r"meta tensor|Expected inputs of \w+ type|not implemented for", error))

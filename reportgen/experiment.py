@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reportgen.errors import InputError, one_line
+from reportgen.errors import InputError, one_line, only_on_meta
 from reportgen.logs import Log, compiled
 from reportgen.report import Fact, Section
 
@@ -89,7 +88,8 @@ class Experiment:
     `model` and `samples` are None where none was given; `data_problem` says what was wrong with data
     that was given but can't be used; `forward_problem` why the model can't be called; `no_values` why what
     it returns has a shape and no numbers. `program` is what `model` was made from, where that was
-    exported. `inferred` lists what nobody said and was concluded.
+    exported. `shaped`: paths of the lazy layers that the example gave their shapes in the copy that `model`
+    then is. `inferred` lists what nobody said and was concluded.
     """
 
     title: str
@@ -97,6 +97,7 @@ class Experiment:
     program: torch.export.ExportedProgram | None = None
     samples: Samples | None = None
     example: Inputs | None = None
+    shaped: frozenset[str] = frozenset()
     logs: tuple[Log, ...] = ()
     log_pattern: str = ""
     fetch: Callable[[Any, Path], Any] | None = None
@@ -156,10 +157,11 @@ class Experiment:
         try:
             return self.model(*own.args, **own.kwargs)
         except Exception as error:
-            raise InputError(
-                f"the model's forward pass raised on {inputs.describe()}: {one_line(error)}",
-                "check that the data has the shape, dtype and order that the model expects",
-            ) from error
+            hint = "check that the data has the shape, dtype and order that the model expects"
+            if only_on_meta(str(error)) and all(t.is_meta for t in (*self.model.parameters(), *own.tensors)):
+                hint = "the meta device can't do all that others can: load the weights, or give them another dtype"
+            said = f"the model's forward pass raised on {inputs.describe()}: {one_line(error)}"
+            raise InputError(said, hint) from error
 
     def scores(self, inputs: Inputs) -> torch.Tensor:
         """The output tensor (batch first) that predictions are read from. Raises InputError."""
@@ -322,11 +324,3 @@ def _normalization(pair: Any) -> tuple[tuple[float, ...], tuple[float, ...]] | N
         said = f"normalization: got {pair!r}, expected equally many means and positive deviations"
         raise InputError(said)
     return mean, std
-
-
-def own_copy(model: nn.Module, device: str) -> nn.Module:
-    """A copy of the model on `device`, so that the caller's stays where it is. Raises InputError."""
-    try:
-        return copy.deepcopy(model).to(device)
-    except Exception as error:
-        raise InputError(f"device: the model can't be copied to {device!r}: {one_line(error)}") from error

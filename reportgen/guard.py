@@ -30,8 +30,8 @@ class ModelChanged(RuntimeError):  # noqa: N818 - says what happened; it is no f
 def untouched(model: nn.Module | None, *inputs: torch.Tensor, seed: int | None = None) -> Iterator[None]:
     """Leave `model`, `inputs` and the process's settings bit for bit as they were, also after an exception.
 
-    Inside, the model is in eval mode and, where `seed` is given, the torch, NumPy and Python generators
-    start from it. Restored are: parameters and buffers (bytes, identity, requires_grad, grad, hooks),
+    Inside, the model is in eval mode, nothing is compiled and, where `seed` is given, the torch, NumPy and
+    Python generators start from it. Restored are: parameters and buffers (bytes, identity, requires_grad, grad, hooks),
     each module's type, training flag, hooks and attributes (with the containers, tensors and arrays in
     them), the caller's `inputs`, the generators, grad
     mode, default dtype, thread count, determinism switches, NumPy's error state, warning filters and
@@ -54,13 +54,22 @@ def untouched(model: nn.Module | None, *inputs: torch.Tensor, seed: int | None =
         if seed is not None:
             seed_all(seed)
         if model is not None:
-            _eval(model)
-        yield
+            set_eval(model)
+        with eager():
+            yield
     finally:
         # Attributes first, so that the tensors restored last are the ones the model holds again.
         with contextlib.ExitStack() as stack:
             for step in reversed(undo):
                 stack.callback(step)
+
+
+@contextlib.contextmanager
+def eager() -> Iterator[None]:
+    """What `torch.compile` made, the model's inner modules too, runs uncompiled: a compiler takes minutes."""
+    compiled = "torch._dynamo" in sys.modules  # else nothing is yet
+    with torch.compiler.set_stance("force_eager") if compiled else contextlib.nullcontext():
+        yield
 
 
 def seed_all(seed: int) -> None:
@@ -70,7 +79,7 @@ def seed_all(seed: int) -> None:
     random.seed(seed)
 
 
-def _eval(model: nn.Module) -> None:
+def set_eval(model: nn.Module) -> None:
     """Eval mode without calling `train()`, which a model may have overridden to do more."""
     for module in model.modules():
         if not isinstance(module, torch.jit.ScriptModule):

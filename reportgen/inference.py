@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
+from torch.nn.parameter import UninitializedBuffer, is_lazy
 
 from reportgen import data as reading
 from reportgen.data import Batch, Inputs
 from reportgen.errors import InputError, one_line
-from reportgen.experiment import Experiment, main_output, own_copy
-from reportgen.guard import untouched
+from reportgen.experiment import Experiment, main_output
+from reportgen.guard import set_eval, untouched
 from reportgen.report import Fact
 from reportgen.samples import Samples
 
@@ -26,8 +28,7 @@ def look(experiment: Experiment, model: Any, data: Any, example: Any, device: st
     if model is not None:
         experiment.model, experiment.device = _place(model, device)
     probe = None
-    # Both, where the model is looked at in a copy: the copy's state is what all sections see.
-    with torch.inference_mode(False), untouched(model, seed=seed), untouched(experiment.model):
+    with torch.inference_mode(False), untouched(model, seed=seed):
         if data is not None:
             probe = _probe(experiment, data, dtype)
         if example is not None:
@@ -38,7 +39,10 @@ def look(experiment: Experiment, model: Any, data: Any, example: Any, device: st
             args, kwargs = experiment.program.example_inputs
             experiment.example = Inputs(tuple(args), dict(kwargs))
         if experiment.model is not None and experiment.example is not None:
-            _forward(experiment)
+            _shape(experiment)
+            # Where the model is looked at in a copy, the copy's state is what all sections see.
+            with untouched(experiment.model):
+                _forward(experiment)
     if experiment.samples is not None and not experiment.feature_names:
         experiment.feature_names = experiment.samples.columns
     _conclude(experiment, probe)
@@ -80,11 +84,33 @@ def _place(model: nn.Module, device: str | None) -> tuple[nn.Module, str]:
             said = f"device: got {device!r}, expected cpu, cuda, cuda:0 or mps ({one_line(error)})"
             raise InputError(said) from None
         if not _same_place(wanted, here):
-            return own_copy(model, wanted), wanted
-    if any(is_lazy(parameter) for parameter in model.parameters()):
+            return _own_copy(model, wanted), wanted
+    if any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
         # A forward pass would give the caller's parameters their shapes for good.
-        return own_copy(model, here), here
+        return _own_copy(model, here), here
     return model, here
+
+
+def _own_copy(model: nn.Module, device: str) -> nn.Module:
+    """A copy of the model on `device`, so that the caller's stays where it is. Raises InputError."""
+    # PyTorch copies a parameter that has no shape yet, and a buffer not.
+    fresh: Any = UninitializedBuffer
+    known = {
+        id(buffer): fresh(device=buffer.device, dtype=buffer.dtype)
+        for buffer in model.buffers()
+        if is_lazy(buffer)
+    }
+    try:
+        copied = copy.deepcopy(model, known)
+    except Exception as error:
+        raise InputError(
+            f"model: it can't be copied: {one_line(error)}",
+            "a model that is lazy or on another device is looked at in a copy; give it shaped and where it is",
+        ) from error
+    try:
+        return copied.to(device)
+    except Exception as error:
+        raise InputError(f"device: the model can't be moved to {device!r}: {one_line(error)}") from error
 
 
 def _same_place(wanted: str, here: str) -> bool:
@@ -101,6 +127,26 @@ def _probe(experiment: Experiment, data: Any, dtype: torch.dtype | None) -> Batc
     except InputError as problem:
         experiment.samples, experiment.data_problem = None, problem
         return None
+
+
+def _shape(experiment: Experiment) -> None:
+    """Give the lazy layers of a copy their shapes by one forward pass, which undone would leave them half lazy."""
+    model, example = experiment.model, experiment.example
+    assert model is not None
+    assert example is not None
+    before = _lazy_layers(model)
+    if not before:
+        return
+    set_eval(model)
+    # What it raises is told by the pass that follows.
+    with torch.no_grad(), contextlib.suppress(InputError):
+        experiment.call(example)
+    experiment.shaped = frozenset(before - _lazy_layers(model))
+
+
+def _lazy_layers(model: nn.Module) -> set[str]:
+    found = (*model.named_parameters(), *model.named_buffers())
+    return {name.rpartition(".")[0] for name, tensor in found if is_lazy(tensor)}
 
 
 def _forward(experiment: Experiment) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from reportgen.errors import one_line
+from reportgen.errors import one_line, only_on_meta
 from reportgen.experiment import Experiment, Options
 from reportgen.report import Block, Fact, Facts, Failure, Finding, Section, Severity, Text
 from reportgen.timelimit import OutOfTime
@@ -26,7 +26,7 @@ def architecture(experiment: Experiment, options: Options) -> Section:
     from reportgen.trace.findings import findings
 
     options.step("trace", 0, 6)
-    seen = trace(experiment.program or experiment.model, experiment.example)
+    seen = trace(experiment.program or experiment.model, experiment.example, shaped=experiment.shaped)
     options.step("picture", 1, 6)
     graph = picture(seen)
     options.step("table", 2, 6)
@@ -104,6 +104,11 @@ def _problems(experiment: Experiment, seen: Trace) -> tuple[list[Block], list[Fi
     text = f"The forward pass raised{where}: {shorten(seen.error or str(problem), 200)}"
     if problem is not None:
         message, hint = str(problem), problem.hint
+        if seen.how == "meta" and only_on_meta(seen.error):
+            severity = "warning"
+            text = (
+                f"The forward pass can't run on the meta device: it raised{where}: {shorten(seen.error, 200)}"
+            )
     else:
         severity, text = "warning", f"The model runs, but its trace ended{where}: {shorten(seen.error, 200)}"
     message = f"{message.rstrip('.')}; raised{where}." if where else message
@@ -211,7 +216,9 @@ def _how(seen: Trace) -> str:
 
 
 def _summary(seen: Trace) -> str:
-    layers = sum(1 for layer in seen.layers if layer.leaf and not layer.alias_of)
+    # What is inside a leaf, a quantized layer's packed weights say, is a part of it.
+    inside = {layer.path for layer in seen.layers if layer.leaf and layer.path}
+    layers = sum(1 for one in seen.layers if one.leaf and not one.alias_of and one.parent not in inside)
     name = shorten(seen.layers[0].type, 60)
     text = f"{name}: {show(seen.totals.parameters, 'count')} parameters in {plural(layers, 'layer')}"
     flops = _flops(seen)

@@ -13,7 +13,7 @@ from reportgen.data import Inputs
 from reportgen.errors import InputError, one_line
 from reportgen.guard import untouched
 from reportgen.report import Block, Edge, Failure, Graph, Node, Text
-from reportgen.trace.names import row_id
+from reportgen.trace.names import row_id, uncompiled
 from reportgen.trace.steps import Trace
 from reportgen.trace.tensors import tensors
 from reportgen.units import plural, shorten
@@ -131,7 +131,7 @@ def _drawn(seen: Trace, layer: nn.Module, inputs: Inputs, options: Options, *, g
     if given:
         inputs = inputs.map(lambda t: t.requires_grad_() if t.is_floating_point() else t)
         names = {f"input {at}": tensor for at, tensor in enumerate(inputs.tensors, 1)}
-    names |= dict(layer.named_parameters())
+    names |= {uncompiled(name): tensor for name, tensor in layer.named_parameters()}
     own = inputs if given else inputs.map(lambda tensor: tensor.clone())
     outputs = tuple(
         tensor for tensor in tensors(layer(*own.args, **own.kwargs)) if tensor.grad_fn is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import inspect
 import logging
 import sys
@@ -15,15 +16,22 @@ from torch import nn
 
 from reportgen.data import Inputs, unwrapped
 from reportgen.errors import one_line
+from reportgen.guard import eager
 from reportgen.trace.exported import Program
 from reportgen.trace.fakes import Fakes, fake_mode
 from reportgen.trace.layers import Catalogue, catalogue
-from reportgen.trace.recorder import Recorder
+from reportgen.trace.recorder import MOST_STEPS, Recorder
 from reportgen.trace.steps import How, Trace
-from reportgen.trace.tensors import tensors_in
+from reportgen.trace.tensors import tensors, tensors_in
 
 
-def trace(model: nn.Module | torch.export.ExportedProgram, inputs: Inputs | None = None) -> Trace:
+def trace(
+    model: nn.Module | torch.export.ExportedProgram,
+    inputs: Inputs | None = None,
+    *,
+    shaped: frozenset[str] = frozenset(),
+    most_steps: int = MOST_STEPS,
+) -> Trace:
     """Look at a model: its layers, and what one forward pass of them does.
 
     Tried in this order: fake tensors (nothing is computed, no weight is read; meta tensors where the
@@ -39,10 +47,14 @@ def trace(model: nn.Module | torch.export.ExportedProgram, inputs: Inputs | None
         program the graph is walked with fake tensors.
     inputs
         What to call it with, batch first. None: the layers alone. A program is looked at on its own inputs.
+    shaped
+        Paths of the layers that were lazy and got their shapes from these inputs.
+    most_steps
+        After how many steps no more are kept; their costs are counted all the same.
 
     """
     if isinstance(model, torch.export.ExportedProgram):
-        return _program(model)
+        return _program(model, most_steps)
     model = unwrapped(model)
     known = catalogue(model)
     if inputs is None or not inputs.tensors:
@@ -51,21 +63,21 @@ def trace(model: nn.Module | torch.export.ExportedProgram, inputs: Inputs | None
     recorder: Recorder | None = None
     how, error = _ways(known, inputs)[0], None
     for how in _ways(known, inputs):
-        recorder, error = _attempt(known, model, inputs, how, gradients=True)
+        recorder, error = _attempt(known, model, inputs, how, most_steps, gradients=True)
         if error is not None and _forbids_gradients(error):
-            recorder, error = _attempt(known, model, inputs, how, gradients=False)
+            recorder, error = _attempt(known, model, inputs, how, most_steps, gradients=False)
         if error is None:
             break
         failures.append(f"{NAMES[how]}: {one_line(error)}")
     assert recorder is not None
-    return _finished(known, recorder, inputs, how, failures, error)
+    return dataclasses.replace(_finished(known, recorder, inputs, how, failures, error), shaped=shaped)
 
 
-def _program(program: torch.export.ExportedProgram) -> Trace:
+def _program(program: torch.export.ExportedProgram, most_steps: int) -> Trace:
     """The trace of a program, whose own forward pass can't be watched as a module's can."""
     known = Program(program)
     mode = fake_mode()
-    recorder, error = Recorder(known.catalogue, Fakes(mode)), None
+    recorder, error = Recorder(known.catalogue, Fakes(mode), most_steps=most_steps), None
     try:
         with _surroundings(None), torch.enable_grad(), mode:
             known.run(recorder, mode.from_tensor)
@@ -76,11 +88,11 @@ def _program(program: torch.export.ExportedProgram) -> Trace:
 
 
 def _attempt(
-    known: Catalogue, model: nn.Module, inputs: Inputs, how: How, *, gradients: bool
+    known: Catalogue, model: nn.Module, inputs: Inputs, how: How, most_steps: int, *, gradients: bool
 ) -> tuple[Recorder, Exception | None]:
     """One forward pass, recorded as far as it goes, and what it raised."""
     mode = fake_mode() if how == "fake" else None
-    recorder = Recorder(known, Fakes(mode) if mode is not None else None)
+    recorder = Recorder(known, Fakes(mode) if mode is not None else None, most_steps=most_steps)
     try:
         with _surroundings(model), torch.set_grad_enabled(gradients):
             _run(recorder, model, inputs, mode)
@@ -125,14 +137,15 @@ def _finished(
         error_path=failed[1] if error is not None and failed is not None and failed[0] is error else None,
         inputs=inputs.describe(),
         batch=inputs.size,
-        steps=tuple(recorder.steps),
-        links=tuple(recorder.links),
+        steps=tuple(recorder.record.steps),
+        links=tuple(recorder.record.links),
         known=recorder.known,
         unknown=tuple(sorted(recorder.unknown.items())),
         peak=None if error is not None else recorder.memory.peak,
-        used=frozenset(recorder.used),
+        used=frozenset(recorder.usage.used),
         reached=None if error is not None or recorder.reached is None else frozenset(recorder.reached),
         autograd=recorder.autograd,
+        cut=recorder.record.cut,
     )
 
 
@@ -141,7 +154,7 @@ def _run(recorder: Recorder, model: nn.Module, inputs: Inputs, mode: Any) -> Non
     # Copies of real inputs: a forward pass may write into them.
     own = inputs.map(lambda t: t.detach().clone() if mode is None else mode.from_tensor(t))
     with mode if mode is not None else contextlib.nullcontext():
-        recorder.run(model, own.args, own.kwargs, names)
+        recorder.play(tensors((own.args, own.kwargs)), names, lambda: model(*own.args, **own.kwargs))
 
 
 def _names(model: nn.Module, inputs: Inputs) -> list[str]:
@@ -174,9 +187,20 @@ def _surroundings(model: nn.Module | None) -> Iterator[None]:
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         stack.enter_context(_silent("torch._subclasses.fake_tensor"))
-        if "torch._dynamo" in sys.modules:
-            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        stack.enter_context(eager())
+        stack.enter_context(_deeper())
         yield
+
+
+@contextlib.contextmanager
+def _deeper() -> Iterator[None]:
+    """Room for a model that nests as deep as Python allows: watched, a call takes up to three times the frames."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(3 * before)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
 
 
 @contextlib.contextmanager

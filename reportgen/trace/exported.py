@@ -137,6 +137,7 @@ def _layers(
         place = places[path]
         kind = place.kind or ("Program" if not path else "Module")
         own: list[Weight] = []
+        axes = next((tensor.ndim for name, tensor in weights.get(path, ()) if name == "weight"), 0)
         kept: list[Weight] = []
         for name, tensor in weights.get(path, ()):
             full = f"{path}.{name}" if path else name
@@ -148,7 +149,7 @@ def _layers(
         specs = [f"{w.name.rpartition('.')[2]} {w.shape} {w.dtype} {w.trainable}" for w in own]
         layers.append(
             Layer(
-                path, path.count(".") + 1 if path else 0, kind, said, module_family(kind), leaf,
+                path, path.count(".") + 1 if path else 0, kind, said, module_family(kind, axes), leaf,
                 parent=path.rpartition(".")[0], weights=tuple(own), buffers=tuple(kept),
                 signature=(f"{place.home}.{kind}", said, *specs),
             )
@@ -179,6 +180,8 @@ def _seen(kind: str, weights: dict[str, torch.Tensor], nodes: list[fx.Node]) -> 
     shape = tuple(weight.shape)
     if kind == "Linear" and len(shape) == 2:
         return SimpleNamespace(in_features=shape[1], out_features=shape[0])
+    if kind == "Conv1D":
+        return SimpleNamespace(weight=weight)
     if kind == "Embedding" and len(shape) == 2:
         return SimpleNamespace(num_embeddings=shape[0], embedding_dim=shape[1])
     if kind == "LayerNorm":

@@ -7,20 +7,27 @@ from typing import Any
 
 from reportgen.units import shorten
 
+
+def _words(*words: str) -> str:
+    """Short words that other words hold by chance: in capitals, else not followed by a small letter."""
+    forms = (rf"{w.upper()}|{w.title()}(?![a-z])|(?<![A-Za-z]){w}(?![a-z])" for w in words)
+    return "|".join(forms)
+
+
 # Tried in order: the first whose pattern is found in the class's name.
 _TYPES = (
-    ("dropout", r"dropout|droppath|stochasticdepth"),
-    ("embedding", r"embed"),
-    ("attention", r"attention|attn"),
-    ("norm", r"norm(?!al)|^lrn$"),
-    ("pool", r"pool"),
-    ("recurrent", r"lstm|gru|rnn"),
-    ("conv", r"conv"),
-    ("linear", r"linear|dense|^mlp$|^fc$"),
-    ("activation", r"relu|gelu|silu|swish|mish|elu|sigmoid|tanh|softmax|softmin|softplus|softsign|shrink|"
-                   r"hardtanh|threshold|activation|^glu$|^act$"),
-    ("shape", r"flatten|reshape|permute|identity|upsample|pad|shuffle|fold|concat|^cat$|^view$"),
-    ("arithmetic", r"^add|^mul|floatfunctional|bilinear"),
+    ("dropout", r"(?i:dropout|droppath|stochasticdepth)"),
+    ("embedding", r"(?i:embed)"),
+    ("attention", r"(?i:attention|attn)"),
+    ("norm", r"(?i:norm(?!al|ous|ative)|^lrn$)"),
+    ("pool", r"(?i:pool)"),
+    ("recurrent", _words("lstm", "gru", "rnn")),
+    ("conv", r"(?i:conv)(?!er|ex|ey|en)"),
+    ("linear", r"(?i:(?<!non)(?<!upsamplingbi)linear|^dense$|^mlp$|^fc$)"),
+    ("activation", r"(?i:relu(?!c)|gelu|silu|swish|sigmoid|tanh|softmax|softmin|softplus|softsign|shrink|hardtanh|"
+                   r"threshold|activation|^glu$|^act$)|" + _words("elu", "mish")),
+    ("shape", r"(?i:flatten|reshape|permute|identity|upsampl|pad(?!am)|shuffle|^fold|unfold|concat|^cat$|^view$)"),
+    ("arithmetic", r"(?i:^add|^mul)(?![a-z])|(?i:^multiply|floatfunctional)"),
 )  # fmt: skip
 _OPERATIONS = (
     ("dropout", r"dropout"),
@@ -41,7 +48,10 @@ _SAME = {
     "radd": "add", "iadd": "add", "rsub": "sub", "isub": "sub", "rmul": "mul", "imul": "mul",
     "truediv": "div", "rtruediv": "div", "itruediv": "div", "rmatmul": "matmul", "imatmul": "matmul",
     "rpow": "pow", "ipow": "pow", "getitem": "index", "setitem": "assign", "concat": "cat",
-    "concatenate": "cat", "multi_head_attention_forward": "attention", "scaled_dot_product_attention": "attention",
+    "concatenate": "cat", "native_batch_norm_legit_no_training": "batch_norm",
+    "native_batch_norm_legit": "batch_norm", "native_batch_norm": "batch_norm", "native_layer_norm": "layer_norm",
+    "native_group_norm": "group_norm", "native_dropout": "dropout", "multi_head_attention_forward": "attention",
+    "scaled_dot_product_attention": "attention",
 }  # fmt: skip
 
 
@@ -51,19 +61,21 @@ def operation_name(name: str) -> str:
     return _SAME.get(bare, bare) or "operation"
 
 
-def module_family(kind: str) -> str:
-    """The family of a class by its name."""
-    return _first(_TYPES, kind)
+def module_family(kind: str, axes: int = 0) -> str:
+    """The family of a class by its name; `axes` of its weight, where it has one.
+
+    The `Conv1D` of `transformers` is a linear layer with its matrix the other way round.
+    """
+    return "linear" if kind == "Conv1D" and axes == 2 else _first(_TYPES, kind)
 
 
 def operation_family(name: str) -> str:
     """The family of an operation by its name."""
-    return _first(_OPERATIONS, name)
+    return _first(_OPERATIONS, name.lower())
 
 
 def _first(families: tuple[tuple[str, str], ...], name: str) -> str:
-    lowered = name[:200].lower()
-    return next((family for family, pattern in families if re.search(pattern, lowered)), "other")
+    return next((family for family, pattern in families if re.search(pattern, name[:200])), "other")
 
 
 def settings(module: Any, kind: str) -> str:
@@ -78,9 +90,11 @@ def settings(module: Any, kind: str) -> str:
 
 def _known(module: Any, kind: str) -> str:
     if kind.startswith(("Conv", "LazyConv")) and hasattr(module, "kernel_size"):
-        return _conv(module)
-    if kind in ("Linear", "NonDynamicallyQuantizableLinear"):
-        return f"{module.in_features}→{module.out_features}"
+        return _conv(module, kind)
+    if kind in ("Linear", "LazyLinear", "NonDynamicallyQuantizableLinear"):
+        return f"{_width(module.in_features, kind)}→{module.out_features}"
+    if kind == "Conv1D" and module.weight.ndim == 2:
+        return "→".join(map(str, module.weight.shape))
     if "Pool" in kind and hasattr(module, "kernel_size"):
         return f"kernel {_same(module.kernel_size)}, stride {_same(module.stride)}"
     if kind.startswith("Adaptive"):
@@ -92,8 +106,8 @@ def _known(module: Any, kind: str) -> str:
         return ", ".join([*parts, *(["both directions"] if module.bidirectional else [])])
     if kind in ("Embedding", "EmbeddingBag"):
         return f"{module.num_embeddings}×{module.embedding_dim}"
-    if kind.startswith("BatchNorm"):
-        return str(module.num_features)
+    if kind.startswith(("BatchNorm", "LazyBatchNorm", "LazyInstanceNorm")):
+        return _width(module.num_features, kind)
     if kind in ("LayerNorm", "RMSNorm"):
         return "×".join(map(str, module.normalized_shape))
     if kind == "GroupNorm":
@@ -103,8 +117,13 @@ def _known(module: Any, kind: str) -> str:
     return ""
 
 
-def _conv(module: Any) -> str:
-    parts = [f"{module.in_channels}→{module.out_channels}", _size(module.kernel_size)]
+def _width(count: int, kind: str) -> str:
+    """A number of channels or features; a lazy layer has none before it ran."""
+    return "?" if kind.startswith("Lazy") and not count else str(count)
+
+
+def _conv(module: Any, kind: str) -> str:
+    parts = [f"{_width(module.in_channels, kind)}→{module.out_channels}", _size(module.kernel_size)]
     for name, usual in (("stride", 1), ("padding", 0), ("dilation", 1), ("groups", 1)):
         value = getattr(module, name)
         if isinstance(value, str) or any(

@@ -12,6 +12,7 @@ from torch.nn.parameter import is_lazy
 from reportgen.report import Finding
 from reportgen.trace.findings_cost import cost
 from reportgen.trace.findings_flow import flow
+from reportgen.trace.names import uncompiled
 from reportgen.trace.steps import PACKED, Layer, Trace, Weight
 from reportgen.units import plural, shorten, show
 
@@ -46,9 +47,9 @@ def _verb(count: int, one: str, many: str) -> str:
 def _not_finite(model: nn.Module) -> Finding | None:
     parameters = [(n, p) for n, p in model.named_parameters() if not is_lazy(p) and not p.is_meta]
     buffers = [(n, b) for n, b in model.named_buffers() if not is_lazy(b) and not b.is_meta]
-    broken = [name for name, tensor in parameters if _has(tensor, torch.isfinite, every=True)]
+    broken = [uncompiled(name) for name, tensor in parameters if _has(tensor, torch.isfinite, every=True)]
     # Infinity is at home in buffers: masks hold it.
-    marred = [name for name, tensor in buffers if _has(tensor, torch.isnan, every=False)]
+    marred = [uncompiled(name) for name, tensor in buffers if _has(tensor, torch.isnan, every=False)]
     parts = []
     if broken:
         of = plural(len(parameters), "parameter tensor")

@@ -25,6 +25,8 @@ def flow(trace: Trace, task: str) -> list[Finding | None]:
     """In a fixed order; none where no forward pass ran to its end."""
     if not trace.complete:
         return []
+    if trace.cut:  # what followed is not known, and with it where anything goes
+        return [_wide(trace)]
     return [_no_distribution(trace, task), _wide(trace), _bias_before_norm(trace), _in_vain(trace)]
 
 
@@ -179,14 +181,16 @@ def _in_vain(trace: Trace) -> Finding | None:
         and not _inside_leaf(trace, step)
     ]  # fmt: skip
     total = trace.flops
-    if not idle or not total:
+    # Where an output comes from nowhere, the way to it was lost, and a layer on it would seem idle.
+    lost_track = any(step.kind == "output" and not step.fed for step in trace.steps)
+    if not idle or not total or lost_track:
         return None
     lost = sum(step.flops for step in idle)
     return Finding(
         severity="warning",
         message=(
             f"What {plural(len(idle), 'layer call')} computed is not used ({show(lost, 'FLOPs')}, "
-            f"{show(lost / total, 'share')} of all): {_listed([step.path for step in idle])}."
+            f"{show(lost / total, 'share')} of all): {_listed(list(dict.fromkeys(step.path for step in idle)))}."
         ),
         rule="a layer's output goes into no other step and is no output of the model",
         evidence="architecture/graph",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,8 +73,12 @@ def _walk(model: nn.Module) -> Iterator[_Place]:
 
 
 def children(module: nn.Module) -> list[tuple[str, nn.Module]]:
-    """The modules registered on a module, aliases too."""
-    return [(name, child) for name, child in module._modules.items() if isinstance(child, nn.Module)]
+    """The modules registered on a module, aliases too; of one that `torch.compile` wraps, the one inside."""
+    found = [(name, child) for name, child in module._modules.items() if isinstance(child, nn.Module)]
+    inside = "_orig_mod"
+    return [
+        (name, child.get_submodule(inside) if inside in child._modules else child) for name, child in found
+    ]
 
 
 def _registered(model: nn.Module) -> set[int]:
@@ -127,11 +131,16 @@ def _layer(
     packed = _packed(place)
     leaf = is_leaf(module, root=not place.path)
     return Layer(
-        place.path, place.depth, kind, settings(module, kind), module_family(kind), leaf,
+        place.path, place.depth, kind, settings(module, kind), module_family(kind, _axes(weights)), leaf,
         parent=place.parent, weights=(*weights, *packed), buffers=tuple(buffers), registered=place.registered,
         quantized=bool(packed), scripted=isinstance(module, torch.jit.ScriptModule),
         signature=_signature(module, kind, weights),
     )  # fmt: skip
+
+
+def _axes(weights: Sequence[Weight]) -> int:
+    """Of the weight that is called so, 0 where there is none."""
+    return next((len(w.shape) for w in weights if w.name.rpartition(".")[2] == "weight"), 0)
 
 
 def type_name(module: nn.Module) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +27,9 @@ class Memory:
         self._blocks: dict[int, _Block] = {}
         self._foreign: set[int] = set()
         self._clock = 0
+        self._change = array(
+            "q"
+        )  # by kernel, of the blocks that are gone: the bytes that came less those that went
 
     def ignore(self, tensor: torch.Tensor) -> None:
         """This one was there before."""
@@ -38,6 +42,19 @@ class Memory:
         block = self._blocks.get(self._key(tensor) or 0)
         if block is not None:
             block.last = self._clock + 1
+
+    def holds(self, tensor: torch.Tensor) -> bool:
+        """Whether a kernel of the pass made what is in this tensor."""
+        return self._key(tensor) in self._blocks
+
+    def forget(self, keys: Iterable[int]) -> None:
+        """These storages are gone, and what they add to the peak is all that is kept of them."""
+        self._change.extend([0] * (self._clock + 3 - len(self._change)))
+        for key in keys:
+            self._foreign.discard(key)
+            block = self._blocks.pop(key, None)
+            if block is not None:
+                _enter(self._change, block)
 
     def kernel(self, given: list[torch.Tensor], made: list[torch.Tensor], *, aliased: bool) -> int:
         """A kernel read `given` and returned `made`, which are views of `given` where `aliased`.
@@ -67,12 +84,17 @@ class Memory:
     @property
     def peak(self) -> int:
         """The most bytes that are needed at one kernel, when each block is freed after its last use."""
-        change = [0] * (self._clock + 3)
+        change = self._change[:]
+        change.extend([0] * (self._clock + 3 - len(change)))
         for block in self._blocks.values():
-            change[block.made] += block.bytes
-            change[block.last + 1] -= block.bytes
+            _enter(change, block)
         most = now = 0
         for difference in change:
             now += difference
             most = max(most, now)
         return most
+
+
+def _enter(change: array[int], block: _Block) -> None:
+    change[block.made] += block.bytes
+    change[block.last + 1] -= block.bytes

@@ -1,15 +1,45 @@
-"""The two modes through which a recorder sees a forward pass: functions of torch, and kernels."""
+"""What a recorder sees a forward pass through: hooks on modules, a mode for functions of torch, one for kernels."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 if TYPE_CHECKING:
     from reportgen.trace.recorder import Recorder
+
+
+@contextmanager
+def watched(recorder: Recorder, modules: Mapping[str, nn.Module]) -> Iterator[None]:
+    """Hooks on every module and both modes on; all of it is taken off again, whatever happens."""
+    handles: list[Any] = []
+    try:
+        for path, module in modules.items():
+            # The root is called by us, and a scripted module's inner ones are not Python.
+            if path and not isinstance(module, torch.jit.ScriptModule):
+                handles += _hook(recorder, path, module)
+        with Kernels(recorder), Operations(recorder):
+            yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _hook(recorder: Recorder, path: str, module: nn.Module) -> list[Any]:
+    return [
+        module.register_forward_pre_hook(
+            lambda _, args, kwargs: recorder.enter(path, (args, kwargs)), with_kwargs=True
+        ),
+        module.register_forward_hook(
+            lambda _, args, kwargs, out: recorder.leave(path, out), with_kwargs=True, always_call=True
+        ),
+    ]
 
 
 class Operations(TorchFunctionMode):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 _NO_DIGITS = str.maketrans("", "", "0123456789")
@@ -12,6 +13,11 @@ def row_id(path: str) -> str:
     return "root" if not path else f"./{path}" if path == "root" else path
 
 
+def uncompiled(name: str) -> str:
+    """A parameter's name without the parts that `torch.compile` puts in for a module it wraps."""
+    return re.sub(r"(^|\.)_orig_mod\.", r"\1", name)
+
+
 def stem(path: str) -> str:
     """The last part of a path without its digits: what layers of one kind in a row share."""
     return path.rpartition(".")[2].translate(_NO_DIGITS)
@@ -19,12 +25,28 @@ def stem(path: str) -> str:
 
 def span(paths: Sequence[str]) -> str:
     """`layers.0-79.mlp` where the paths differ in one number that runs; else the first and how many more."""
-    first, last = paths[0].split("."), paths[-1].split(".")
-    differ = [at for at, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]]
-    if len(paths) > 1 and len(first) == len(last) and len(differ) == 1:
-        at = differ[0]
-        numbers = [path.split(".")[at] if path.count(".") == len(first) - 1 else "" for path in paths]
-        running = all(one.isdecimal() for one in numbers)
-        if running and [int(one) for one in numbers] == list(range(int(numbers[0]), int(numbers[-1]) + 1)):
-            return ".".join([*first[:at], f"{numbers[0]}-{numbers[-1]}", *first[at + 1 :]])
+    at = _differ(paths[0], paths[-1])
+    if at is not None:
+        numbers = [parts[at] if len(parts := _NUMBERS.split(path)) > at else "-1" for path in paths]
+        if [int(one) for one in numbers] == list(range(int(numbers[0]), int(numbers[-1]) + 1)):
+            return between(paths[0], paths[-1]) or paths[0]
     return paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1:,} more"
+
+
+def between(first: str, last: str) -> str:
+    """`layers.0-79` for `layers.0` and `layers.79`; nothing where they differ in more than one number."""
+    at = _differ(first, last)
+    if at is None:
+        return ""
+    parts = _NUMBERS.split(first)
+    return "".join([*parts[:at], f"{parts[at]}-{_NUMBERS.split(last)[at]}", *parts[at + 1 :]])
+
+
+_NUMBERS = re.compile(r"(\d+)")  # splits a name so that its numbers stand at the odd places
+
+
+def _differ(first: str, last: str) -> int | None:
+    """The place of the one number in which two names differ."""
+    one, other = _NUMBERS.split(first), _NUMBERS.split(last)
+    differ = [at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]]
+    return differ[0] if len(one) == len(other) and len(differ) == 1 and differ[0] % 2 else None

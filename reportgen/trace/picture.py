@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from reportgen.report import Cluster, Edge, Graph, Node
-from reportgen.trace.names import row_id
+from reportgen.trace.names import between, row_id
 from reportgen.trace.repeats import Group, Repeats
 from reportgen.trace.steps import Step, Trace, shape_text
 from reportgen.units import shorten
 
 BUDGET = 60
-DIGITS = "0123456789"
 SPARSE = 20  # fewer nodes than this, and a layer too wide for the budget is opened in part
 
 
@@ -274,17 +273,21 @@ class _Picture:
         return f"{shorten(step.path, 40)} {shorten(step.type, 40)}".strip()
 
     def _caption(self) -> str:
+        trace = self.trace
         drawn = sum(1 for step in self.steps if step.leaf and step.kind in ("call", "op"))
-        batch = "one sample" if self.trace.batch == 1 else f"a batch of {self.trace.batch}"
+        batch = "one sample" if trace.batch == 1 else f"a batch of {trace.batch}"
         text = (
-            f"{drawn:,} layer calls and operations of one forward pass on {batch} ({self.trace.inputs}); "
+            f"{drawn:,} layer calls and operations of one forward pass on {batch} ({trace.inputs}); "
             f"repeats once, at most {self.budget} nodes. Edges carry shapes without the batch."
         )
-        return (
-            f"{text} The pass did not end: the picture shows what ran before the error."
-            if self.trace.error
-            else text
-        )
+        if trace.cut:
+            text = (
+                f"{text} The picture is cut: the pass went on after {trace.cut:,} steps, and what followed is "
+                "counted and not drawn."
+            )
+        if trace.error:
+            text = f"{text} The pass did not end: the picture shows what ran before the error."
+        return text
 
 
 def _elide(groups: list[Group], steps: tuple[Step, ...], room: int) -> list[Group]:
@@ -312,7 +315,5 @@ def _range(first: str, last: str) -> str:
     """`layers.0-79` for `layers.0` and `layers.79`."""
     if first == last:
         return shorten(first, 40)
-    one, other = first.rstrip(DIGITS), last.rstrip(DIGITS)
-    if one == other and len(one) < len(first):
-        return f"{shorten(one, 32) if one else ''}{first[len(one) :]}-{last[len(one) :]}"
-    return f"{shorten(first, 20)} … {shorten(last, 20)}"
+    named = between(first, last)
+    return shorten(named, 40) if named else f"{shorten(first, 20)} … {shorten(last, 20)}"

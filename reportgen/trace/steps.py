@@ -74,6 +74,9 @@ class Step:
     Steps are numbered as they begin, so a call's inner steps are `index + 1 .. end - 1`. `flops` are
     those of the step's own kernels, its inner steps' apart, `unknown` says how many kernels had no
     formula, and `made` how many bytes of new tensors they made (views and in-place results are none).
+    `fed`: how many of its inputs other steps made. `squares`: of a leaf, the square tensors that its kernels
+    made from a product of two activations on. `further`: calls after the last step that is kept, which count
+    in this one.
     `path` is the module's (of an operation: the module whose forward ran it).
     """
 
@@ -92,6 +95,9 @@ class Step:
     flops: int = 0
     unknown: int = 0
     made: int = 0
+    fed: int = 0
+    squares: tuple[TensorInfo, ...] = ()
+    further: int = 0
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,8 @@ class Trace:
     numbers of those without a formula. `peak`: bytes of the tensors made by the forward pass that are
     needed at one time, when each is freed after its last use. `used`: the weights that any kernel read;
     `reached`: those that a gradient of the outputs comes to, None where that was not seen; `autograd`: how many
-    nodes the gradient's graph has.
+    nodes the gradient's graph has. `shaped`: paths of the layers that were lazy and got their shapes from the
+    inputs. `cut`: after how many steps no more were kept, 0 where all are.
     """
 
     layers: tuple[Layer, ...]
@@ -143,6 +150,8 @@ class Trace:
     used: frozenset[str] = field(default_factory=frozenset)
     reached: frozenset[str] | None = None
     autograd: int = 0
+    shaped: frozenset[str] = field(default_factory=frozenset)
+    cut: int = 0
 
     @property
     def complete(self) -> bool:
@@ -236,6 +245,14 @@ class Trace:
 
 
 PACKED = "(packed)"  # the suffix of a quantized layer's weights, which are no parameters
+
+
+FEWEST = 16  # positions below which a square is small whatever is done
+
+
+def is_square(tensor: TensorInfo) -> bool:
+    """Whether a tensor of three or more axes has a value for every pair of something."""
+    return len(tensor.shape) >= 3 and tensor.shape[-1] == tensor.shape[-2] >= FEWEST
 
 
 def per_sample(value: int | None, trace: Trace) -> int | float | None:

@@ -50,6 +50,7 @@ class _Rows:
         )
         self.total = trace.totals.parameters + trace.totals.packed
         self.dtypes, self.trained, self.counted = _inside(trace)
+        self.lazy = _lazy(trace)
 
     def table(self) -> Table:
         layers = list(self.trace.layers)
@@ -99,9 +100,8 @@ class _Rows:
         trace, path = self.trace, layer.path
         calls = trace.calls.get(path, [])
         first = calls[0] if calls else None
-        lazy = _lazy(layer)
-        parameters = trace.parameters_by_path[path]
-        known = not lazy and layer.registered and self.total
+        lazy = any(weight.numel is None for weight in layer.weights)
+        parameters = None if path in self.lazy else trace.parameters_by_path[path]
         cells = (
             _name(layer),
             shorten(layer.type, 120),
@@ -109,19 +109,18 @@ class _Rows:
             self._shapes(first.inputs if first else ()),
             self._shapes(first.outputs if first else ()),
             None if lazy else sum(weight.numel or 0 for weight in layer.own),
-            None if lazy else parameters,
-            parameters / self.total if known else None,
+            parameters,
+            self._share(layer, parameters),
             self._trainable(layer),
-            self._flops(layer),
-            self._made(layer),
+            *self._costs(layer),
             self._dtype(layer, first),
-            None if trace.how == "static" or (layer.scripted and not calls) else len(calls),
+            self._calls(layer),
             "; ".join([*([self.folded[path]] if path in self.folded else []), *_notes(trace, layer, calls)]),
         )
         return Row(cells=cells, level=layer.depth, id=row_id(path), same_as=_same_row(self.same, path))
 
     def _alias(self, layer: Layer) -> Row:
-        empty = ("", "", "", None, None, None, "", None, None, "", None)
+        empty = [""] * (len(COLUMNS) - 3)  # all of it stands in the other row
         cells = (_name(layer), layer.type, *empty, f"same layer as {shorten(layer.alias_of, 80)}")
         return Row(cells=cells, level=layer.depth, id=row_id(layer.path))
 
@@ -142,12 +141,12 @@ class _Rows:
             "",
             counted,
             counted,
-            counted / self.total if self.total and counted is not None and layer.registered else None,
+            self._share(layer, counted),
             "yes" if weight.trainable else "no",
-            None,
-            None,
+            "",
+            "",
             weight.dtype,
-            None,
+            "",
             "; ".join(notes),
         )
         return Row(cells=cells, level=layer.depth + 1, id=weight.name)
@@ -158,19 +157,28 @@ class _Rows:
             return ""
         return "yes" if trained == counted else "no" if not trained else "in part"
 
-    def _flops(self, layer: Layer) -> int | float | None:
-        flops = self.trace.flops_by_path[layer.path]
-        lost = self.trace.unknown_by_path[layer.path] and not flops
-        # Inside a script it can't be seen which layer a kernel belongs to.
-        if not self.trace.complete or lost or (layer.scripted and not flops):
-            return None
-        return per_sample(flops, self.trace)
+    def _share(self, layer: Layer, parameters: int | None) -> float | str | None:
+        """Of the model's parameters, which those of an unregistered layer are not among."""
+        if "" in self.lazy and layer.registered:
+            return None  # of how many is not known yet
+        return parameters / self.total if self.total and layer.registered and parameters is not None else ""
 
-    def _made(self, layer: Layer) -> int | float | None:
-        made = self.trace.made_by_path[layer.path]
-        if not self.trace.complete or (layer.scripted and not made):
+    def _costs(self, layer: Layer) -> tuple[int | float | str | None, int | float | str | None]:
+        """FLOPs and bytes made a sample; nothing where another layer's row has them."""
+        trace, path = self.trace, layer.path
+        # Inside a script it can't be seen which layer a kernel belongs to.
+        if not layer.scripted and _elsewhere(trace, layer):
+            return "", ""
+        flops, made = trace.flops_by_path[path], trace.made_by_path[path]
+        lost = not trace.complete or (not flops and (layer.scripted or trace.unknown_by_path[path] > 0))
+        unseen = not trace.complete or (layer.scripted and not made)
+        return None if lost else per_sample(flops, trace), None if unseen else per_sample(made, trace)
+
+    def _calls(self, layer: Layer) -> int | str | None:
+        calls = _count(self.trace.calls.get(layer.path, []))
+        if self.trace.how == "static" or (layer.scripted and not calls):
             return None
-        return per_sample(made, self.trace)
+        return "" if _elsewhere(self.trace, layer) else calls
 
     def _dtype(self, layer: Layer, call: Step | None) -> str:
         inside = self.dtypes[layer.path]
@@ -208,8 +216,28 @@ def _inside(trace: Trace) -> tuple[dict[str, dict[str, None]], dict[str, int], d
     return dtypes, trained, counted
 
 
-def _lazy(layer: Layer) -> bool:
-    return any(weight.numel is None for weight in layer.weights)
+def _lazy(trace: Trace) -> set[str]:
+    """Paths of the layers that hold, or have inside, a parameter without a shape yet."""
+    found: set[str] = set()
+    for layer in reversed(trace.layers):
+        if layer.path in found or any(weight.numel is None for weight in layer.weights):
+            found |= {layer.path, layer.parent}
+    return found
+
+
+def _elsewhere(trace: Trace, layer: Layer) -> str:
+    """How a layer that was not called took part in the pass all the same; nothing where it did not."""
+    if not trace.complete or not layer.leaf or trace.calls.get(layer.path):
+        return ""
+    if any(weight.name in trace.used or weight.tied_to in trace.used for weight in layer.weights):
+        return "runs inside another layer"
+    if trace.by_path[layer.parent].leaf and not layer.weights and not layer.scripted:
+        return "a part of a layer that is counted as one"
+    return ""
+
+
+def _count(calls: list[Step]) -> int:
+    return sum(1 + call.further for call in calls)
 
 
 def _notes(trace: Trace, layer: Layer, calls: list[Step]) -> list[str]:
@@ -218,16 +246,18 @@ def _notes(trace: Trace, layer: Layer, calls: list[Step]) -> list[str]:
         for weight in layer.weights
         if weight.tied_to and layer.leaf
     ]
-    if len(calls) > 1:
-        notes.append(f"reused: {len(calls)} calls")
+    if _count(calls) > 1:
+        notes.append(f"reused: {_count(calls):,} calls")
         if len({(call.inputs, call.outputs) for call in calls}) > 1:
             notes.append("shapes of the first call")
     weights = [weight for weight in layer.weights if not weight.name.endswith(PACKED)]
     frozen = sum(not weight.trainable for weight in weights)
     if frozen and layer.leaf:
         notes.append("frozen" if frozen == len(weights) else f"frozen: {frozen} of {len(weights)} tensors")
-    if _lazy(layer):
+    if any(weight.numel is None for weight in layer.weights):
         notes.append("lazy: no shape yet")
+    if layer.path in trace.shaped:
+        notes.append("lazy: shaped by this input")
     if layer.quantized:
         kinds = dict.fromkeys(weight.dtype for weight in layer.weights if weight.name.endswith(PACKED))
         notes.append(f"quantized: packed {', '.join(kinds)}")
@@ -235,10 +265,10 @@ def _notes(trace: Trace, layer: Layer, calls: list[Step]) -> list[str]:
         notes.append("in a plain list or dict: not among the model's parameters()")
     if trace.unknown_by_path[layer.path] and trace.flops_by_path[layer.path]:
         notes.append(f"no FLOPs known of {plural(trace.unknown_by_path[layer.path], 'operation')}")
-    if trace.complete and layer.leaf and not calls:
-        ran = any(weight.name in trace.used or weight.tied_to in trace.used for weight in layer.weights)
-        inside = layer.scripted or (trace.by_path[layer.parent].leaf and not layer.weights)
-        notes += ["runs inside another layer"] if ran else [] if inside else ["never ran"]
+    if elsewhere := _elsewhere(trace, layer):
+        notes.append(elsewhere)
+    elif trace.complete and layer.leaf and not calls and not layer.scripted:
+        notes.append("never ran")
     return notes
 
 

@@ -89,7 +89,10 @@ class Producers:
         try:
             storage = tensor.untyped_storage()
         except (NotImplementedError, RuntimeError):
-            return None
+            # What torch.func.vmap and grad pass on has no storage itself, but the tensor inside it has.
+            inner = torch._C._functorch
+            wrapped = inner.is_functorch_wrapped_tensor(tensor)
+            return self.key(inner.get_unwrapped(tensor)) if wrapped else None
         address = int(storage._cdata)
         if address not in self._kept:
             self._kept[address] = StorageWeakRef(storage)
@@ -114,3 +117,18 @@ class Producers:
             self._stored.setdefault(key, step)
             self._views.setdefault(key, []).append(id(tensor))
         self._made[id(tensor)] = (weakref.ref(tensor), step)
+
+    def forget_dead(self) -> list[int]:
+        """Drop what is known of tensors and storages that are gone; returns the addresses of the latter."""
+        dead = [address for address, kept in self._kept.items() if kept.expired()]
+        for address in dead:
+            self._stored.pop(address, None)
+            self._views.pop(address, None)
+            del self._kept[address]
+        for number in [number for number, (tensor, _) in self._made.items() if tensor() is None]:
+            del self._made[number]
+        return dead
+
+    def __len__(self) -> int:
+        """How many storages are known."""
+        return len(self._kept)

@@ -152,8 +152,8 @@ def test_findings_have_their_numbers_and_lead_to_a_block() -> None:
         "1 layer has a bias that the batch norm after it cancels (8 parameters): 0.",
         "900 of 1,259 parameters (71.49 %) are frozen, in 2.",
         "2 (Linear) holds 71.49 % of the parameters: 900 of 1,259.",
-        "2 (Linear) takes 70.67 % of the FLOPs: 3.2 kFLOPs of 4.53 kFLOPs counted in layers.",
-        "2 (Linear) makes 81.97 % of the activations: 800 B of 976 B made by layers.",
+        "2 (Linear) takes 70.67 % of the FLOPs: 3.2 kFLOPs of 4.53 kFLOPs.",
+        "2 (Linear) makes 81.97 % of the activations: 800 B of 976 B.",
     ]
     assert [f.severity for f in made.findings] == ["serious", "serious", *5 * ["info"]]
     blocks = {f"architecture/{block.id}" for block in made.blocks}

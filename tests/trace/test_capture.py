@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 
 import pytest
 import state
@@ -12,9 +13,12 @@ from captum.testing.helpers import basic_models
 from networks import DigitsCNN
 from torch import nn
 
+import reportgen
 from reportgen.data import Inputs
-from reportgen.trace import trace
+from reportgen.trace import picture, table, trace
+from reportgen.trace.findings import findings
 from reportgen.trace.steps import Trace
+from reportgen.trace.tensors import Producers
 
 X = torch.randn(2, 4, generator=torch.Generator().manual_seed(0))
 
@@ -179,3 +183,86 @@ def test_models_of_another_library(model: nn.Module, args: tuple[object, ...]) -
     assert all(step.index in ends for step in seen.steps if step.kind == "output")
     expected = tuple(model(*args).shape) if isinstance(model(*args), torch.Tensor) else None
     assert expected in (None, seen.steps[seen.root or 0].outputs[0].shape)
+
+
+class Loop(nn.Module):
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.layer, self.relu, self.head, self.times = nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2), times
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for _ in range(self.times):
+            x = self.relu(self.layer(x)) + torch.sin(x)
+        return self.head(x)
+
+
+@pytest.mark.parametrize("most", [1, 2, 12, 13, 14])
+def test_a_long_pass_is_cut_in_its_picture_and_counted_to_its_end(most: int) -> None:
+    inputs = Inputs((X,), {})
+    whole, cut = trace(Loop(20).eval(), inputs), trace(Loop(20).eval(), inputs, most_steps=most)
+    assert (whole.cut, cut.cut) == (0, most)
+    assert len(cut.steps) <= most + 5
+    assert (cut.flops, cut.peak, cut.known) == (whole.flops, whole.peak, whole.known)
+    assert cut.flops_by_path == whole.flops_by_path
+    assert cut.made_by_path == whole.made_by_path
+    assert [row.cells for row in table(cut).rows] == [row.cells for row in table(whole).rows]
+    drawn = picture(cut)
+    assert drawn is not None
+    assert f"The picture is cut: the pass went on after {most:,} steps" in drawn.caption
+    assert [finding.message for finding in findings(cut, Loop(20))] == []
+
+
+def test_storages_that_are_gone_are_forgotten_and_the_peak_is_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    inputs = Inputs((X,), {})
+    whole = trace(Loop(50).eval(), inputs)
+    known: list[int] = []
+    forget = Producers.forget_dead
+
+    def watched(self: Producers) -> list[int]:
+        dead = forget(self)
+        known.append(len(self))
+        return dead
+
+    monkeypatch.setattr(Producers, "forget_dead", watched)
+    monkeypatch.setattr("reportgen.trace.recorder.SWEEP", 10)
+    swept = trace(Loop(50).eval(), inputs)
+    assert known
+    assert (swept.peak, swept.flops, swept.links) == (whole.peak, whole.flops, whole.links)
+
+
+def test_a_model_that_nests_as_deep_as_python_allows_is_traced() -> None:
+    model: nn.Module = nn.Linear(4, 4)
+    for _ in range(200):
+        model = nn.Sequential(model, nn.ReLU())
+    limit = sys.getrecursionlimit()
+    seen = traced(model, X)
+    assert (seen.how, seen.error) == ("fake", "")
+    assert picture(seen) is not None
+    assert len(table(seen).rows) == 401
+    assert sys.getrecursionlimit() == limit
+
+
+def test_a_compiled_module_inside_runs_uncompiled_and_has_no_name_of_its_own() -> None:
+    def never(*_: object) -> object:
+        raise AssertionError("compiled")
+
+    class Inside(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = torch.compile(nn.Sequential(nn.Linear(4, 8), nn.ReLU()), backend=never)
+            self.head = nn.Linear(8, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(self.body(x))
+
+    model = Inside()
+    before = state.of_model(model.eval())
+    report = reportgen.collect(model, example_inputs=X, sections=["architecture"], profile=True)
+    assert report.failed == ()
+    made = report.sections[0]
+    assert [row.id for row in made.block("layers").rows] == ["root", "body", "body.0", "body.1", "head"]
+    assert "_orig_mod" not in made.block("graph").model_dump_json() + made.block("autograd").model_dump_json()
+    assert made.block("layers").rows[1].cells[1] == "Sequential"
+    assert state.of_model(model) == before

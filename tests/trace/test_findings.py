@@ -172,3 +172,109 @@ def test_one_layer_that_takes_most_of_the_flops_or_of_the_memory_is_found() -> N
 
 def test_ten_thousand_steps_are_looked_at_once_each() -> None:
     assert said(nn.Sequential(*(nn.Linear(4, 4) for _ in range(3000)))) == []
+
+
+def test_shares_are_of_all_that_ran_and_not_of_the_layers_alone() -> None:
+    class Outside(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.big, self.one, self.two = nn.Linear(4, 16), nn.Linear(16, 2), nn.Linear(2, 2)
+            self.experts = nn.Parameter(torch.ones(16, 64))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.big(x)
+            return self.two(self.one((x @ self.experts) @ self.experts.t()))
+
+    assert not any("FLOPs" in one or "activations" in one for one in said(Outside()))
+
+
+class NonLocal(nn.Module):
+    """Attention between the pixels of a feature map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.k, self.v = (nn.Conv2d(8, 8, 1) for _ in range(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q, k, v = (layer(x).flatten(2) for layer in (self.q, self.k, self.v))
+        return (v @ (q.transpose(1, 2) @ k).softmax(-1).transpose(1, 2)).view(x.shape)
+
+
+def test_scores_for_every_pair_of_pixels_are_found() -> None:
+    (one,) = said(NonLocal(), Inputs((torch.zeros(1, 8, 12, 12),), {}))
+    assert one.startswith("2 tensors with a value for each pair of 144 positions")
+    assert "1×144×144" in one
+
+
+class PyTorchs(nn.Module):
+    def __init__(self, weights: bool) -> None:
+        super().__init__()
+        self.attention, self.weights = nn.MultiheadAttention(16, 2, batch_first=True), weights
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.attention(x, x, x, need_weights=self.weights)[0]
+
+
+def test_scores_that_a_layer_makes_inside_are_found() -> None:
+    words = Inputs((torch.zeros(1, 128, 16),), {})
+    (one,) = said(PyTorchs(weights=True), words)
+    assert "each pair of 128 positions" in one
+    assert one.endswith("2×128×128, is made in attention. Twice the positions make each four times as large.")
+    assert said(PyTorchs(weights=False), words) == []
+
+
+def test_square_pictures_and_square_weights_are_no_pairs() -> None:
+    class Weighted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mix, self.layer = nn.Parameter(torch.ones(64, 64)), nn.Linear(64, 64)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.layer(torch.bmm(x @ self.mix, self.mix.expand(2, 64, 64)))
+
+    assert said(Weighted(), Inputs((torch.zeros(2, 64, 64),), {})) == []
+    pictures = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1))
+    assert not any("pair of" in one for one in said(pictures, Inputs((torch.zeros(1, 3, 64, 64),), {})))
+
+
+def test_layers_under_vmap_are_not_idle() -> None:
+    class Each(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two = nn.Linear(4, 4), nn.Linear(4, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            def f(row: torch.Tensor) -> torch.Tensor:
+                return self.two(torch.tanh(self.one(row))).squeeze(-1)
+
+            return torch.func.vmap(f)(x)[:, None] + torch.func.vmap(torch.func.grad(f))(x)
+
+    seen = trace(Each().eval(), X)
+    assert all(step.fed for step in seen.steps if step.kind == "output")
+    assert said(Each()) == []
+
+
+def test_no_layer_is_idle_where_the_way_to_an_output_is_lost_and_names_come_once() -> None:
+    class Lost(nn.Module):
+        def __init__(self, lost: bool) -> None:
+            super().__init__()
+            self.one, self.two, self.lost = nn.Linear(4, 4), nn.Linear(4, 4), lost
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.one(self.two(x)), self.one(x)
+            return torch.ones(2, 4) if self.lost else self.two(x)
+
+    assert not any("is not used (" in one for one in said(Lost(lost=True)))
+    assert any(one.endswith("of all): one.") for one in said(Lost(lost=False)))
+
+
+def test_what_reentrant_checkpointing_hides_is_not_called_without_a_gradient() -> None:
+    class Checkpointed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two = nn.Linear(4, 4), nn.Linear(4, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.utils.checkpoint.checkpoint(self.two, self.one(x), use_reentrant=True)
+
+    assert said(Checkpointed()) == []
