@@ -37,7 +37,7 @@ def predict(experiment: Experiment) -> Predictions:
             return Predictions(stacked, None, None, total, InputError(said))
         return Predictions(stacked, None, None if target is None else target.float(), total)
     probabilities = probabilities_of(stacked)
-    scores = stacked if stacked.shape[1] > 1 else torch.cat([-stacked, stacked], dim=1)
+    scores = stacked if stacked.shape[1] > 1 else _two_scores(stacked, probabilities)
     try:
         classes = None if target is None else _classes(target, probabilities.shape[1])
     except InputError as problem:
@@ -58,6 +58,13 @@ def probabilities_of(outputs: torch.Tensor) -> torch.Tensor:
         positive = outputs if inside else outputs.sigmoid()
         return torch.cat([1 - positive, positive], dim=1)
     return outputs if are_probabilities(outputs) else outputs.softmax(dim=1)
+
+
+def _two_scores(output: torch.Tensor, probabilities: torch.Tensor) -> torch.Tensor:
+    """Scores (n, 2) of one output (n, 1), by which the same class wins as by the probabilities (n, 2)."""
+    if torch.equal(probabilities[:, 1:], output):  # a probability already: above a half, not above zero
+        return probabilities
+    return torch.cat([-output, output], dim=1)
 
 
 def are_probabilities(outputs: torch.Tensor) -> bool:

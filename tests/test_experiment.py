@@ -172,6 +172,22 @@ def test_one_score_becomes_two_classes():
     assert torch.equal(predictions.outputs.argmax(1), predictions.probabilities.argmax(1))
 
 
+class Fixed(torch.nn.Module):
+    """Returns the first column, as a model that ends in a sigmoid might."""
+
+    def forward(self, x):
+        return x[:, :1]
+
+
+@pytest.mark.parametrize("low", [0.0, -3.0])
+def test_of_one_output_scores_and_probabilities_name_the_same_class(low):
+    values = torch.linspace(low, 1.0, 12)[:, None].repeat(1, 4)
+    found = build(Fixed(), data=(values, torch.arange(12) % 2), task="classification").predictions
+    assert torch.equal(found.outputs.argmax(1), found.probabilities.argmax(1))
+    border = 0.5 if low == 0 else 0.0
+    assert torch.equal(found.outputs.argmax(1), (values[:, 0] > border).long())
+
+
 def test_probabilities_are_not_squashed_twice():
     rows = torch.tensor([[0.2, 0.8], [1.0, 0.0]])
     assert torch.equal(probabilities_of(rows), rows)

@@ -15,6 +15,12 @@ MOST_TEXT = 4000  # characters
 SIDE = 320  # pixels; larger pictures are made smaller
 LARGEST = 40_000_000  # pixels of a picture that is opened at all
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
+_WHOLE = (
+    (b"\x89PNG", b"IEND"),
+    (b"\xff\xd8", b"\xff\xd9"),
+    (b"GIF8", b";"),
+    (b"RIFF", b""),
+)  # how each begins and ends
 
 
 def pictures(run: Run, *, named: bool) -> Images | None:
@@ -60,6 +66,9 @@ def _raster(content: str | bytes) -> Raster:
 
     if not isinstance(content, bytes):
         raise ValueError("expected the bytes of a picture")
+    # Whether Pillow opens a cut picture is a setting of the whole process, which others set.
+    if not any(content.startswith(start) and end in content[-16:] for start, end in _WHOLE):
+        raise ValueError("no whole picture")
     with Image.open(io.BytesIO(content), formats=_FORMATS) as found:
         if found.width * found.height > LARGEST:
             raise ValueError(f"{found.width:,} × {found.height:,} pixels, expected at most {LARGEST:,}")
