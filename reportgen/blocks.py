@@ -88,6 +88,7 @@ class Series(Data):
     `run` is the training run it belongs to. `epochs` and `times` (seconds since the run's first record) are
     where the same points lie on other axes, NaN where that is unknown. A line that is the exponential mean of
     another, at the same x, names it in `smooths` and its weight in `weight`; its other axes are that one's.
+    `low` and `high` are the ends of a band about the line.
     """
 
     name: Line
@@ -100,12 +101,17 @@ class Series(Data):
     times: Numbers = ()
     smooths: Line = ""
     weight: Number = Field(default=0.0, ge=0, lt=1)
+    low: Numbers = ()
+    high: Numbers = ()
 
     @model_validator(mode="after")
     def _paired(self) -> Series:
         if len(self.x) != len(self.y):
             raise ValueError(f"series {self.name!r} has {len(self.x)} x and {len(self.y)} y values")
-        for name, other in (("epochs", self.epochs), ("times", self.times)):
+        if len(self.low) != len(self.high):
+            raise ValueError(f"series {self.name!r} has {len(self.low)} low and {len(self.high)} high values")
+        others = (("epochs", self.epochs), ("times", self.times), ("low values", self.low))
+        for name, other in others:
             if other and len(other) != len(self.x):
                 raise ValueError(f"series {self.name!r} has {len(self.x)} x values and {len(other)} {name}")
         return self
@@ -120,13 +126,17 @@ class Mark(Data):
 
 
 class Curves(_Block):
-    """Lines over a common x axis. Non-finite y values are drawn as marks at the frame."""
+    """Lines over a common x axis. Non-finite y values are drawn as marks at the frame.
+
+    A `strip` is low, to stand under another chart of the same x axis.
+    """
 
     kind: Literal["curves"] = "curves"
     series: tuple[Series, ...]
     x_label: Line
     y_label: Line
     log_y: bool = False
+    strip: bool = False
     marks: tuple[Mark, ...] = ()
 
 

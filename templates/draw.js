@@ -20,6 +20,7 @@ const reportgenDraw = (() => {
     const values = curves.flatMap((one) => [
       ...one.y.filter((y, at) => usable(y) && inside(one.x[at])),
       ...(one.raw || []).filter((y, at) => usable(y) && inside(one.x[at])),
+      ...[one.entry.head.low, one.entry.head.high].flatMap((ends) => ends.filter((y, at) => usable(y) && inside(one.x[at]))),
       ...one.faint.flatMap((other) => other.y.filter((y, at) => usable(y) && inside(other.at[view.axis][at]))),
     ]);
     let [bottom, top] = values.length ? extent(values) : [view.log ? 0.1 : 0, 1];
@@ -138,6 +139,14 @@ const reportgenDraw = (() => {
     const field = shape(svg, "g", { class: "lines", "clip-path": `url(#_clip${clips})` });
     const one = (entry, kind, places, values) => shape(
       field, "path", { class: `${kind} s${entry.colour}`, d: path(places, values, scale, view.log) });
+    const end = (y) => (view.log && y <= 0 ? box.bottom : scale.y(y)).toFixed(1);
+    for (const { entry, x } of curves) {
+      const { low, high } = entry.head;
+      if (!low.length) continue;
+      const above = x.map((place, at) => `${scale.x(place).toFixed(1)} ${end(high[at])}`);
+      const below = x.map((place, at) => `${scale.x(place).toFixed(1)} ${end(low[at])}`).reverse();
+      shape(field, "path", { class: `band s${entry.colour}`, d: `M${above.join("L")}L${below.join("L")}z` });
+    }
     for (const { entry, faint, raw, x } of curves) {
       for (const other of faint) one(entry, "faint", other.at[view.axis], other.y);
       if (raw) one(entry, "faint", x, raw);

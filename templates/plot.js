@@ -35,6 +35,7 @@ const reportgenPlot = (() => {
     name: series.name, group: series.group || series.name, role: series.role, run: series.run, smooths: series.smooths,
     weight: series.weight, colour, y: series.y.map(Number),
     at: { x: series.x.map(Number), epochs: series.epochs.map(Number), times: series.times.map(Number) },
+    low: series.low.map(Number), high: series.high.map(Number),
   });
   parts.model = (block, colours) => {
     const lines = block.series.map((series, place) => line(series, colours[place]));

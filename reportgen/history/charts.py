@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from reportgen.history.layers import families
 from reportgen.history.model import History, Run, Series
 from reportgen.history.names import Name, parse
 from reportgen.report import slug
@@ -39,6 +42,17 @@ class Chart:
     every: tuple[Curve, ...]
     curves: tuple[Curve, ...]
     runs: int
+
+    @property
+    def rate(self) -> bool:
+        """Whether it is the learning rate's."""
+        return self.curves[0].name.kind == "lr"
+
+    @property
+    def flat(self) -> bool:
+        """Whether each drawn curve has one value, and that a finite one."""
+        values = [curve.series.value[curve.series.shown] for curve in self.curves]
+        return all(np.isfinite(one).all() and len(np.unique(one)) < 2 for one in values)
 
     @property
     def judged(self) -> list[Curve]:
@@ -94,11 +108,14 @@ def partner(curve: Curve, trained: Mapping[tuple[str, str, str], list[Curve]]) -
 
 
 def charts_of(history: History) -> list[Chart]:
-    """The charts, the loss first, then other losses, metrics, the rest, and the learning rate."""
+    """The charts: losses first, then metrics, the learning rate and the rest; layer by layer norms are none."""
+    by_layer = {
+        id(series) for run in history.runs for family in families(run) for series in family.layers.values()
+    }
     groups: dict[tuple[int, str, str], list[Curve]] = {}
     for run in history.runs:
         for curve in curves_of(run):
-            if curve.name.kind in ("metric", "lr"):
+            if curve.name.kind in ("metric", "lr") and id(curve.series) not in by_layer:
                 lr = curve.name.kind == "lr"
                 metric = "learning rate" if lr else curve.name.metric.lower()
                 groups.setdefault((_rank(curve.name), metric, curve.series.axis), []).append(curve)
@@ -110,17 +127,18 @@ def charts_of(history: History) -> list[Chart]:
     return charts
 
 
-_LR = 9
+_LR = 1
 
 
 def _rank(name: Name) -> int:
+    """The place on the page: the learning rate under the loss that it drives."""
     if name.kind == "lr":
         return _LR
     if name.metric.lower() == "loss":
         return 0
     if name.loss:
-        return 1
-    return 2 if name.direction else 3
+        return 2
+    return 3 if name.direction else 4
 
 
 def _chart(title: str, metric: str, curves: list[Curve], taken: set[str]) -> Chart:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reportgen.history.charts import Curve, curves_of
-from reportgen.history.model import Run, Setting, short_id
+from reportgen.history.model import Run, Setting
 from reportgen.history.verdict import Verdict
 from reportgen.report import Column, Row, Table
 from reportgen.units import plural, shorten
@@ -24,21 +24,36 @@ _PLACES = re.compile(r"(^|[._/-])(run_?name|run_?id|name|id|version|log_?dir|out
                      re.IGNORECASE)  # fmt: skip
 
 
-def settings_table(run: Run, *, named: bool) -> Table | None:
-    """The hyper-parameters of one run; None where none was logged."""
-    if not run.settings:
+def settings_table(runs: Sequence[Run]) -> Table | None:
+    """The hyper-parameters that are the same in all runs that logged any; None where there is none."""
+    known = [run for run in runs if run.settings]
+    apart = {
+        name
+        for name in (known[0].settings if known else ())
+        for run in known
+        if not _same(run, known[0], name)
+    }
+    shared = {
+        name: value for name, value in (known[0].settings if known else {}).items() if name not in apart
+    }
+    if not shared:
         return None
-    rows = tuple(Row(cells=(shorten(name, 120), _written(value))) for name, value in run.settings.items())
-    title = f"Hyper-parameters, {shorten(run.name, 60)}" if named else "Hyper-parameters"
+    rows = tuple(Row(cells=(shorten(name, 120), _written(value))) for name, value in shared.items())
+    several = len(runs) > 1
+    of = f" of {plural(len(known), 'run')}" if several else ""
     return Table(
-        id=f"settings-{short_id(run.name)}" if named else "settings",
-        title=title,
-        caption=f"{plural(len(rows), 'hyper-parameter')}, as logged.",
+        id="settings",
+        title="Hyper-parameters that the runs share" if several else "Hyper-parameters",
+        caption=f"{plural(len(rows), 'hyper-parameter')}{of}, as logged.",
         columns=(Column(name="Name"), Column(name="Value")),
         rows=rows[:MOST_ROWS],
         total=len(rows) if len(rows) > MOST_ROWS else None,
         folded=len(rows) > 12,
     )
+
+
+def _same(run: Run, other: Run, name: str) -> bool:
+    return name in run.settings and repr(run.settings[name]) == repr(other.settings[name])
 
 
 def _written(value: Setting) -> str | int | float | bool:
@@ -118,7 +133,7 @@ def seed_groups(runs: Sequence[Run]) -> list[list[Run]]:
     """Runs that differ in their seed alone, by their hyper-parameters or, where none were logged, by name."""
     groups: dict[object, list[Run]] = {}
     for run in runs:
-        key = _but_seed(run.settings) if run.settings else _NAMED_SEED.sub("", run.name)
+        key = but_seed(run.settings) if run.settings else _NAMED_SEED.sub("", run.name)
         seeded = any(_SEED.search(name) for name in run.settings) or (
             not run.settings and _NAMED_SEED.search(run.name) is not None
         )
@@ -127,7 +142,8 @@ def seed_groups(runs: Sequence[Run]) -> list[list[Run]]:
     return [group for group in groups.values() if len(group) >= LEAST_SEEDS]
 
 
-def _but_seed(settings: Mapping[str, Setting]) -> tuple[tuple[str, str], ...]:
+def but_seed(settings: Mapping[str, Setting]) -> tuple[tuple[str, str], ...]:
+    """The hyper-parameters that are no seed and name no place, as text, in the order of their names."""
     kept = {
         name: value for name, value in settings.items() if not _SEED.search(name) and not _PLACES.search(name)
     }

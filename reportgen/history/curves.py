@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,31 +19,38 @@ from reportgen.units import plural, shorten, show
 
 _MOST_MARKS = 5  # restarts marked
 _MEAN_DIGITS = 5  # of a smoothed value, which nobody logged
-_AXIS = {"step": "Step", "epoch": "Epoch", "row": "Row", "point": "Point"}
+AXES = {"step": "Step", "epoch": "Epoch", "row": "Row", "point": "Point"}
 
 
-def block(chart: Chart, columns: int = COLUMNS) -> Curves:
+def block(chart: Chart, columns: int = COLUMNS, **placed: Any) -> Curves:
     """The chart as a block: smoothed where noisy, thinned for display, best point and restarts marked.
 
-    `columns` is the number of pixel columns that it is thinned to.
+    `columns` is the number of pixel columns that it is thinned to; `placed` are fields of the block that say
+    where and how large it stands.
     """
     lines: list[Line] = []
     notes = _Notes(columns)
     names: set[str] = set()
     several = len({curve.run for curve in chart.curves}) > 1
+    alone = several and len({curve.series.tag for curve in chart.curves}) == 1
     for curve in chart.curves:
-        text = f"{curve.run}: {curve.series.tag}" if several else curve.series.tag
-        lines += _lines(curve, _unique(shorten(text, 60), names), notes)
+        text = curve.run if alone else f"{curve.run}: {curve.series.tag}" if several else curve.series.tag
+        name = unique(shorten(text, 60), names)
+        # Of several runs each has one colour in all charts; of its curves in one chart that of training is dashed.
+        group = shorten(curve.run, 60) or "run" if several else name
+        dashed = several and curve.name.role != "validation" and _validated(chart, curve.run)
+        lines += _lines(curve, name, group, notes, dashed=dashed)
     axis = chart.curves[0].series.axis
     return Curves(
         id=chart.id,
         title=chart.title,
         caption=_caption(chart, notes),
         series=tuple(lines),
-        x_label=_AXIS.get(axis, "Step"),
+        x_label=AXES.get(axis, "Step"),
         y_label=chart.title,
         log_y=_logarithmic(chart.curves),
         marks=(*_best(chart, several), *_restarts(chart)),
+        **placed,
     )
 
 
@@ -57,7 +65,8 @@ class _Notes:
     superseded: int = 0
 
 
-def _unique(name: str, taken: set[str]) -> str:
+def unique(name: str, taken: set[str]) -> str:
+    """The name, with a number where it is taken already."""
     count, wanted = 1, name
     while name in taken:
         count += 1
@@ -66,28 +75,33 @@ def _unique(name: str, taken: set[str]) -> str:
     return name
 
 
-def _lines(curve: Curve, name: str, notes: _Notes) -> list[Line]:
+def _validated(chart: Chart, run: str) -> bool:
+    return any(curve.run == run and curve.name.role == "validation" for curve in chart.curves)
+
+
+def _lines(curve: Curve, name: str, group: str, notes: _Notes, *, dashed: bool) -> list[Line]:
     """The lines of one series: what a restart replaced and the raw values faint, the smoothed on top."""
     series, index = curve.series, curve.series.shown
     y = series.value[index]
-    lines = _superseded(curve, name, notes)
+    lines = _superseded(curve, name, group, notes)
     weight = smoothing(y)
     borders = np.flatnonzero(np.diff(series.segment[index]))
     kept = thin(series.x[index], y, notes.columns, [*borders.tolist(), *(borders + 1).tolist()])
     notes.held += len(index)
     notes.drawn += len(kept)
     if not weight:
-        role = "points" if len(kept) == 1 else "line"
-        return [*lines, _line(curve, name, index[kept], role=role, group=name)]
+        role = "points" if len(kept) == 1 else "dashed" if dashed else "line"
+        return [*lines, _line(curve, name, index[kept], role=role, group=group)]
     notes.smoothed = (*notes.smoothed, weight)
-    raw = _line(curve, name, index[kept], role="faint", group=name)
+    raw = _line(curve, name, index[kept], role="faint", group=group)
     mean = rounded(smooth(y, weight)[kept], _MEAN_DIGITS)
     smoothed = Line.model_validate(
         {
             "name": f"{name}, smoothed {weight:g}",
             "x": raw.x,
             "y": mean,
-            "group": name,
+            "role": "dashed" if dashed else "line",
+            "group": group,
             "run": raw.run,
             "smooths": name,
             "weight": weight,
@@ -96,7 +110,7 @@ def _lines(curve: Curve, name: str, notes: _Notes) -> list[Line]:
     return [*lines, raw, smoothed]
 
 
-def _superseded(curve: Curve, name: str, notes: _Notes) -> list[Line]:
+def _superseded(curve: Curve, name: str, group: str, notes: _Notes) -> list[Line]:
     lines, series = [], curve.series
     old = (series.flags & SUPERSEDED) > 0
     whole = int(np.ptp(series.x)) or 1
@@ -105,7 +119,7 @@ def _superseded(curve: Curve, name: str, notes: _Notes) -> list[Line]:
         columns = max(1, round(notes.columns * int(np.ptp(series.x[index])) / whole))
         kept = index[thin(series.x[index], series.value[index], columns)]
         notes.superseded += len(index)
-        lines.append(_line(curve, f"{name}, before a restart", kept, role="faint", group=name))
+        lines.append(_line(curve, f"{name}, before a restart", kept, role="faint", group=group))
     return lines
 
 

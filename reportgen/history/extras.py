@@ -102,10 +102,11 @@ class Extras:
             self._texts.note("text", "the last of each tag are kept"),
             self._histograms.note(),
             f"{plural(self._cut, 'text')} cut to {_LONGEST:,} characters" if self._cut else "",
-            f"left out, as not understood: {odd:,} of the logged images and histograms" if odd else "",
         ]
+        wrong = f"left out, as not understood: {odd:,} of the logged images and histograms"
         return {
-            "warnings": (*reading.warnings, *(note for note in notes if note)),
+            "warnings": (*reading.warnings, wrong) if odd else reading.warnings,
+            "notes": tuple(note for note in notes if note),
             "histograms": {tag: tuple(held) for tag, held in histograms.items() if held},
             "images": self._images.items(),
             "texts": self._texts.items(),

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from reportgen.history.model import Histogram, Run, Series
-from reportgen.report import Heatmap, slug
+from reportgen.report import Heatmap
 from reportgen.units import plural, shorten, show
 
 LEAST = 4  # layers from which on lines become a heat map
 COLUMNS = 60  # stretches of time
-BINS = 40  # of a histogram's values
+BINS = 32  # of a histogram's values
+STEPS = 40  # of a histogram, drawn
 _ROWS = 80
 _WORDS = re.compile(r"[/_.\-\s]+")
 _GRADIENT = ("grad", "grads", "gradient", "gradients", "gradnorm")
@@ -79,7 +80,6 @@ def heat(family: Family, name: str = "") -> Heatmap:
         caption += f" The first {len(shown)} of {len(family.layers):,} layers."
     title = f"{family.what} by layer"
     return Heatmap(
-        id=slug(f"{title} {name}"),
         title=f"{title}, {name}" if name else title,
         caption=caption,
         row_labels=tuple(shorten(layer, 60) for layer in shown),
@@ -88,6 +88,7 @@ def heat(family: Family, name: str = "") -> Heatmap:
         row_title="Layer",
         column_title=family.axis.capitalize(),
         unit="log10",
+        group="Layer by layer",
     )
 
 
@@ -123,7 +124,7 @@ def histogram_heat(tag: str, histograms: Sequence[Histogram], name: str = "") ->
     known = [one for one in histograms if one.counts.sum() > 0 and np.isfinite(one.edges).all()]
     if not known:
         return None
-    places = np.unique(np.linspace(0, len(known) - 1, min(COLUMNS, len(known))).round().astype(int))
+    places = np.unique(np.linspace(0, len(known) - 1, min(STEPS, len(known))).round().astype(int))
     drawn = [known[place] for place in places.tolist()]
     edges = _edges(drawn)
     shares = np.stack([_rebinned(one, edges) for one in drawn], axis=1)[::-1]
@@ -137,7 +138,6 @@ def histogram_heat(tag: str, histograms: Sequence[Histogram], name: str = "") ->
         caption += f" {plural(left_out, 'step')} without a finite value left out."
     title = shorten(tag, 80)
     return Heatmap(
-        id=slug(f"histogram {tag} {name}"),
         title=f"{title}, {name}" if name else title,
         caption=caption,
         row_labels=tuple(show(float(f"{middle:.3g}")) for middle in ((edges[1:] + edges[:-1]) / 2)[::-1]),
@@ -146,6 +146,7 @@ def histogram_heat(tag: str, histograms: Sequence[Histogram], name: str = "") ->
         row_title="Value",
         column_title="Step",
         unit="share",
+        group="Histograms",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
-from reportgen.history.model import Logged, Run, short_id
+from reportgen.history.model import Logged, Run
 from reportgen.report import Code, Images, Picture, Raster
 from reportgen.units import plural, shorten
 
@@ -23,8 +23,8 @@ _WHOLE = (
 )  # how each begins and ends
 
 
-def pictures(run: Run, *, named: bool) -> Images | None:
-    """The latest pictures of each tag, one row a tag; None where the log holds none."""
+def pictures(run: Run, name: str = "") -> Images | None:
+    """The latest pictures of each tag, one row a tag, titled with `name`; None where the log holds none."""
     if not run.images:
         return None
     tags = list(run.images)[:MOST_TAGS]
@@ -40,8 +40,8 @@ def pictures(run: Run, *, named: bool) -> Images | None:
         f"{drawn} of {plural(total, 'picture')} read, the latest of each tag; {SIDE} pixels a side at most."
     )
     return Images(
-        id="logged-pictures" if not named else f"logged-pictures-{short_id(run.name)}",
-        title="Pictures in the log" + (f", {shorten(run.name, 60)}" if named else ""),
+        id="logged-pictures",
+        title="Pictures in the log" + (f", {name}" if name else ""),
         caption=caption,
         pictures=tuple(shown),
         columns=wide,
@@ -83,7 +83,7 @@ def _raster(content: str | bytes) -> Raster:
         return Raster.from_array(np.asarray(plain, np.uint8))
 
 
-def texts(run: Run, *, named: bool) -> list[Code]:
+def texts(run: Run, name: str = "") -> list[Code]:
     """The latest text of each tag, folded."""
     blocks = []
     for place, tag in enumerate(list(run.texts)[:MOST_TAGS]):
@@ -93,10 +93,10 @@ def texts(run: Run, *, named: bool) -> list[Code]:
         caption = f"Step {last.step:,}, the last of {plural(len(logged), 'text')} read."
         if len(content) > MOST_TEXT:
             caption += f" The first {MOST_TEXT:,} of {len(content):,} characters."
-        where = f", {shorten(run.name, 40)}" if named else ""
+        where = f", {name}" if name else ""
         blocks.append(
             Code(
-                id=f"text-{place + 1}" if not named else f"text-{place + 1}-{short_id(run.name)}",
+                id=f"text-{place + 1}",
                 title=f"{shorten(tag, 60)}{where}",
                 caption=caption,
                 text=content[:MOST_TEXT],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 
 import numpy as np
 
@@ -20,11 +19,6 @@ Setting = str | float | bool  # the value of a hyper-parameter
 
 class HistoryError(InputError):
     """A log that the user named and that can't be looked at."""
-
-
-def short_id(name: str) -> str:
-    """Eight characters for a part of a block's id, from a name that may hold anything."""
-    return sha256(name.encode("utf-8", "replace")).hexdigest()[:8]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +65,8 @@ class Reading:
     """What a reader got out of one file, or of one run of a file that holds several.
 
     `axis` is what the steps count ("step", "epoch", "row"), `purges` the first step of each session start,
-    `summary` values that hold for the whole run (train_runtime). `settings` are hyper-parameters; with
+    `summary` values that hold for the whole run (train_runtime), `notes` what was left out for lack of room
+    and no fault of the file's. `settings` are hyper-parameters; with
     `only_settings` what curves there are belong to them and are none of the training. `histograms`, `images`
     and `texts` are by tag, in the order written. `run` names the run within the file, `state` is what the log
     itself says of its end ("finished", "failed", "stopped", "running"), "" where it says nothing. `why` says by which
@@ -84,6 +79,7 @@ class Reading:
     axis: str = "step"
     purges: tuple[int, ...] = ()
     summary: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     settings: Mapping[str, Setting] = field(default_factory=dict)
     only_settings: bool = False
     histograms: Mapping[str, Sequence[Histogram]] = field(default_factory=dict)
@@ -158,6 +154,7 @@ class Source:
     warnings: tuple[str, ...] = ()
     run: str = ""
     damaged: int = 0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -165,7 +165,13 @@ def _read(file: LogFile, content: Path, reader: Reader, why: str, fetch: Fetch) 
 def _log(file: LogFile, reader: Reader, why: str, label: str, reading: Reading) -> _Log:
     count = sum(len(points) for points in reading.points.values())
     source = Source(
-        file.shown, reader.name, reading.why or why, count, reading.warnings, damaged=reading.damaged
+        file.shown,
+        reader.name,
+        reading.why or why,
+        count,
+        reading.warnings,
+        damaged=reading.damaged,
+        notes=reading.notes,
     )
     return _Log(file, reader, reading, source, f"{label}/{reading.run}" if reading.run else label)
 

@@ -67,11 +67,11 @@ def sources(history: History) -> Table:
         Column(name="Recognised by"),
         Column(name="Run"),
         Column(name="Points", unit="exact"),
-        Column(name="Warnings"),
+        Column(name="Warnings and notes"),
     )
     rows = []
     for source in history.sources[:_MOST_ROWS]:
-        warnings = shorten("; ".join(source.warnings), 500)
+        warnings = shorten("; ".join((*source.warnings, *source.notes)), 500)
         path, run = shorten(source.path, 120), shorten(source.run, 60)
         cells = (
             path,

@@ -122,7 +122,8 @@ def summary(history: History, charts: Sequence[Chart], flaws: Sequence[Finding])
             f"best {shorten(curve.series.tag, 60)} {show(point.value)} at {curve.series.axis} {point.x:,}"
         )
     grave = sorted((f for f in flaws if f.severity != "info"), key=lambda f: f.severity != "serious")
-    parts.append(shorten(grave[0].message, 200).rstrip(".") if grave else "nothing to warn of")
+    told = shorten(grave[0].message.partition(";")[0], 200).rstrip(".") if grave else "nothing to warn of"
+    parts.append(told)
     return "; ".join(parts) + "."
 
 

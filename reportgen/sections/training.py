@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,21 +12,20 @@ from reportgen.units import plural, shorten
 if TYPE_CHECKING:
     from reportgen.experiment import Experiment, Options
     from reportgen.history import History, Run
-    from reportgen.history.charts import Chart
     from reportgen.history.verdict import Verdict
 
-_MOST_CHARTS = 60
-_MOST_RUNS = 8  # of which heat maps, histograms, pictures and texts are shown
 _MOST_HISTOGRAMS = 12
 
 
 def training(experiment: Experiment, options: Options) -> Section:
     """Loss, metric and learning-rate curves from the logs; overfitting, restarts, damage."""
     from reportgen import history
+    from reportgen.history.bands import bands
     from reportgen.history.charts import charts_of
     from reportgen.history.findings import check, diagnoses, findings_of
+    from reportgen.history.pace import pace_chart
     from reportgen.history.verdict import verdict
-    from reportgen.sections import _logs, _runs
+    from reportgen.sections import _charts, _logs, _runs
 
     if not experiment.logs:
         return _section(status="empty", reason="no logs were given")
@@ -39,17 +39,18 @@ def training(experiment: Experiment, options: Options) -> Section:
         reason = f"none of {plural(len(found.sources), 'file')} given as logs holds a curve"
         return _section(status="empty", reason=reason, blocks=(*failures, _logs.sources(found)))
     charts = charts_of(found)
-    drawn = charts[:_MOST_CHARTS]
-    checked = check(found, drawn)
+    checked = check(found, _charts.drawn(charts))
     flaws = findings_of(checked)
     verdicts = [verdict(run, found.sources, options.now) for run in found.runs]
     blocks: list[Any] = [
         _runs.totals(found, charts),
         _runs.verdict_table(verdicts),
         *_compared(found, verdicts),
-        *_curves(charts),
-        *_by_layer(found.runs),
-        *_else_logged(found.runs),
+        *_charts.curve_blocks(charts),
+        *bands(found.runs),
+        *([timed] if (timed := pace_chart(found.runs)) is not None else []),
+        *_by_layer(found.runs, verdicts),
+        *_else_logged(found.runs, verdicts),
         diagnoses(checked),
         _logs.every_series(found),
         *failures,
@@ -74,50 +75,47 @@ def _compared(found: History, verdicts: Sequence[Verdict]) -> list[Block]:
     return [block for block in blocks if block is not None]
 
 
-def _curves(charts: Sequence[Chart]) -> list[Block]:
-    from reportgen.history.curves import block
-    from reportgen.history.display import columns_for
-
-    drawn = charts[:_MOST_CHARTS]
-    columns = columns_for(sum(len(chart.curves) for chart in drawn))
-    blocks: list[Block] = [block(chart, columns) for chart in drawn]
-    if len(charts) > len(drawn):
-        rest = ", ".join(chart.title for chart in charts[_MOST_CHARTS:])
-        text = f"Not drawn, for lack of room: {shorten(rest, 2000)}. Their numbers are in the table of all series."
-        blocks.append(Text(id="not-drawn", text=text))
-    return blocks
-
-
-def _by_layer(runs: Sequence[Run]) -> list[Block]:
-    """Heat maps over time: norms layer by layer, and histograms."""
+def _by_layer(runs: Sequence[Run], verdicts: Sequence[Verdict]) -> list[Block]:
+    """Heat maps over time of one run: norms layer by layer, and histograms."""
     from reportgen.history.layers import families, heat, histogram_heat
 
-    several = len(runs) > 1
-    blocks: list[Block] = []
-    for run in runs[:_MOST_RUNS]:
-        name = shorten(run.name, 40) if several else ""
-        blocks += [heat(family, name) for family in families(run)]
-        maps = [
-            histogram_heat(tag, found, name) for tag, found in list(run.histograms.items())[:_MOST_HISTOGRAMS]
-        ]
-        blocks += [one for one in maps if one is not None]
-        if len(run.histograms) > _MOST_HISTOGRAMS:
-            rest = ", ".join(shorten(tag, 60) for tag in list(run.histograms)[_MOST_HISTOGRAMS:])
-            text = f"{len(run.histograms):,} histograms are in the log; not drawn: {shorten(rest, 1000)}."
-            blocks.append(Text(text=text))
+    chosen = _telling([run for run in runs if run.histograms or families(run)], verdicts)
+    if chosen is None:
+        return []
+    name = shorten(chosen.name, 40) if len(runs) > 1 else ""
+    blocks: list[Block] = [heat(family, name) for family in families(chosen)]
+    tags = list(chosen.histograms)
+    maps = [histogram_heat(tag, chosen.histograms[tag], name) for tag in tags[:_MOST_HISTOGRAMS]]
+    blocks += [one for one in maps if one is not None]
+    if len(tags) > _MOST_HISTOGRAMS:
+        rest = ", ".join(shorten(tag, 60) for tag in tags[_MOST_HISTOGRAMS:])
+        text = f"{len(tags):,} histograms are in the log; not drawn: {shorten(rest, 1000)}."
+        blocks.append(Text(text=text, group="Histograms"))
     return blocks
 
 
-def _else_logged(runs: Sequence[Run]) -> list[Block]:
-    """Hyper-parameters, pictures and texts that the logs hold."""
+def _telling(runs: Sequence[Run], verdicts: Sequence[Verdict]) -> Run | None:
+    """Of several runs the best, by the metric that most are judged by; the first where none is."""
+    from reportgen.history.names import parse
+
+    best = {one.run: one for one in verdicts if one.best is not None}
+    judged = [run for run in runs if run.name in best]
+    if not judged:
+        return runs[0] if runs else None
+    tag = Counter(best[run.name].best_tag for run in judged).most_common(1)[0][0]
+    alike = [run for run in judged if best[run.name].best_tag == tag]
+    pick = min if parse(tag).direction == "min" else max
+    return pick(alike, key=lambda run: best[run.name].best.value)  # type: ignore[union-attr]
+
+
+def _else_logged(runs: Sequence[Run], verdicts: Sequence[Verdict]) -> list[Block]:
+    """Hyper-parameters, and the pictures and texts of one run."""
     from reportgen.history.comparison import settings_table
     from reportgen.history.media import pictures, texts
 
-    named = len(runs) > 1
-    blocks: list[Block] = []
-    for run in runs[:_MOST_RUNS]:
-        blocks += [
-            one for one in (settings_table(run, named=named), pictures(run, named=named)) if one is not None
-        ]
-        blocks += texts(run, named=named)
-    return blocks
+    blocks: list[Block | None] = [settings_table(runs)]
+    chosen = _telling([run for run in runs if run.images or run.texts], verdicts)
+    if chosen is not None:
+        name = shorten(chosen.name, 40) if len(runs) > 1 else ""
+        blocks += [pictures(chosen, name), *texts(chosen, name)]
+    return [block for block in blocks if block is not None]

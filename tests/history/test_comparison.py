@@ -106,8 +106,15 @@ def test_parallel_coordinates_are_drawn_from_eight_runs_on(count):
 
 
 def test_settings_are_shown_as_logged():
-    table = settings_table(made("a", {"lr": 0.1, "amp": True, "name": "x" * 500}), named=False)
+    table = settings_table([made("a", {"lr": 0.1, "amp": True, "name": "x" * 500})])
     assert table.rows[0].cells == ("lr", 0.1)
     assert table.rows[1].cells == ("amp", True)
     assert len(table.rows[2].cells[1]) == 300
-    assert settings_table(made("a", {}), named=False) is None
+    assert settings_table([made("a", {})]) is None
+
+
+def test_of_several_runs_the_settings_that_they_share_are_shown():
+    runs = [made(f"r{at}", {"lr": at, "opt": "sgd", "clip": 1.0}) for at in range(3)]
+    assert [row.cells for row in settings_table(runs).rows] == [("opt", "sgd"), ("clip", 1.0)]
+    runs.append(made("r3", {"lr": 3, "opt": "sgd"}))
+    assert [row.cells[0] for row in settings_table(runs).rows] == ["opt"]

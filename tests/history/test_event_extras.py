@@ -49,7 +49,7 @@ def test_the_last_images_of_a_tag_are_kept_and_the_rest_counted(tmp_path, writer
     for one in reading.images["a/picture"]:
         assert np.array_equal(opened(one), pictures[one.step].transpose(1, 2, 0))
     assert len(reading.images["other"]) == 1
-    assert reading.warnings == ("4 of 13 images are left out: the last of each tag are kept",)
+    assert reading.notes == ("4 of 13 images are left out: the last of each tag are kept",)
 
 
 @WRITERS
@@ -109,7 +109,7 @@ def test_many_histograms_are_kept_evenly_with_the_last_one(tmp_path):
     reading = only(tmp_path)
     steps = [one.step for one in reading.histograms["weights"]]
     assert steps == [*range(0, 1000, 16), 999]
-    assert reading.warnings == ("936 of 1,000 histograms are left out: those kept lie evenly over the run",)
+    assert reading.notes == ("936 of 1,000 histograms are left out: those kept lie evenly over the run",)
 
 
 def string_tensor(tag, step, plugin, *held, dims=()):
@@ -178,7 +178,7 @@ def test_images_of_all_tags_together_stay_within_a_bound(tmp_path, monkeypatch):
     kept = [one for held in reading.images.values() for one in held]
     assert sum(len(one.content) for one in kept) <= 32 << 10
     assert sorted(one.step for one in kept) == list(range(20, 30))
-    assert reading.warnings == ("20 of 30 images are left out: the last of each tag are kept",)
+    assert reading.notes == ("20 of 30 images are left out: the last of each tag are kept",)
 
 
 HPARAMS = {"lr": 0.1, "layers": 3, "optimiser": "adam", "nesterov": True}

@@ -59,12 +59,13 @@ def overfit(tmp_path) -> Path:
 def test_train_and_validation_share_a_chart_and_the_learning_rate_has_its_own(overfit):
     made = section(overfit)
     charts = [block for block in made.blocks if block.kind == "curves"]
-    assert [chart.id for chart in charts] == ["loss", "accuracy", "learning-rate"]
+    assert [chart.id for chart in charts] == ["loss", "learning-rate", "accuracy"]
     assert [line.name for line in charts[0].series] == ["loss", "val_loss"]
     assert charts[0].x_label == "Epoch"
     assert charts[0].series[1].y[3] == pytest.approx(RISING[3], rel=1e-6)
-    assert [chart.log_y for chart in charts] == [False, False, True]
-    assert charts[2].marks == ()
+    assert [chart.log_y for chart in charts] == [False, True, False]
+    assert charts[1].marks == ()
+    assert [chart.strip for chart in charts] == [False, True, False]
 
 
 def test_best_validation_point_is_marked_by_direction(overfit):

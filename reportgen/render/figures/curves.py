@@ -23,7 +23,10 @@ _STYLES = {"line": "-", "faint": "-", "dashed": (0, (4, 2)), "points": "none"}
 def draw(block: Curves, palette: Palette) -> Figure:
     """The chart. Values that are no number are marked at the frame, at the top."""
     narrow = palette.width < _NARROW
-    figure, axes = style.canvas(palette.width, 2.2 if narrow else 2.7)
+    legible = [s for s in block.series if s.role != "faint"]
+    beside = _legend_columns(legible, palette.width) if len(legible) > 1 else 1
+    above = 0.17 * (math.ceil(len(legible) / beside) - 1)  # the legend costs the lines none of their height
+    figure, axes = style.canvas(palette.width, (1.3 if block.strip else 2.2 if narrow else 2.7) + above)
     axes.grid(axis="y")
     for series in block.series:
         _line(axes, series, palette.line(series.group or series.name), block.log_y, palette.width)
@@ -37,9 +40,8 @@ def draw(block: Curves, palette: Palette) -> Figure:
     _broken(axes, block)
     for mark in block.marks:
         _mark(axes, mark.x, mark.y, mark.label)
-    legible = [s for s in block.series if s.role != "faint"]
     if len(legible) > 1:
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=_legend_columns(legible, palette.width),
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=beside,
                     handlelength=1.6, columnspacing=1.4, borderaxespad=0.2)  # fmt: skip
     return figure
 
@@ -54,6 +56,10 @@ def _line(axes: Axes, series: Series, colour: str, log_y: bool, width: float) ->
     drawable = points if series.role == "points" else _seen(points, columns)
     faint = series.role == "faint"
     alone = sum(math.isfinite(y) for _, y in drawable) == 1
+    if series.low:
+        axes.fill_between(
+            series.x, series.low, series.high, color=colour, alpha=0.2, linewidth=0, zorder=1.4, label="_"
+        )
     axes.plot(
         [x for x, _ in drawable],
         [y for _, y in drawable],

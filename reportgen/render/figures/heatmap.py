@@ -15,26 +15,32 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WRITTEN, _LABELLED = 12, 40
+_LARGE = 400  # cells
+_PIXELS = 4  # a cell of a large matrix
 
 
 def draw(block: Heatmap, palette: Palette) -> Figure:
     """Cells on one scale, with their numbers where there is room; large ones as a raster."""
     rows, columns = len(block.row_labels), len(block.column_labels)
-    side = min(0.34, max(0.24, 3.4 / max(rows, columns, 1)))
-    across, down = _extent(rows, columns, side)
+    large = rows * columns > min(palette.vector, _LARGE)
     names = max((len(shorten(label, 18)) for label in block.row_labels), default=0)
-    figure, axes = style.canvas(min(6.6, across + 1.1 + 0.065 * names), down + 0.75 + _slant(block))
+    width, height = _extent(rows, columns, 1.1 + 0.065 * names, palette.width if large else 6.6, large)
+    figure, axes = style.canvas(width, height + 0.75 + _slant(block))
     if not rows or not columns:
         axes.set_axis_off()
         return figure
     low, high = _range(block)
     colours = style.DIVERGING if block.scale == "diverging" else style.SEQUENTIAL
-    mesh = _mesh(axes, block, colours, (low, high), rows * columns > palette.vector)
-    axes.set_aspect("equal" if max(rows, columns) <= 4 * min(rows, columns) else "auto")
-    axes.invert_yaxis()
+    mesh = _mesh(axes, block, colours, (low, high), large)
+    square = not large and max(rows, columns) <= 4 * min(rows, columns)
+    axes.set_aspect("equal" if square else "auto")
+    if not axes.yaxis_inverted():
+        axes.invert_yaxis()
     for spine in axes.spines.values():
         spine.set_visible(False)
-    _ticks(axes, block)
+    _ticks(
+        axes, block, round(height / 0.12) if large else _LABELLED, round(width / 0.2) if large else _LABELLED
+    )
     if max(rows, columns) <= _WRITTEN:
         _write(axes, block, low, high)
     bar = figure.colorbar(mesh, ax=axes, shrink=0.6, aspect=18, pad=0.02, ticks=_bar_ticks(low, high))
@@ -43,9 +49,12 @@ def draw(block: Heatmap, palette: Palette) -> Figure:
     return figure
 
 
-def _extent(rows: int, columns: int, side: float) -> tuple[float, float]:
-    """Inches across and down, no larger than the column."""
-    return min(4.6, max(1.0, columns * side)), min(4.6, max(0.6, rows * side))
+def _extent(rows: int, columns: int, margin: float, most: float, large: bool) -> tuple[float, float]:
+    """Inches of the figure across, and of the cells down."""
+    if large:
+        return most, min(4.6, max(0.9, rows * 0.085))
+    side = min(0.34, max(0.24, 3.4 / max(rows, columns, 1)))
+    return min(most, min(4.6, max(1.0, columns * side)) + margin), min(4.6, max(0.6, rows * side))
 
 
 def _slant(block: Heatmap) -> float:
@@ -71,15 +80,20 @@ def _mesh(
     from matplotlib.colors import ListedColormap
 
     values = np.ma.masked_invalid(np.array(block.values, dtype=float))
-    return axes.pcolormesh(
-        values, cmap=ListedColormap(list(colours)), vmin=ends[0], vmax=ends[1], rasterized=large,
-        edgecolors="none" if large else style.SURFACE, linewidth=0 if large else 0.8,
-    )  # fmt: skip
+    scale: dict[str, Any] = {"cmap": ListedColormap(list(colours)), "vmin": ends[0], "vmax": ends[1]}
+    if large:
+        # A few pixels a cell: as many as keep its edges sharp where the picture is made larger.
+        rows, columns = values.shape
+        pixels = np.ma.repeat(np.ma.repeat(values, _PIXELS, axis=0), _PIXELS, axis=1)
+        return axes.imshow(
+            pixels, extent=(0, columns, rows, 0), interpolation="none", origin="upper", **scale
+        )
+    return axes.pcolormesh(values, edgecolors=style.SURFACE, linewidth=0.8, **scale)
 
 
-def _ticks(axes: Axes, block: Heatmap) -> None:
+def _ticks(axes: Axes, block: Heatmap, most_rows: int, most_columns: int) -> None:
     rows, columns = len(block.row_labels), len(block.column_labels)
-    down, across = evenly(range(rows), _LABELLED), evenly(range(columns), _LABELLED)
+    down, across = evenly(range(rows), most_rows), evenly(range(columns), most_columns)
     slanted = _slant(block) > 0
     axes.set_yticks([at + 0.5 for at in down], [shorten(block.row_labels[at], 18) for at in down])
     axes.set_xticks(
