@@ -233,6 +233,17 @@
       });
     };
 
+    // What a reader has set, for the next page of the same report; nothing where the picture still stands.
+    plot.kept = {
+      save: () => (live ? { view: { ...view }, off: live.model.entries.filter((entry) => !entry.on).map((entry) => entry.name) } : null),
+      restore: async (kept) => {
+        await start();
+        Object.assign(view, kept.view);
+        for (const entry of live.model.entries) entry.on = !kept.off.includes(entry.name);
+        redraw();
+      },
+    };
+
     plot.tabIndex = 0;
     plot.addEventListener("focus", start);
     plot.addEventListener("pointermove", start, { once: true });

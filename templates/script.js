@@ -263,6 +263,18 @@
       }
     }
     port.before(bar);
+    port.kept = {
+      save: () => {
+        const changed = zoom !== 1 || folded.size || port.scrollLeft || port.scrollTop;
+        return changed ? { zoom, left: port.scrollLeft, top: port.scrollTop, folded: [...folded].map((frame) => frame.id) } : null;
+      },
+      restore: (kept) => {
+        kept.folded.forEach((id) => { if (byId.has(id)) folded.add(byId.get(id)); });
+        zoom = kept.zoom;
+        draw();
+        port.scrollTo({ left: kept.left, top: kept.top, behavior: "instant" });
+      },
+    };
     port.addEventListener("wheel", (event) => {
       if (!event.ctrlKey && !event.metaKey) return;
       event.preventDefault();
