@@ -37,7 +37,7 @@
     held || composing || performance.now() - touched < QUIET || document.getSelection().type === "Range");
 
   // --- what the head says of it ---
-  const chip = make("span", { class: "live" });
+  const chip = make("span", { class: "again" });
   const button = make("button", { id: "_live", type: "button", title: "Whether this page is read anew by itself" }, "Live", chip);
   const said = make("span", {}, "", chip);
   (document.querySelector(".about") || document.body).append(chip);

@@ -57,11 +57,11 @@ def test_new_points_are_seen_without_the_readers_doing(live):
     assert points(page) == 600
     live.write(300)
     seen(page, 300)
-    assert page.locator(".live button").get_attribute("aria-pressed") == "true"
+    assert page.locator(".again button").get_attribute("aria-pressed") == "true"
 
 
 def test_place_folds_theme_and_a_charts_view_are_kept(live):
-    live.write(200)
+    live.write(200, refresh=5)  # time enough to set all this
     page = live.visit()
     plot = page.locator("#training--loss .plot")
     plot.scroll_into_view_if_needed()
@@ -106,12 +106,12 @@ def test_a_reader_who_types_or_has_selected_text_is_not_disturbed(live):
 def test_what_is_paused_stays_so_until_it_is_resumed(live):
     live.write(200)
     page = live.visit()
-    page.locator(".live button").click()
-    assert page.locator(".live").inner_text().startswith("Live paused")
+    page.locator(".again button").click()
+    assert page.locator(".again").inner_text().startswith("Live paused")
     live.write(300)
     page.wait_for_timeout(2500)
     assert points(page) == 600
-    page.locator(".live button").click()
+    page.locator(".again button").click()
     seen(page, 300)
 
 
@@ -121,7 +121,7 @@ def test_the_last_page_looks_no_further_and_keeps_the_place(live):
     page.locator("#training--series summary").first.click()
     live.write(300, refresh=0)
     seen(page, 300)
-    assert page.locator(".live").count() == 0
+    assert page.locator(".again").count() == 0
     assert page.locator("#training--series").evaluate("part => part.open")
     live.write(400, refresh=0)
     page.wait_for_timeout(1500)
@@ -139,11 +139,11 @@ def test_a_page_that_stays_as_it_is_is_given_up(live):
             history.replaceState(state, "");
         }
     """)
-    expect(page.locator(".live")).to_contain_text("no longer updated", timeout=20_000)
+    expect(page.locator(".again")).to_contain_text("no longer updated", timeout=20_000)
     live.write(300)
     page.wait_for_timeout(1500)
     assert points(page) == 600
-    page.locator(".live button").click()
+    page.locator(".again button").click()
     seen(page, 300)
 
 
@@ -161,4 +161,4 @@ def test_on_paper_nothing_says_that_it_is_live(live):
     live.write(200)
     page = live.visit()
     page.emulate_media(media="print")
-    assert not page.locator(".live").is_visible()
+    assert not page.locator(".again").is_visible()
