@@ -160,7 +160,7 @@ def _with_training(report: Report, training: Section, created: str) -> Report:
 def _all_ended(training: Section) -> bool:
     """Whether the log of each run says that it has finished; one that crashed may go on."""
     runs = training.block("runs")
-    return isinstance(runs, Table) and all(row.cells[1] == _ENDED for row in runs.rows)
+    return isinstance(runs, Table) and all(str(row.cells[1]).startswith(f"{_ENDED}:") for row in runs.rows)
 
 
 def _followable(logs: Sequence[str | Path]) -> tuple[Log, ...]:

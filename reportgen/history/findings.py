@@ -71,17 +71,13 @@ def diagnoses(checked: Sequence[Checked]) -> Table:
         Column(name="Judged on", unit="exact", note="series, runs or files that had enough data"),
         Column(name="Result"),
         Column(name="Not enough data"),
-        Column(
-            name="Basis",
-            note="simulated: at most 5 % false, at least 95 % found, on the cases of benchmarks.diagnoses",
-        ),
-        Column(name="Definition"),
+        Column(name="Definition", note="and what it rests on"),
     )
     return Table(
         id="diagnoses",
         title="What was checked",
-        caption="A rule counts what is in the log, or judges: by error rates known from simulation, or as information, "
-        "which is no warning.",
+        caption="Counted: a fact about the log. Simulated: a judgement with at most 5 % false and at least 95 % found "
+        "on the cases of benchmarks.diagnoses. Information: error rates unknown, and no warning.",
         folded=True,
         columns=columns,
         rows=tuple(_row(one) for one in checked),
@@ -96,8 +92,7 @@ def _row(checked: Checked) -> Row:
             judged,
             _result(checked, judged),
             _missing(checked.missing),
-            checked.rule.basis,
-            checked.rule.definition,
+            f"{checked.rule.basis}: {checked.rule.definition}",
         )
     )
 

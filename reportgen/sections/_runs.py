@@ -129,7 +129,7 @@ def summary(history: History, charts: Sequence[Chart], flaws: Sequence[Finding])
 
 _COLUMNS = (
     Column(name="Run"),
-    Column(name="State"),
+    Column(name="State", note="and by which sign"),
     Column(name="Best", unit="exact"),
     Column(name="of"),
     Column(name="at"),
@@ -137,7 +137,6 @@ _COLUMNS = (
     Column(name="Wall time", unit="s"),
     Column(name="Restarts", unit="exact"),
     Column(name="Not finite", unit="exact", note="values of losses and metrics"),
-    Column(name="By which sign"),
 )
 
 
@@ -159,7 +158,7 @@ def _verdict_cells(one: Verdict) -> tuple[Any, ...]:
     best = one.best
     return (
         shorten(one.run, 60),
-        one.state,
+        f"{one.state}: {shorten(one.why, 160)}",
         None if best is None else float(f"{best.value:.7g}"),
         shorten(one.best_tag, 60) or "–",
         "–" if best is None else f"{one.best_axis} {best.x:,}",
@@ -167,5 +166,4 @@ def _verdict_cells(one: Verdict) -> tuple[Any, ...]:
         one.seconds,
         one.restarts,
         one.broken,
-        shorten(one.why, 160),
     )

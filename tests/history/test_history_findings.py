@@ -167,8 +167,9 @@ def test_the_table_names_every_rule_with_its_result_and_what_could_not_be_judged
         "val_loss: 6 points, 8 needed",
     )
     assert table["learning-rate schedule"][2] == "lr: steps, from 0.1 to 0.01"
-    assert table["non-finite values"][1:5] == (3, "nothing found", "–", "counted")
-    assert [table[name][4] for name in ("plateau", "spikes")] == ["information", "simulated"]
+    assert table["non-finite values"][1:4] == (3, "nothing found", "–")
+    bases = [table[name][4].partition(":")[0] for name in ("non-finite values", "plateau", "spikes")]
+    assert bases == ["counted", "information", "simulated"]
     assert diagnoses(checked).folded
 
 
