@@ -15,6 +15,7 @@ from reportgen.units import plural, shorten
 
 MOST = 80  # charts drawn
 FEW = 12  # charts up to which no headings are needed
+OPEN = 24  # charts after which a heading is folded at first
 _ALONE = 3  # charts with a prefix of their own from which on it becomes a heading
 
 
@@ -48,7 +49,7 @@ def curve_blocks(charts: Sequence[Chart]) -> list[Block]:
 
 
 def _placed(charts: Sequence[Chart]) -> list[Placed]:
-    """The loss wide with the learning rate as a strip under it, the others smaller; what never changes last, folded."""
+    """The loss wide, the learning rate as a strip under it, the others smaller; what never changes last, folded."""
     flat = [chart for chart in charts if chart.flat]
     moving = [chart for chart in charts if not chart.flat]
     first = moving[0] if moving and not moving[0].rate else None
@@ -63,10 +64,21 @@ def _placed(charts: Sequence[Chart]) -> list[Placed]:
     order = list(dict.fromkeys(headings.values()))
     if headings:
         rest = sorted(rest, key=lambda chart: order.index(headings[chart.id]))
-    found += [Placed(chart, {"width": width, "group": headings.get(chart.id, "")}) for chart in rest]
+    folded = _folded([headings.get(chart.id, "") for chart in rest])
+    found += [
+        Placed(chart, {"width": width, "group": group, "folded": group in folded})
+        for chart in rest
+        for group in [headings.get(chart.id, "")]
+    ]
     return found + [
         Placed(chart, {"width": "third", "group": "Never changing", "folded": True}) for chart in flat
     ]
+
+
+def _folded(groups: Sequence[str]) -> set[str]:
+    """The headings under which charts lie folded at first: those that begin after so many charts."""
+    first = {group: at for at, group in reversed(list(enumerate(groups)))}
+    return {group for group, at in first.items() if group and at >= OPEN}
 
 
 def _axis(chart: Chart) -> str:

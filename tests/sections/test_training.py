@@ -296,3 +296,78 @@ def test_same_bytes_from_two_processes_and_no_torch(overfit):
     ]
     assert outs[0] == outs[1]
     assert outs[0].endswith(" False False\n")
+
+
+def wide(path: Path, names: list[str], change=lambda at: 1.0) -> Path:
+    """A log of many metrics that each fall, or stay as they are where `change` is 0."""
+    rows = [
+        {
+            "step": step,
+            "loss": 1 / (1 + step),
+            "lr": 0.1,
+            **{n: at + change(at) / (1 + step) for at, n in enumerate(names)},
+        }
+        for step in range(30)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_many_metrics_stand_under_headings_and_those_far_down_are_folded(tmp_path):
+    names = [f"env{group}/reward_{at}" for group in range(7) for at in range(10)] + ["alone/x", "plain"]
+    made = section(wide(tmp_path / "log.jsonl", names))
+    charts = {block.id: block for block in made.blocks if block.kind == "curves"}
+    assert charts["loss"].width == "full"
+    groups = [block.group for block in charts.values() if block.group]
+    assert list(dict.fromkeys(groups)) == [*(f"env{group}" for group in range(7)), "Others", "Never changing"]
+    folded = {block.group for block in charts.values() if block.group and block.folded}
+    assert folded == {"env3", "env4", "env5", "env6", "Others", "Never changing"}
+    assert charts["env0-reward-0"].width == "third"
+
+
+def test_metrics_that_never_change_come_last_and_are_left_out_first(tmp_path):
+    names = [f"m{at}" for at in range(120)]
+    made = section(wide(tmp_path / "log.jsonl", names, lambda at: at % 2))
+    drawn = [block for block in made.blocks if block.kind == "curves"]
+    assert len(drawn) == 80
+    assert all(block.group == "Never changing" and block.folded for block in drawn[-19:])
+    assert "42 charts not drawn" in made.block("not-drawn").text
+    table = made.block("series")
+    assert len(table.rows) == 122
+
+
+def test_layer_by_layer_norms_are_a_heat_map_and_no_lines(tmp_path):
+    names = [f"grad_norm/layer{at}" for at in range(5)]
+    made = section(wide(tmp_path / "log.jsonl", names))
+    assert [block.title for block in made.blocks if block.kind == "heatmap"] == ["Gradient norm by layer"]
+    assert not [block.id for block in made.blocks if block.kind == "curves" and "grad" in block.id]
+
+
+def test_runs_of_several_seeds_are_compared_with_their_mean_and_band(tmp_path):
+    rng = np.random.default_rng(0)
+    for lr in (0.1, 0.2):
+        for seed in range(4):
+            folder = tmp_path / f"lr{lr}-seed{seed}"
+            table(folder / "metrics.csv", val_loss=1 / (1 + EPOCHS) + rng.normal(0, 0.01, 30) + lr)
+            (folder / "hparams.yaml").write_text(f"lr: {lr}\nseed: {seed}\nopt: sgd\n")
+    made = section(tmp_path)
+    assert len(made.block("runs").rows) == 8
+    compared = made.block("comparison")
+    assert [column.name for column in compared.columns][:4] == ["Run", "lr", "seed", "Best val_loss"]
+    assert [axis.name for axis in made.block("parallel").axes] == ["lr", "seed", "val_loss"]
+    (over,) = [block for block in made.blocks if "mean over seeds" in block.title]
+    assert [line.name for line in over.series] == ["lr 0.1", "lr 0.2"]
+    assert all(
+        low < y < high
+        for line in over.series
+        for low, y, high in zip(line.low, line.y, line.high, strict=True)
+    )
+    assert [row.cells for row in made.block("settings").rows] == [("opt", "sgd")]
+
+
+def test_wall_times_give_the_time_of_a_step(tmp_path):
+    rows = [{"step": at, "loss": 1 / (1 + at), "wall_time": 1.7e9 + at * 0.5} for at in range(40)]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    chart = section(tmp_path).block("time-a-step")
+    assert set(chart.series[0].y) == {0.5}
+    assert "39 intervals; median 500 ms" in chart.caption
