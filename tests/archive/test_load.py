@@ -88,7 +88,7 @@ def test_a_file_cut_short_is_an_error_and_never_half_a_report(tmp_path, suffix):
             load(tmp_path / f"cut.{suffix}")
     if suffix == "html":
         (tmp_path / "cut.html").write_bytes(whole[: (data + len(whole)) // 2])
-        assert load(tmp_path / "cut.html") == report
+        assert load(tmp_path / "cut.html").to_json() == report.to_json()
 
 
 def test_a_bomb_does_nothing(tmp_path, monkeypatch):
