@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from reportgen.history.agreement import agree, key
 from reportgen.history.model import DUPLICATE, NONFINITE, SUPERSEDED, Points, Reading, Run, Series
 from reportgen.history.names import parse
 
@@ -103,18 +104,23 @@ def _repeated(step: np.ndarray, segment: np.ndarray) -> np.ndarray:
 def merge_formats(runs: Sequence[Run]) -> tuple[Run, list[list[str]]]:
     """One run from several formats of one folder, the first to come the most trusted.
 
-    A metric that an earlier format has is not taken again. Returns the run, and for each format what was
-    left out of it, a line each.
+    A metric that an earlier format has is not taken again; where only one of the two says that it is of
+    training, the values decide whether they are the same. Returns the run, and for each format what was left
+    out of it, a line each.
     """
     series: dict[str, Series] = {}
     summary: dict[str, float] = {}
     known: dict[tuple[str, str, str], str] = {}
+    loosely: dict[tuple[str, str, str], str] = {}
     notes: list[list[str]] = []
     for run in runs:
         left, added = [], {}
         for tag, one in run.series.items():
             name = parse(tag)
             before = known.get((name.metric.lower(), name.role, name.each))
+            like = loosely.get(key(tag))
+            if before is None and like is not None and agree(series[like], one):
+                before = like
             if before is None and tag not in series:
                 added[tag] = one
             else:
@@ -122,6 +128,7 @@ def merge_formats(runs: Sequence[Run]) -> tuple[Run, list[list[str]]]:
         for tag in added:
             name = parse(tag)
             known.setdefault((name.metric.lower(), name.role, name.each), tag)
+            loosely.setdefault(key(tag), tag)
         series.update(added)
         summary = {**run.summary, **summary}
         notes.append(left)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from reportgen.history.agreement import alike
 from reportgen.history.assemble import fold_parts, merge_formats, run_of
 from reportgen.history.locate import LogFile
 from reportgen.history.model import Reading, Run, Source
@@ -25,6 +26,7 @@ class ReadLog:
 def runs_of(logs: list[ReadLog], readers: Sequence[Reader]) -> list[Run]:
     """The runs: files of a folder together, formats of a folder merged, parts of a run folded into it."""
     _newest(logs)
+    _joined(logs)
     _separate(logs)
     runs: dict[str, Run] = {}
     for name, together in _by_run(logs).items():
@@ -39,7 +41,9 @@ def runs_of(logs: list[ReadLog], readers: Sequence[Reader]) -> list[Run]:
                 if log.reader is reader and tags:
                     why = f"{log.source.why}; already read from another file of the run: {_some(tags)}"
                     log.source = replace(log.source, why=why)
-        if not _only_settings(mine, run):
+        if _only_settings(mine, run):
+            _tell_results(mine, run)
+        else:
             runs[name] = run
     return _folded(_with_extras(runs, logs), logs)
 
@@ -101,6 +105,15 @@ def _newest(logs: list[ReadLog]) -> None:
             log.reading = Reading({})
 
 
+def _joined(logs: list[ReadLog]) -> None:
+    """Hugging Face's Trainer writes event files below `runs/`, beside its state: one run where they tell the same."""
+    states = {log.run: log for log in logs if log.reader.snapshots and log.reading.points}
+    for log in logs:
+        host = log.run.rpartition("/runs/")[0]
+        if host in states and alike(log.reading.points, states[host].reading.points):
+            log.run = host
+
+
 def _last(reading: Reading) -> int:
     return max((int(points.step.max()) for points in reading.points.values()), default=-1)
 
@@ -131,6 +144,15 @@ def _separate(logs: list[ReadLog]) -> None:
 def _only_settings(logs: list[ReadLog], run: Run) -> bool:
     """Whether this is the sub-folder that `add_hparams` writes: no curve, a last value for each metric."""
     return all(log.reading.only_settings for log in logs) and all(len(s) < 2 for s in run.series.values())
+
+
+def _tell_results(logs: list[ReadLog], run: Run) -> None:
+    """What `add_hparams` calls metrics are results of the run about it, and no curves: they are told as they are."""
+    found = [f"{tag[:60]} {float(one.value[-1]):.6g}" for tag, one in run.series.items() if len(one)]
+    note = f"results beside the hyper-parameters: {', '.join(found[:10])}" if found else ""
+    more = f" and {len(found) - 10} more" if len(found) > 10 else ""
+    for log in logs:
+        log.source = replace(log.source, notes=(*log.source.notes, *([note + more] if note else [])))
 
 
 def _folded(runs: dict[str, Run], logs: list[ReadLog]) -> list[Run]:
