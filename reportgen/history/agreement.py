@@ -13,8 +13,10 @@ _CLOSE = 1e-4  # of each other: a log may be rounded, or of float32
 
 
 def key(tag: str) -> tuple[str, str, str]:
-    """What a tag measures, training taken for granted: `loss` and `train/loss` are alike."""
+    """What a tag measures, training taken for granted: `loss` and `train/loss` are alike, as are their epochs."""
     name = parse(tag)
+    if name.kind == "axis":
+        return tag.lower().rpartition("/")[2], "", ""
     return name.metric.lower(), name.role or "train", name.each
 
 

@@ -34,7 +34,7 @@ class Curve:
 class Chart:
     """Curves of one metric over one axis; `id` is the block's.
 
-    `every` curve there is; `curves` are those drawn: of the first eight runs.
+    `every` curve there is; `curves` are those drawn: of eight runs at the most.
     """
 
     id: str
@@ -67,9 +67,18 @@ def curves_of(run: Run) -> list[Curve]:
     An evaluation on a named set (`eval_squad_loss`) joins the training metric (`loss`) where it has no
     training curve of its own.
     """
-    curves = [Curve(run, series, parse(tag)) for tag, series in run.series.items()]
+    curves = [Curve(run, series, _named(run, tag)) for tag, series in run.series.items()]
     trained = {curve.name.metric.lower() for curve in curves if curve.name.role in ("", "train")}
     return [Curve(curve.of, curve.series, _joined(curve.name, trained)) for curve in curves]
+
+
+def _named(run: Run, tag: str) -> Name:
+    """What a tag's name says; of curves that were logged for one chart they all measure the same."""
+    name, shared = parse(tag), run.together.get(tag)
+    if shared is None:
+        return name
+    metric = parse(shared)
+    return Name(metric.metric, name.role or metric.role, metric.each, metric.kind, metric.direction)
 
 
 def _joined(name: Name, trained: set[str]) -> Name:
@@ -107,8 +116,11 @@ def partner(curve: Curve, trained: Mapping[tuple[str, str, str], list[Curve]]) -
     )
 
 
-def charts_of(history: History) -> list[Chart]:
-    """The charts: losses first, then metrics, the learning rate and the rest; layer by layer norms are none."""
+def charts_of(history: History, chosen: Sequence[str] = ()) -> list[Chart]:
+    """The charts: losses first, then metrics, the learning rate and the rest; layer by layer norms are none.
+
+    `chosen` are the names of the runs that are drawn where there are more than eight, the first by default.
+    """
     by_layer = {
         id(series) for run in history.runs for family in families(run) for series in family.layers.values()
     }
@@ -123,7 +135,7 @@ def charts_of(history: History) -> list[Chart]:
     for (rank, metric, _axis), curves in sorted(groups.items(), key=lambda item: item[0][:1]):
         if any(len(curve.series.shown) > 1 for curve in curves):
             title = "learning rate" if rank == _LR else curves[0].name.metric
-            charts.append(_chart(title, metric, curves, {chart.id for chart in charts}))
+            charts.append(_chart(title, metric, curves, chosen, {chart.id for chart in charts}))
     return charts
 
 
@@ -141,7 +153,7 @@ def _rank(name: Name) -> int:
     return 3 if name.direction else 4
 
 
-def _chart(title: str, metric: str, curves: list[Curve], taken: set[str]) -> Chart:
+def _chart(title: str, metric: str, curves: list[Curve], chosen: Sequence[str], taken: set[str]) -> Chart:
     base = slug(metric)
     if base in RESERVED:
         base = f"{base}-curve"
@@ -149,7 +161,8 @@ def _chart(title: str, metric: str, curves: list[Curve], taken: set[str]) -> Cha
         n for n in (base, *(f"{base}-{count}" for count in range(2, len(taken) + 3))) if n not in taken
     )
     runs = list(dict.fromkeys(curve.run for curve in curves))
-    kept = tuple(curve for curve in curves if curve.run in runs[:MOST_RUNS])
+    first = [*(run for run in runs if run in chosen), *(run for run in runs if run not in chosen)][:MOST_RUNS]
+    kept = tuple(curve for curve in curves if curve.run in first)
     text = shorten(title.replace("_", " "), 80) or "(no name)"
     return Chart(
         name, text[:1].upper() + text[1:] if text.islower() else text, tuple(curves), kept, len(runs)

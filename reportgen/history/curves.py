@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from reportgen.report import Series as Line
 from reportgen.units import plural, shorten, show
 
 _MOST_MARKS = 5  # restarts marked
+_SMOOTHED = 30  # points from which a curve is smoothed with the others of its chart
 _MEAN_DIGITS = 5  # of a smoothed value, which nobody logged
 AXES = {"step": "Step", "epoch": "Epoch", "row": "Row", "point": "Point"}
 
@@ -33,13 +35,15 @@ def block(chart: Chart, columns: int = COLUMNS, **placed: Any) -> Curves:
     names: set[str] = set()
     several = len({curve.run for curve in chart.curves}) > 1
     alone = several and len({curve.series.tag for curve in chart.curves}) == 1
+    shared = _shared(chart) if several else 0
     for curve in chart.curves:
-        text = curve.run if alone else f"{curve.run}: {curve.series.tag}" if several else curve.series.tag
+        run = curve.run[shared:]
+        text = run if alone else f"{run}: {curve.series.tag}" if several else curve.series.tag
         name = unique(shorten(text, 60), names)
         # Of several runs each has one colour in all charts; of its curves in one chart that of training is dashed.
         group = shorten(curve.run, 60) or "run" if several else name
         dashed = several and curve.name.role != "validation" and _validated(chart, curve.run)
-        lines += _lines(curve, name, group, notes, dashed=dashed)
+        lines += _lines(curve, name, group, notes, dashed=dashed, weight=_weight(chart, curve))
     axis = chart.curves[0].series.axis
     return Curves(
         id=chart.id,
@@ -75,16 +79,30 @@ def unique(name: str, taken: set[str]) -> str:
     return name
 
 
+def _shared(chart: Chart) -> int:
+    """The length of the folders that all runs have in front: `lightning_logs/` of `lightning_logs/version_0`."""
+    folders = [curve.run.split("/")[:-1] for curve in chart.curves]
+    alike = takewhile(lambda parts: len(set(parts)) == 1, zip(*folders, strict=False))
+    return sum(len(parts[0]) + 1 for parts in alike)
+
+
 def _validated(chart: Chart, run: str) -> bool:
     return any(curve.run == run and curve.name.role == "validation" for curve in chart.curves)
 
 
-def _lines(curve: Curve, name: str, group: str, notes: _Notes, *, dashed: bool) -> list[Line]:
+def _weight(chart: Chart, curve: Curve) -> float:
+    """How much a curve is smoothed: as the noisiest of its kind in the chart, so that runs can be compared."""
+    if len(curve.series.shown) < _SMOOTHED:
+        return 0.0
+    kin = [other.series for other in chart.curves if other.name.role == curve.name.role]
+    return max(smoothing(series.value[series.shown]) for series in kin)
+
+
+def _lines(curve: Curve, name: str, group: str, notes: _Notes, *, dashed: bool, weight: float) -> list[Line]:
     """The lines of one series: what a restart replaced and the raw values faint, the smoothed on top."""
     series, index = curve.series, curve.series.shown
     y = series.value[index]
     lines = _superseded(curve, name, group, notes)
-    weight = smoothing(y)
     borders = np.flatnonzero(np.diff(series.segment[index]))
     kept = thin(series.x[index], y, notes.columns, [*borders.tolist(), *(borders + 1).tolist()])
     notes.held += len(index)
@@ -149,11 +167,12 @@ def _caption(chart: Chart, notes: _Notes) -> str:
         )
     if notes.smoothed:
         weights = ", ".join(f"{weight:g}" for weight in sorted(set(notes.smoothed)))
-        parts.append(f"Exponential mean, weight {weights}, over the raw values (faint).")
+        of = "" if len(notes.smoothed) == len(chart.curves) else f" of {len(notes.smoothed)} of the series"
+        parts.append(f"Exponential mean, weight {weights}, over the raw values{of} (faint).")
     if notes.superseded:
         parts.append(f"{plural(notes.superseded, 'point')} that a restart replaced drawn faint.")
     if chart.runs > MOST_RUNS:
-        parts.append(f"{MOST_RUNS} of {chart.runs} runs drawn, in the order of their names.")
+        parts.append(f"{MOST_RUNS} of {chart.runs} runs drawn, the best ones.")
     return " ".join(parts)
 
 

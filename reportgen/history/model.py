@@ -122,7 +122,10 @@ class Series:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One training run: its curves by tag, values that hold for the whole of it, and what else was logged."""
+    """One training run: its curves by tag, values that hold for the whole of it, and what else was logged.
+
+    `together` names the chart of curves that were logged for one: tag to the tag that they share.
+    """
 
     name: str
     series: Mapping[str, Series]
@@ -132,6 +135,7 @@ class Run:
     images: Mapping[str, Sequence[Logged]] = field(default_factory=dict)
     texts: Mapping[str, Sequence[Logged]] = field(default_factory=dict)
     state: str = ""
+    together: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float | None:

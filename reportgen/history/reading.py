@@ -15,6 +15,7 @@ from reportgen.history.roots import roots_of
 from reportgen.history.runs import ReadLog, runs_of
 from reportgen.history.unpacking import unpacked
 from reportgen.logs import Log, compiled
+from reportgen.units import plural
 
 _GIVEN_HEAD = 1 << 20  # bytes looked at of a file that the user named: a banner may come first
 _MOST_IGNORED = 20  # named of the files that look like logs by their names alone, where nothing else is found
@@ -57,7 +58,10 @@ def read(
     named = {run.name: _short(run.name, single) for run in runs}
     kept = [replace(log.source, run=named.get(log.run, "")) for log in logs]
     order = {file.shown: place for place, file in enumerate(files)}
-    sources = sorted([*sources, *kept], key=lambda source: order.get(source.path, -1))
+    # Refused folders first, then the files in order, and last what was left out.
+    sources = sorted(
+        [*sources, *kept], key=lambda source: order.get(source.path, len(files) if source.notes else -1)
+    )
     return History(tuple(replace(run, name=named[run.name]) for run in runs), tuple(sources))
 
 
@@ -90,6 +94,10 @@ def _read_all(
         more = len(ignored) - _MOST_IGNORED
         sources += ignored[:_MOST_IGNORED]
         sources += [Source("…", "", "", 0, (f"{more:,} more files are not recognised",))] if more > 0 else []
+    elif ignored:
+        names = ", ".join(source.path[-60:] for source in ignored[:5]) + (", …" if len(ignored) > 5 else "")
+        note = f"no log by their content, and left out: {names}"
+        sources.append(Source(plural(len(ignored), "other file"), "", "", 0, notes=(note,)))
     return logs, sources
 
 

@@ -45,7 +45,28 @@ def runs_of(logs: list[ReadLog], readers: Sequence[Reader]) -> list[Run]:
             _tell_results(mine, run)
         else:
             runs[name] = run
-    return _folded(_with_extras(runs, logs), logs)
+    return [_closed(run) for run in _folded(_with_extras(runs, logs), logs)]
+
+
+_CLOSING = "train_runtime"  # what the Trainer writes last, beside it averages over the whole run
+_AVERAGES = ("train_loss", "train_samples_per_second", "train_steps_per_second", "total_flos")
+
+
+def _closed(run: Run) -> Run:
+    """The run with the Trainer's closing numbers among its summary, where event files hold them as curves."""
+    head = next(
+        (tag.removesuffix(_CLOSING) for tag in run.series if tag in (_CLOSING, f"train/{_CLOSING}")), None
+    )
+    if head is None:
+        return run
+    closing = {
+        name: run.series[f"{head}{name}"]
+        for name in (_CLOSING, *_AVERAGES)
+        if f"{head}{name}" in run.series and len(run.series[f"{head}{name}"]) == 1
+    }
+    series = {tag: one for tag, one in run.series.items() if tag.removeprefix(head) not in closing}
+    told = {name: float(one.value[-1]) for name, one in closing.items()}
+    return replace(run, series=series, summary={**told, **run.summary})
 
 
 def _shows(reading: Reading) -> bool:
@@ -163,7 +184,14 @@ def _folded(runs: dict[str, Run], logs: list[ReadLog]) -> list[Run]:
         host = runs.get(whole, Run(whole, {}))
         renamed = {tags[tag]: replace(one, tag=tags[tag]) for tag, one in part.series.items()}
         summary = {**part.summary, **host.summary}
-        runs[whole] = replace(host, series={**host.series, **renamed}, summary=summary)
+        # add_scalars: several curves that were given one name, to be drawn in one chart.
+        shared = {new: tag for tag, new in tags.items() if new.startswith(f"{tag}/")}
+        runs[whole] = replace(
+            host,
+            series={**host.series, **renamed},
+            summary=summary,
+            together={**host.together, **shared},
+        )
         for log in grouped[name]:
             log.run = whole
     return [runs[name] for name in sorted(runs, key=_natural)]

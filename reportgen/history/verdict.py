@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +13,7 @@ import numpy as np
 from reportgen.history.charts import Curve, curves_of
 from reportgen.history.diagnose import Best, best, non_finite
 from reportgen.history.model import Run, Source
+from reportgen.history.names import parse
 
 State = Literal["finished", "crashed", "diverged", "still growing", "stopped", "no end recorded"]
 CUT = "still being written?"
@@ -65,6 +67,22 @@ def verdict(run: Run, sources: Sequence[Source], now: float) -> Verdict:
     )
 
 
+def best_first(verdicts: Sequence[Verdict]) -> list[str]:
+    """The names of the runs, the best first by the metric that most are judged by; the others as they come."""
+    tags = Counter(one.best_tag for one in verdicts if one.best is not None)
+    if not tags:
+        return [one.run for one in verdicts]
+    tag = tags.most_common(1)[0][0]
+    sign = 1 if parse(tag).direction == "min" else -1
+    judged = [
+        (sign * one.best.value, at)
+        for at, one in enumerate(verdicts)
+        if one.best is not None and one.best_tag == tag
+    ]
+    order = [at for _, at in sorted(judged)]
+    return [verdicts[at].run for at in [*order, *(at for at in range(len(verdicts)) if at not in set(order))]]
+
+
 def leading(curves: Sequence[Curve]) -> Curve | None:
     """The curve that stands for a run: validation accuracy, what else should be high, a loss; else of training."""
     ranked = []
@@ -97,14 +115,18 @@ def _state(run: Run, curves: Sequence[Curve], sources: Sequence[Source], now: fl
         return "finished", "the log says so"
     cut = any(CUT in warning for source in sources for warning in source.warnings)
     age = now - _latest(run)
-    if cut and not age > FRESH:
+    if cut and age <= FRESH:
         return "still growing", "the last record is not whole yet"
     if run.state == "running":
         if age <= FRESH:
             return "still growing", f"the log says it is running; its last record is {max(age, 0):.0f} s old"
         return "stopped", "the log says it is running, but nothing was written for ten minutes and more"
-    if run.state == "stopped" or cut:
-        return "stopped", "the last record is cut off" if cut else "the log ends before its last step"
+    if run.state == "stopped":
+        return "stopped", "the log ends before its last step"
+    if cut and math.isnan(age):
+        return "no end recorded", "the last record is not whole, and the log holds no times"
+    if cut:
+        return "stopped", "the last record is cut off"
     return "no end recorded", "these logs do not say whether a run has ended"
 
 

@@ -96,7 +96,7 @@ def sources(history: History) -> Table:
 
 def unread(history: History) -> list[Failure]:
     """A block for each file that could not be read."""
-    failed = [source for source in history.sources if not source.format]
+    failed = [source for source in history.sources if not source.format and source.warnings]
     return [
         Failure(
             id=f"unread-{place + 1}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +20,10 @@ def training(experiment: Experiment, options: Options) -> Section:
     """Loss, metric and learning-rate curves from the logs; overfitting, restarts, damage."""
     from reportgen import history
     from reportgen.history.bands import bands
-    from reportgen.history.charts import charts_of
+    from reportgen.history.charts import MOST_RUNS, charts_of
     from reportgen.history.findings import check, diagnoses, findings_of
     from reportgen.history.pace import pace_chart
-    from reportgen.history.verdict import verdict
+    from reportgen.history.verdict import best_first, verdict
     from reportgen.sections import _charts, _logs, _runs
 
     if not experiment.logs:
@@ -38,10 +37,10 @@ def training(experiment: Experiment, options: Options) -> Section:
     if not found.runs:
         reason = f"none of {plural(len(found.sources), 'file')} given as logs holds a curve"
         return _section(status="empty", reason=reason, blocks=(*failures, _logs.sources(found)))
-    charts = charts_of(found)
+    verdicts = [verdict(run, found.sources, options.now) for run in found.runs]
+    charts = charts_of(found, best_first(verdicts)[:MOST_RUNS])
     checked = check(found, _charts.drawn(charts))
     flaws = findings_of(checked)
-    verdicts = [verdict(run, found.sources, options.now) for run in found.runs]
     blocks: list[Any] = [
         _runs.totals(found, charts),
         _runs.verdict_table(verdicts),
@@ -95,17 +94,11 @@ def _by_layer(runs: Sequence[Run], verdicts: Sequence[Verdict]) -> list[Block]:
 
 
 def _telling(runs: Sequence[Run], verdicts: Sequence[Verdict]) -> Run | None:
-    """Of several runs the best, by the metric that most are judged by; the first where none is."""
-    from reportgen.history.names import parse
+    """Of several runs the best."""
+    from reportgen.history.verdict import best_first
 
-    best = {one.run: one for one in verdicts if one.best is not None}
-    judged = [run for run in runs if run.name in best]
-    if not judged:
-        return runs[0] if runs else None
-    tag = Counter(best[run.name].best_tag for run in judged).most_common(1)[0][0]
-    alike = [run for run in judged if best[run.name].best_tag == tag]
-    pick = min if parse(tag).direction == "min" else max
-    return pick(alike, key=lambda run: best[run.name].best.value)  # type: ignore[union-attr]
+    named = {run.name: run for run in runs}
+    return next((named[name] for name in best_first(verdicts) if name in named), None)
 
 
 def _else_logged(runs: Sequence[Run], verdicts: Sequence[Verdict]) -> list[Block]:

@@ -11,6 +11,7 @@ from tensorboardX import SummaryWriter
 
 from reportgen import history
 from reportgen.history.agreement import agree
+from reportgen.history.charts import charts_of
 
 
 def trainer_output(folder, losses, shown):
@@ -26,6 +27,7 @@ def trainer_output(folder, losses, shown):
             writer.add_scalar("train/epoch", at / 4, at * 10)
         writer.add_scalar("eval/loss", 0.5, 200)
         writer.add_scalar("train/train_loss", 1.0, 200)
+        writer.add_scalar("train/train_runtime", 12.5, 200)
 
 
 LOSSES = [round(2 / at, 4) for at in range(1, 21)]
@@ -35,7 +37,8 @@ def test_the_trainers_state_and_its_event_files_are_one_run(tmp_path):
     trainer_output(tmp_path / "out", LOSSES, LOSSES)
     (run,) = history.read([tmp_path]).runs
     assert run.name == "out"
-    assert "loss" not in run.series
+    assert set(run.series) == {"train/loss", "train/epoch", "eval/loss"}
+    assert run.summary == {"train_loss": 1.0, "train_runtime": 12.5}
     assert np.allclose(run.series["train/loss"].value, LOSSES)
     assert run.state == "finished"
     told = {source.format: source.why for source in history.read([tmp_path]).sources}
@@ -81,3 +84,15 @@ def test_results_beside_hyper_parameters_are_told(tmp_path):
 )
 def test_two_curves_agree_where_they_hold_the_same_at_the_steps_that_they_share(other, same):
     assert agree(points([1.0, 2.0, 3.0]), other) is same
+
+
+def test_curves_that_were_logged_for_one_chart_share_it(tmp_path):
+    with SummaryWriter(str(tmp_path)) as writer:
+        for at in range(20):
+            writer.add_scalar("lr", 0.1 / (1 + at), at)
+            writer.add_scalars("Loss/all", {"gen": 1 / (1 + at), "disc": 2 / (1 + at)}, at)
+    charts = {
+        chart.title: [curve.series.tag for curve in chart.curves]
+        for chart in charts_of(history.read([tmp_path]))
+    }
+    assert sorted(charts["Loss/all"]) == ["Loss/all/disc", "Loss/all/gen"]

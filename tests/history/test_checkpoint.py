@@ -73,7 +73,9 @@ def test_lists_of_other_lengths_are_said_and_counted_each_by_itself(tmp_path):
 def test_checkpoint_without_a_history_is_no_fault_in_a_folder_and_said_where_named(tmp_path):
     path = saved(tmp_path, {"state_dict": WEIGHTS, "optimizer": OPTIMIZER, "val_loss": 0.5})
     (tmp_path / "metrics.csv").write_text("step,loss\n1,2\n2,1\n")
-    assert [source.path for source in history.read([tmp_path]).sources] == ["metrics.csv"]
+    listed = history.read([tmp_path]).sources
+    assert [source.path for source in listed] == ["metrics.csv", "1 other file"]
+    assert listed[1].warnings == ()
     (source,) = history.read([path]).sources
     assert "no history in it: expected a dict with lists of numbers" in source.warnings[0]
 
@@ -175,3 +177,11 @@ def test_damage_never_raises_anything_but_unreadable(tmp_path_factory, size, fli
     history.read([f"checkpoint={path}"])
     history.read([path])
     assert time.perf_counter() - start < 5
+
+
+def test_a_tensor_beside_lists_of_its_length_is_a_curve_and_a_bias_is_none(tmp_path):
+    losses = torch.linspace(2, 1, 8)
+    kept = {"train_losses": losses.tolist(), "val_losses": losses + 1, "fc.bias": torch.zeros(5)}
+    (run,) = history.read([saved(tmp_path, kept)]).runs
+    assert set(run.series) == {"train_losses", "val_losses"}
+    assert run.series["val_losses"].value.tolist() == (losses + 1).tolist()

@@ -124,7 +124,7 @@ def test_a_finding_has_its_numbers_its_steps_and_its_evidence():
         r"\(\d\.\d+\), back at step 203\.",
         spike.message,
     )
-    assert (spike.severity, spike.evidence) == ("warning", "training/loss")
+    assert (spike.severity, spike.evidence) == ("info", "training/loss")
     assert slow.message == (
         "1 of 299 intervals between points of loss took more than 10 times the median 500 ms a step; the longest "
         "5 min, up to step 99; 4.99 min lost in all, 66.7 % of the time; data_time is 90 % of them."
@@ -218,3 +218,11 @@ def test_the_evidence_is_a_block_of_the_section():
     assert {one.evidence for one in findings(given, charts)} <= {
         f"training/{block(chart).id}" for chart in charts
     }
+
+
+def test_a_loss_that_does_not_come_back_from_its_spike_is_a_warning():
+    values = 2 + np.random.default_rng(0).normal(0, 0.05, 300)
+    values[200:] += 5
+    given = history(loss=series(values))
+    found = [one for one in findings(given, charts_of(given)) if "spikes" in one.message]
+    assert [one.severity for one in found] == ["warning"]

@@ -125,3 +125,21 @@ def test_truncated_or_rubbish_lines_never_raise_and_never_give_a_wrong_value(tmp
     for tag, one in points.items():
         assert tag == "a"
         assert one.value.tolist() == [step / 7 for step in one.step.tolist()]
+
+
+def test_numbers_of_inner_objects_are_read_by_their_path(tmp_path):
+    path = tmp_path / "log.jsonl"
+    rows = [{"step": at, "train": {"loss": 1 / at, "more": {"acc": at}}, "lr": 0.1} for at in range(1, 6)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    points = jsonl.read(path).points
+    assert set(points) == {"train/loss", "train/more/acc", "lr"}
+    assert points["train/loss"].value.tolist() == [1 / at for at in range(1, 6)]
+
+
+def test_an_epoch_that_many_rows_share_is_no_place_on_an_axis(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(json.dumps({"epoch": at // 10, "loss": 1 / (1 + at)}) + "\n" for at in range(40)))
+    reading = jsonl.read(path)
+    assert reading.axis == "row"
+    assert len(reading.points["loss"]) == 40
+    assert "'epoch' is the same on many rows" in reading.warnings[0]

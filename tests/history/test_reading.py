@@ -57,7 +57,7 @@ def test_unreadable_files_cost_no_others(tmp_path):
     (tmp_path / "weights.bin").write_bytes(b"\0" * 100)
     found = history.read([tmp_path])
     assert found.points == 1
-    told = {source.path: source.warnings for source in found.sources if not source.format}
+    told = {source.path: source.warnings for source in found.sources if source.warnings}
     assert list(told) == ["empty.jsonl", "events.out.tfevents.2.host", "predictions.csv"]
     assert told["empty.jsonl"][0].startswith("empty: expected one of TensorBoard events")
     assert told["predictions.csv"][0].startswith("not recognised: expected one of")

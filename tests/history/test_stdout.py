@@ -396,3 +396,21 @@ def test_bad_pattern_is_one_line(tmp_path, pattern, said):
         history.read([log(tmp_path, "x")], pattern=pattern)
     assert "\n" not in str(raised.value)
     assert "named groups, as in" in raised.value.hint + str(raised.value)
+
+
+def test_pytorchs_mnist_example_counts_samples_over_epochs(tmp_path):
+    path = tmp_path / "train.log"
+    lines = [
+        f"Train Epoch: {epoch} [{at * 640}/60000 ({at * 640 // 600}%)]\tLoss: {1 / (epoch * 100 + at):.6f}"
+        for epoch in (1, 2)
+        for at in range(94)
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    lines.insert(94, "Test set: Average loss: 0.0574, Accuracy: 9750/10000 (98%)")
+    path.write_text("\n".join(lines) + "\n")
+    (run,) = history.read([path]).runs
+    assert run.series["val/loss"].value.tolist() == [0.0574]
+    assert run.series["val/Accuracy"].value.tolist() == [0.975]
+    loss = run.series["train/Loss"]
+    assert loss.step.tolist() == [epoch * 60000 + at * 640 for epoch in (0, 1) for at in range(94)]
+    assert not loss.flags.any()

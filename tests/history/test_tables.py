@@ -202,3 +202,13 @@ def test_rows_taken_many_at_a_time_are_read_as_one_by_one(tmp_path_factory, cell
                 ]
             )
     assert found[0] == found[1]
+
+
+def test_times_as_text_are_wall_times(tmp_path):
+    path = tmp_path / "metrics.csv"
+    path.write_text(
+        "step,timestamp,loss\n" + "".join(f"{at},2026-01-02T03:04:{at:02}+00:00,{at}\n" for at in range(5))
+    )
+    loss = tables.read(path).points["loss"]
+    assert loss.wall.tolist() == [1767323040.0 + at for at in range(5)]
+    assert loss.value.tolist() == [0, 1, 2, 3, 4]

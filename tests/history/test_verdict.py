@@ -10,7 +10,7 @@ import pytest
 from series import points, run
 
 from reportgen.history.model import Source
-from reportgen.history.verdict import verdict
+from reportgen.history.verdict import best_first, verdict
 
 NOW = 1_700_000_000.0
 FALLING = 1 / (1 + np.arange(20.0))
@@ -43,6 +43,20 @@ def test_the_state_is_what_the_log_says(state, age, expected):
 @pytest.mark.parametrize(("age", "expected"), [(10, "still growing"), (3600, "stopped")])
 def test_a_record_that_is_not_whole_is_being_written_if_it_is_new(age, expected):
     assert verdict(written(age), (cut(),), NOW).state == expected
+
+
+def test_a_cut_record_without_times_tells_of_no_end():
+    found = verdict(run(loss=FALLING), (cut(),), NOW)
+    assert (found.state, found.why) == (
+        "no end recorded",
+        "the last record is not whole, and the log holds no times",
+    )
+
+
+def test_the_best_runs_come_first_by_the_metric_that_most_are_judged_by():
+    runs = [run(f"r{at}", val__accuracy=FALLING * (at % 3 + 1)) for at in range(3)]
+    runs.append(run("other", something=FALLING))
+    assert best_first([verdict(one, (), NOW) for one in runs]) == ["r2", "r1", "r0", "other"]
 
 
 def test_another_runs_cut_record_says_nothing_of_this_one():

@@ -212,7 +212,9 @@ def test_the_best_metric_is_the_best_of_all_runs_drawn_or_not(tmp_path):
     assert fact.value == pytest.approx(float(RISING.max()) * 0.45)
     assert fact.note.endswith("of run9")
     assert made.block("accuracy").marks[0].label.startswith("best drawn ")
-    assert "of run7" in made.block("accuracy").marks[0].label
+    assert "of run9" in made.block("accuracy").marks[0].label
+    drawn = {line.run for line in made.block("accuracy").series}
+    assert drawn == {f"run{run}" for run in range(2, 10)}  # the best eight of ten
 
 
 def test_a_finished_table_without_a_last_line_end_is_read_to_its_end(tmp_path):

@@ -13,6 +13,7 @@ from reportgen.history.readers.lines import STEPS, Columns, Lines
 _EXPECTED = "expected one flat JSON object a line, with a step or epoch and numbers"
 _SUFFIXES = (".jsonl", ".ndjson", ".json", ".jsonlines")
 _NAMED = 1000  # rows in which the step's name must have come up
+_DEEPEST = 4  # objects in objects
 _TRIED = 5  # lines that recognition looks at
 
 
@@ -41,15 +42,24 @@ def _object(line: str) -> dict[str, Any] | None:
 
 
 def numbers(row: dict[str, Any]) -> dict[str, float]:
-    """The entries that are numbers; one too large for float64 is infinite."""
-    out = {}
-    for name, value in row.items():
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            try:
-                out[name] = float(value)
-            except OverflowError:
-                out[name] = float("inf") if value > 0 else float("-inf")
+    """The entries that are numbers, those of inner objects by their path (`train/loss`).
+
+    One too large for float64 is infinite; objects nested more than four deep are left out.
+    """
+    out: dict[str, float] = {}
+    _collect(row, "", out, 0)
     return out
+
+
+def _collect(row: dict[str, Any], path: str, out: dict[str, float], depth: int) -> None:
+    for name, value in row.items():
+        if isinstance(value, dict) and depth < _DEEPEST:
+            _collect(value, f"{path}{name}/", out, depth + 1)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            try:
+                out[f"{path}{name}"] = float(value)
+            except OverflowError:
+                out[f"{path}{name}"] = float("inf") if value > 0 else float("-inf")
 
 
 class Following:

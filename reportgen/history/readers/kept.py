@@ -49,8 +49,13 @@ def _walk(
     saved: Mapping[Any, Any], above: tuple[str, ...], depth: int
 ) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every value that may be a curve, with the names on the way to it."""
+    lengths = {len(value) for value in saved.values() if isinstance(value, list) and len(value) > 1}
     for key, value in saved.items():
         name = str(key)
+        if _vector(value) in lengths and not _OTHER.search(name):
+            # Beside lists of its length: alone, an array of one axis may be a bias.
+            yield (*above, name), value.tolist()
+            continue
         if _OTHER.search(name) or (depth == 0 and hasattr(value, "untyped_storage")):
             continue
         path = (*above, name)
@@ -58,6 +63,13 @@ def _walk(
             yield from _walk(value, path, depth + 1)
         elif isinstance(value, list | tuple | Mapping):
             yield path, value
+
+
+def _vector(value: Any) -> int:
+    """How many real numbers a tensor or array of one axis holds; 0 for anything else."""
+    if getattr(value, "ndim", 0) != 1 or not hasattr(value, "tolist"):
+        return 0
+    return len(value)
 
 
 def _by_step(value: Mapping[Any, Any]) -> bool:

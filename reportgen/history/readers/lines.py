@@ -14,6 +14,7 @@ from reportgen.history.model import Points
 from reportgen.history.readers.base import UnreadableError
 
 LONGEST = 1 << 20  # characters of a line; a longer one is no log's
+_CROWDED = 4  # values of one metric an epoch, from which on an epoch is no place on an axis
 _BLOCK = 1 << 20  # bytes read at once
 _WIDEST = 4  # bytes of a character, at most
 STEPS = (
@@ -157,6 +158,13 @@ class Columns:
                 out[tag] = Points(steps[at].astype(np.int64), walls[at], np.array(values)[kept], session)
         return out, axis, tuple(warnings)
 
+    def _crowded(self, steps: np.ndarray) -> bool:
+        """Whether a column has several values an epoch: steps that were logged by the epoch alone."""
+        counts = [
+            (len(rows), len(np.unique(steps[np.array(rows, np.int64)]))) for rows, _ in self._cells.values()
+        ]
+        return any(count >= _CROWDED * different for count, different in counts)
+
     def _axis(self, steps: np.ndarray, whole: np.ndarray) -> tuple[str, list[str]]:
         if not self.step:
             return "row", []
@@ -168,4 +176,6 @@ class Columns:
         back = np.diff(steps) < 0
         if self.step != self.epoch and back.any() and (np.diff(epochs)[back] > 0).all():
             return "row", [f"{self.step!r} starts again in each epoch: rows are counted instead"]
+        if self.step == self.epoch and self._crowded(steps):
+            return "row", [f"{self.step!r} is the same on many rows: rows are counted instead"]
         return ("epoch" if self.step == self.epoch else "step"), []

@@ -16,6 +16,10 @@ _PAIR = re.compile(
     rf"(?P<value>{_NUMBER}){_UNIT}{_END}(?:['\"]?\s{{0,9}}\(\s{{0,9}}(?P<mean>{_NUMBER})\s{{0,9}}\))?",
     re.IGNORECASE,
 )
+_SHARE = re.compile(
+    r"(?P<key>\b[a-z_]{1,40}):?\s{1,9}(\d{1,15})/(\d{1,15})\s{0,9}\(\d{1,3}(?:\.\d{0,9})?\s?%\)",
+    re.IGNORECASE,
+)
 _PLACES = "global[_ ]step|step|iteration|iter|update|batch|epoch"
 _PLACE = re.compile(
     rf"\b(?:{_PLACES})s?[ \t:=#\[(]{{0,9}}\d{{1,18}}(?:\s{{0,3}}(?:/|of)\s{{0,3}}\d{{1,18}})?[\])]?",
@@ -65,6 +69,9 @@ PATTERNS = (
     Pattern("torch examples", re.compile(
         r"(?:Epoch:?\s{0,9}\[(?P<epoch>\d{1,15})\]|(?P<split>Test):?)\s{0,9}" + _STEP_OF + r"\]\s{0,9}(?P<rest>.*)"),
         first=0),
+    Pattern("torch MNIST example", re.compile(
+        r"(?:(?P<split>Train) Epoch:\s{0,9}(?P<epoch>\d{1,15})\s{0,9}" + _STEP_OF
+        + r"\s{0,9}\(\s{0,3}\d{1,3}%\)\s{0,3}\]|(?P<part>Test) set:(?: Average)?)\s{0,9}(?P<rest>.*)")),
     Pattern("mmengine", re.compile(
         r"(?:Iter\((?P<split>\w{1,20})\)\s{0,9}\[\s{0,9}(?P<step>\d{1,15})/\d{1,15}\]"
         r"|Epoch\((?P<part>\w{1,20})\)\s{0,9}\[(?P<epoch>\d{1,15})\]\[\s{0,9}(?P<at>\d{1,15})/(?P<steps>\d{1,15})\])"
@@ -134,6 +141,9 @@ def _metrics(text: str, *, mean: bool) -> dict[str, float]:
         name = key.strip(" -(.")
         if name.lower() not in _NO_METRICS:
             metrics[name] = float((last if mean and last else value).replace(",", ""))
+    for key, part, whole_ in _SHARE.findall(text):  # Accuracy: 9750/10000 (98%)
+        if key.lower() not in _NO_METRICS and int(whole_):
+            metrics[key] = int(part) / int(whole_)
     return metrics
 
 

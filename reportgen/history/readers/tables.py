@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import csv
 from collections import Counter
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
@@ -189,6 +190,10 @@ class _Table:
             try:
                 value = number(cell)
             except ValueError:
+                moment = _moment(cell) if name == self.columns.wall else None
+                if moment is not None:
+                    numbers[name] = moment
+                    continue
                 count, first, text = self._texts.get(name, (0, place, cell.strip()))
                 self._texts[name] = (count + 1, first, text)
                 continue
@@ -211,6 +216,15 @@ class _Table:
                 f"column {self._twice[0]!r} is there more than once: the later ones carry their place"
             )
         return tuple(notes)
+
+
+def _moment(text: str) -> float | None:
+    """Seconds since 1970 of a time as ISO 8601 writes it, in UTC where it names no zone; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _numeric(cell: str) -> bool:

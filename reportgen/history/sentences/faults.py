@@ -95,8 +95,9 @@ def _spiking(context: Context, curve: Curve) -> Finding | None:
     found = spikes(curve.series)
     if found is None:
         return None
-    # A gradient's norm is heavy-tailed by nature: a spike of it alone does no harm.
-    severity: Severity = "warning" if curve.name.loss else "info"
+    # A loss that came back has done no harm, a small last batch is enough for it; nor does a gradient's norm alone.
+    stays = any(spike.back is None for spike in found.spikes)
+    severity: Severity = "warning" if curve.name.loss and stays else "info"
     return context.finding(severity, _spiked(context, curve, found), SPIKES, curve)
 
 

@@ -57,6 +57,12 @@ def _extent(rows: int, columns: int, margin: float, most: float, large: bool) ->
     return min(most, min(4.6, max(1.0, columns * side)) + margin), min(4.6, max(0.6, rows * side))
 
 
+def _across(block: Heatmap, width: float) -> int:
+    """How many column labels stand beside each other without touching; upright ones need a line's height each."""
+    longest = max((len(shorten(label, 14)) for label in block.column_labels), default=1)
+    return round(width / (0.2 if _slant(block) else 0.12 + 0.075 * longest))
+
+
 def _slant(block: Heatmap) -> float:
     longest = max((len(shorten(label, 14)) for label in block.column_labels), default=0)
     return 0.06 * longest if longest > 3 else 0.0
