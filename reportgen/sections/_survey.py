@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reportgen.errors import InputError, one_line
-from reportgen.experiment import Experiment
+from reportgen.experiment import Experiment, Options
 from reportgen.features.activations import ReluWatch, Silence
 from reportgen.features.embedding import Penultimate, commonest, pca, quartiles
 from reportgen.features.seen import Seen, one_pass
@@ -42,7 +42,7 @@ def failure(title: str, problem: Exception) -> Failure:
     return Failure(title=title, error=kind, message=one_line(problem).removeprefix(f"{kind}: "), hint=hint)
 
 
-def survey(experiment: Experiment, made: Made) -> None:
+def survey(experiment: Experiment, options: Options, made: Made) -> None:
     """One pass over some hundred samples, for what only many samples tell."""
     if experiment.samples is None:
         made.notes.append("Silent units and an embedding need data; only an example input was given.")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 CHANNELS = 7  # shown a layer
 
+Part = Callable[[Experiment, Options, Made], None]
+
 
 def features(experiment: Experiment, options: Options) -> Section:
     """First-layer filters, activation maps, silent units and a map of the samples (PCA)."""
@@ -27,15 +29,15 @@ def features(experiment: Experiment, options: Options) -> Section:
     made = Made()
     blocked = experiment.forward_problem or experiment.no_values
     problem = blocked or (experiment.data_problem if experiment.samples is None else None)
-    parts: list[tuple[str, Callable[[Experiment, Made], None]]] = [("First-layer filters", _filters)]
+    parts: list[tuple[str, Part]] = [("First-layer filters", _filters)]
     if experiment.example is not None and blocked is None:
-        parts += [("Activation maps", _maps), ("Silent units and embedding", survey)]
+        parts += RUNNING
     elif problem is None:
         made.notes.append("Activations and an embedding need data or an example input; neither was given.")
     for at, (title, part) in enumerate(parts):
         options.step(title, at, len(parts))
         try:
-            part(experiment, made)
+            part(experiment, options, made)
         except Exception as error:  # noqa: BLE001 - one part that breaks never costs the others
             made.blocks.append(failure(title, error))
     options.step(parts[-1][0], len(parts), len(parts))
@@ -56,7 +58,7 @@ def _section(made: Made) -> Section:
     return Section(name="features", title="Features", summary=summary, blocks=blocks, findings=findings)
 
 
-def _filters(experiment: Experiment, made: Made) -> None:
+def _filters(experiment: Experiment, options: Options, made: Made) -> None:
     block, reason = filters(experiment)
     if block is None:
         made.notes.append(f"First-layer weights are not drawn: {reason}.")
@@ -67,7 +69,7 @@ def _filters(experiment: Experiment, made: Made) -> None:
 # --- activation maps -------------------------------------------------------------------------------------
 
 
-def _maps(experiment: Experiment, made: Made) -> None:
+def _maps(experiment: Experiment, options: Options, made: Made) -> None:
     names = map_layers(experiment, experiment.require_forward())
     if not names:
         why = hidden(experiment) or "no 2-D convolution runs in the forward pass"
@@ -120,3 +122,7 @@ def _input_picture(experiment: Experiment, inputs: Inputs) -> tuple[Picture, str
 
 def _by(size: tuple[int, ...]) -> str:
     return f"{size[0]} × {size[1]}"
+
+
+# What needs a forward pass, in the order of the page. A part adds its blocks, findings and notes to what is made.
+RUNNING: tuple[tuple[str, Part], ...] = (("Activation maps", _maps), ("Silent units and embedding", survey))
