@@ -183,10 +183,17 @@ def generate(
         str | None, _option("KIND", "image, table, text or signal; inferred by default.")
     ] = None,
     normalization: Annotated[str | None, _option("MEAN;STD", 'As in "0.5,0.5,0.5;0.2,0.2,0.2".')] = None,
+    target: Annotated[
+        str | None,
+        _option("OUTPUT", "The output to explain: its number, or a class; the largest by default."),
+    ] = None,
     fact: Annotated[list[str] | None, _option("KEY=VALUE", "What to say of the model. Repeatable.")] = None,
     section: Annotated[list[str] | None, _option("NAME", "Only these sections. Repeatable.")] = None,
     samples: Annotated[
         str | None, _option("N", "How many samples are shown and explained, 8 by default.")
+    ] = None,
+    explain: Annotated[
+        str | None, _option("N,N", "The numbers of the samples to explain; by default those that teach most.")
     ] = None,
     seed: Annotated[str | None, _option("N", "Where every random choice starts from, 0 by default.")] = None,
     device: Annotated[

@@ -55,10 +55,12 @@ def collect(
     task: str | None = None,
     modality: str | None = None,
     normalization: tuple[Any, Any] | None = None,
+    target: int | str | None = None,
     facts: Mapping[str, Any] | None = None,
     title: str | None = None,
     sections: Sequence[str] | None = None,
     samples: int = 8,
+    explain: Sequence[int] | None = None,
     seed: int = 0,
     device: str | None = None,
     time_limit: float = TIME_LIMIT,
@@ -92,12 +94,17 @@ def collect(
         "classification" or "regression"; "image", "table", "text" or "signal". Inferred where not given.
     normalization
         `(mean, std)` that the data was normalized with, undone for showing images.
+    target
+        The output that is explained, by its number or its class's name; by default the predicted class or, where
+        the outputs are no classes, the largest output.
     facts
         What the report should say of the model: purpose, data, licence, limits, ...
     sections
         The names of the sections to make, all of them by default (`reportgen sections`).
     samples
         How many samples are shown and explained.
+    explain
+        The numbers of the samples to explain, in the order of the data, instead of those that teach most.
     seed
         Where every random choice starts from.
     device
@@ -121,6 +128,7 @@ def collect(
 
     """
     samples = _whole("samples", samples, 1, 64)
+    asked = _numbers(explain)
     seed = _whole("seed", seed, 0, 2**32 - 1)
     if isinstance(time_limit, bool) or not isinstance(time_limit, int | float) or not 0 <= time_limit < 1e9:
         raise InputError(f"time_limit: got {time_limit!r}, expected seconds, or 0 for no limit")
@@ -138,6 +146,7 @@ def collect(
         task=task,
         modality=modality,
         normalization=normalization,
+        target=_target(target),
         facts=facts,
         title=title,
         seed=seed,
@@ -148,7 +157,8 @@ def collect(
     _check_layer(autograd, experiment)
     options = Options(
         seed=seed,
-        samples=samples,
+        samples=len(asked) or samples,
+        chosen=asked,
         profile=profile,
         autograd=autograd,
         show_attrs=show_attrs,
@@ -163,6 +173,24 @@ def _whole(what: str, value: Any, low: int, high: int) -> int:
     if number is None or not low <= number <= high:
         raise InputError(f"{what}: got {value!r}, expected a whole number from {low} to {high}")
     return int(number)
+
+
+def _numbers(explain: Any) -> tuple[int, ...]:
+    """The numbers of samples that were asked for. Raises InputError."""
+    if explain is None:
+        return ()
+    if isinstance(explain, str) or not hasattr(explain, "__iter__") or not (found := list(explain)):
+        raise InputError(f"explain: got {explain!r}, expected a list of sample numbers, as in [3, 17]")
+    if len(found) > 64:
+        raise InputError(f"explain: got {len(found)} samples, expected 64 at the most")
+    return tuple(_whole("explain", number, 0, 2**62) for number in found)
+
+
+def _target(target: Any) -> int | str | None:
+    """Raises InputError for what names no output; whether the model has it is seen when it is explained."""
+    if target is None or isinstance(target, str):
+        return target
+    return _whole("target", target, 0, 2**62)
 
 
 def _check_layer(path: str, experiment: Experiment) -> None:

@@ -56,11 +56,19 @@ def _normalization(value: Any) -> Any:
     return tuple(tuple(float(number) for number in part) for part in value)
 
 
+def _numbers(value: Any) -> Any:
+    """[3, 17] from "3,17" too."""
+    return [int(part) for part in value.split(",")] if isinstance(value, str) else value
+
+
 Words = Annotated[str, Field(min_length=1)]
 Many = Annotated[list[Words], BeforeValidator(_listed), Field(min_length=1)]
 Names = Words | Annotated[list[str | int], Field(min_length=1)]
 Pair = Annotated[tuple[tuple[float, ...], tuple[float, ...]], BeforeValidator(_normalization)]
 Fact = Annotated[str, BeforeValidator(_fact)]
+Numbers = Annotated[
+    list[Annotated[int, Field(ge=0)]], BeforeValidator(_numbers), Field(min_length=1, max_length=64)
+]
 
 
 class Config(BaseModel):
@@ -85,9 +93,11 @@ class Config(BaseModel):
         None, description="image, table, text or signal"
     )
     normalization: Pair | None = Field(None, description=_NORMALIZATION)
+    target: int | Words | None = Field(None, description="the number of an output, or the name of a class")
     facts: dict[str, Fact] | None = Field(None, description=_FACTS)
     sections: Many | None = Field(None, description="names of sections (see reportgen sections)")
     samples: int = Field(8, ge=1, le=64, description="a whole number from 1 to 64")
+    explain: Numbers | None = Field(None, description="sample numbers, as in 3,17 or [3, 17]")
     seed: int = Field(0, ge=0, lt=2**32, description="a whole number from 0 to 4294967295")
     device: Words | None = Field(None, description="cpu, cuda, cuda:0 or mps")
     time_limit: float = Field(300.0, ge=0, description="seconds a section may take, 0 for no limit")

@@ -31,7 +31,7 @@ def _silent(method: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Options:
-    """What a section may be told: how many samples to show, the seed, the sections already made.
+    """What a section may be told: how many samples to show, or which, the seed, the sections already made.
 
     `profile`: whether the layers' time is measured. `autograd`: the layer whose autograd graph is drawn, "" for
     the model; `show_attrs`, `show_saved`: with the attributes and the saved tensors of its nodes. `now`: when the
@@ -40,6 +40,7 @@ class Options:
 
     seed: int = 0
     samples: int = 8
+    chosen: tuple[int, ...] = ()
     profile: bool = False
     autograd: str = ""
     show_attrs: bool = False
@@ -87,9 +88,9 @@ class Experiment:
 
     `model` and `samples` are None where none was given; `data_problem` says what was wrong with data
     that was given but can't be used; `forward_problem` why the model can't be called; `no_values` why what
-    it returns has a shape and no numbers. `program` is what `model` was made from, where that was
-    exported. `shaped`: paths of the lazy layers that the example gave their shapes in the copy that `model`
-    then is. `inferred` lists what nobody said and was concluded.
+    it returns has a shape and no numbers. `target` is the output that is explained, where the user named one.
+    `program` is what `model` was made from, where that was exported. `shaped`: paths of the lazy layers that the
+    example gave their shapes in the copy that `model` then is. `inferred` lists what nobody said and was concluded.
     """
 
     title: str
@@ -106,6 +107,7 @@ class Experiment:
     task: str = ""
     modality: str = ""
     normalization: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    target: int | str | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     device: str = "cpu"
     weights: Weights | None = None
@@ -258,6 +260,7 @@ def build(
     task: str | None = None,
     modality: str | None = None,
     normalization: tuple[Any, Any] | None = None,
+    target: int | str | None = None,
     facts: Mapping[str, Any] | None = None,
     title: str | None = None,
     seed: int = 0,
@@ -284,6 +287,7 @@ def build(
         task=task or "",
         modality=modality or "",
         normalization=_normalization(normalization),
+        target=target,
         facts={str(key): str(value) for key, value in (facts or {}).items()},
         weights=weights,
         command=command,

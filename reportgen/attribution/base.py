@@ -1,4 +1,4 @@
-"""What every method is given and gives: the score that is explained, and an Attribution."""
+"""What every method is given and gives: the number that is explained, and an Attribution."""
 
 from __future__ import annotations
 
@@ -18,23 +18,48 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Score:
-    """The one number a sample that is explained, as a function of the sample's first input tensor.
+class Target:
+    """Which number of a sample's output is explained, called `name`.
 
-    score = sign * outputs[:, column]; `sign` is -1 for the first of two classes that share one output.
-    `inputs` is the sample as a batch of one; its other tensors are held as they are.
+    sign * outputs[:, column], or, where each class has a map, the mean of its map over `region`, the places
+    that the model gives to it. `sign` is -1 for the first of two classes that share one output.
+    """
+
+    name: str
+    column: int = 0
+    sign: int = 1
+    region: torch.Tensor | None = None
+
+    def of(self, outputs: torch.Tensor) -> torch.Tensor:
+        """The numbers (n,) of outputs (n,), (n, values) or, with a region, (n, classes, ...)."""
+        if self.region is not None:
+            return outputs[:, self.column][:, self.region].mean(dim=1)
+        return self.sign * outputs.reshape(len(outputs), -1)[:, self.column]
+
+
+Feed = Callable[[Experiment, "Inputs", "torch.Tensor"], "torch.Tensor"]
+
+
+def as_input(experiment: Experiment, inputs: Inputs, values: torch.Tensor) -> torch.Tensor:
+    """The outputs for `values` (n, ...) in place of the first input tensor. Raises InputError."""
+    return experiment.scores(inputs.with_primary(values))
+
+
+@dataclass(frozen=True)
+class Score:
+    """The one number of a sample that is explained, as a function of what may change in the sample.
+
+    `inputs` is the sample as a batch of one; `feed` puts values into it, the rest is held as it is.
     """
 
     experiment: Experiment
     inputs: Inputs
-    column: int
-    sign: int = 1
+    target: Target
+    feed: Feed = as_input
 
     def __call__(self, values: torch.Tensor) -> torch.Tensor:
-        """Scores (n,) of first inputs (n, ...); gradients flow. Raises InputError."""
-        # A copy, since a model may write to its input in place, which a leaf with gradient forbids.
-        outputs = self.experiment.scores(self.inputs.with_primary(values.clone()))
-        return self.sign * outputs.reshape(len(values), -1)[:, self.column]
+        """Scores (n,) of values (n, ...); gradients flow. Raises InputError."""
+        return self.target.of(self.feed(self.experiment, self.inputs, values))
 
     def numbers(self, values: torch.Tensor, size: int) -> np.ndarray:
         """The same without gradients, float64 (n,), `size` at a time."""
@@ -47,10 +72,11 @@ class Score:
 
 @dataclass(frozen=True)
 class Attribution:
-    """How much each pixel or feature counts for the score of one sample, by one method.
+    """How much each place of the input counts for the score of one sample, by one method.
 
-    `values`: float64 (H, W) or (features,); `signed` where the sign says for or against the score.
-    `settings` and `baseline` say how it was made. `trust` holds what speaks for or against it, by name.
+    `values`: float64, of the sight's shape: (H, W), (features,), (tokens,), (time,) or (bands, time); `signed`
+    where the sign says for or against the score. `settings` and `baseline` say how it was made, `evaluations`
+    how often the model ran forward and backward for it. `trust` holds what speaks for or against it, by name.
     """
 
     method: str
@@ -58,6 +84,8 @@ class Attribution:
     signed: bool
     settings: str
     baseline: str = ""
+    evaluations: int = 0
+    seconds: float = 0.0
     trust: Mapping[str, float | None] = field(default_factory=dict)
 
 

@@ -1,13 +1,15 @@
-"""Which samples are explained, and which number of the model's output for each."""
+"""Which samples are explained: those that teach most, or the user's."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reportgen.attribution.base import Score
+from reportgen.attribution.base import Target
+from reportgen.attribution.target import Aim
 from reportgen.errors import InputError
 from reportgen.experiment import Experiment, Predictions
 from reportgen.units import plural, show
@@ -17,39 +19,48 @@ if TYPE_CHECKING:
 
     from reportgen.data import Inputs
 
+WRONG, UNSURE, RIGHT = "confident and wrong", "unsure", "confident and right"
+
 
 @dataclass(frozen=True)
 class Subject:
     """One sample to be explained: its number in the data, its input, and what the model says of it.
 
     `inputs` is a batch of one on the model's device; `name` is what it is called on the page, `said`
-    what it is and what the model takes it for.
+    what it is and what the model takes it for, `why` what it was chosen for.
     """
 
     number: int
     inputs: Inputs
-    score: Score
+    target: Target
     name: str
     said: str
+    why: str = ""
 
     @property
     def values(self) -> torch.Tensor:
-        """The first input tensor (1, ...): what is explained. Raises InputError where there is none."""
+        """The first input tensor (1, ...). Raises InputError where there is none."""
         primary = self.inputs.primary
         if primary is None:
             raise InputError("the input holds no tensor to explain")
         return primary.detach()
 
 
-def choose(experiment: Experiment, count: int) -> tuple[list[Subject], str]:
-    """Up to `count` samples and the rule they were chosen by. Raises InputError.
+Chosen = list[tuple[int, str]]
 
-    Half are mistakes, those with the most confidence (values: the largest errors) first; the rest are
-    taken from all over the classes (values: evenly from the data). Samples without a label are neither,
-    and come last. Without data, the example inputs.
+
+def choose(experiment: Experiment, count: int, numbers: Sequence[int] = ()) -> tuple[list[Subject], str]:
+    """Up to `count` samples, or those of these `numbers`, and the rule they were chosen by. Raises InputError.
+
+    Of classes with labels: a quarter confident mistakes, a quarter of which the model is least sure, the others
+    correct, the surest of each class. Of values: half with the largest errors. Samples without a label are
+    neither and come last. Anything else: evenly from the data; without data, the example inputs.
     """
+    aim = Aim.of(experiment)
     if experiment.samples is None and experiment.data_problem is None:
-        return _from_example(experiment, count)
+        return _from_example(experiment, aim, count)
+    if not experiment.task or len(experiment.output_shape) not in (1, 2):
+        return _unjudged(experiment, aim, count, numbers)
     found = experiment.predictions
     usable = found.outputs.isfinite().all(dim=1).numpy()
     if not usable.any():
@@ -57,42 +68,69 @@ def choose(experiment: Experiment, count: int) -> tuple[list[Subject], str]:
             f"the model's outputs are not finite on all {plural(found.n, 'sample')} looked at",
             "look for NaN in the weights and in the inputs",
         )
-    classes = experiment.task == "classification"
-    numbers, rule = _classes(found, usable, count) if classes else _values(found, usable, count)
+    if numbers:
+        chosen, rule = _asked(numbers, usable), "chosen by number"
+    elif experiment.task == "classification":
+        chosen, rule = _classes(found, usable, count)
+    else:
+        chosen, rule = _values(found, usable, count)
     left_out = int((~usable).sum())
-    of = f"{len(numbers)} of {plural(found.n, 'sample')}"
+    of = f"{len(chosen)} of {plural(found.n, 'sample')}"
     if found.total is not None and found.total > found.n:
         of += f" (the first of {found.total:,})"
     if left_out:
         rule += f"; {left_out:,} with outputs that are not finite left out"
-    subjects = [_subject(experiment, number, found) for number in numbers]
+    subjects = [_subject(experiment, aim, number, why, found) for number, why in chosen]
     return subjects, f"{of}: {rule}"
 
 
-def _classes(found: Predictions, usable: np.ndarray, count: int) -> tuple[list[int], str]:
+def _asked(numbers: Sequence[int], usable: np.ndarray) -> Chosen:
+    """Raises InputError for a number that is not among the samples looked at."""
+    for number in numbers:
+        if not 0 <= number < len(usable):
+            said = f"samples: there is no sample {number:,} among the {len(usable):,} looked at"
+            raise InputError(said, f"give numbers from 0 to {len(usable) - 1:,}")
+        if not usable[number]:
+            raise InputError(f"samples: the model's output for sample {number:,} is not finite")
+    return [(int(number), "asked for") for number in numbers]
+
+
+def _classes(found: Predictions, usable: np.ndarray, count: int) -> tuple[Chosen, str]:
     assert found.probabilities is not None
-    sure, predicted = (part.numpy() for part in found.probabilities.max(dim=1))
-    everywhere = np.flatnonzero(usable)
+    top = found.probabilities.topk(min(2, found.probabilities.shape[1]), dim=1)
+    sure, predicted = top.values[:, 0].numpy(), top.indices[:, 0].numpy()
     if found.targets is None:
-        return _over(everywhere, predicted, count), "evenly over the predicted classes, the first of each"
+        chosen = _over(np.flatnonzero(usable), predicted, count)
+        return [(number, "") for number in chosen], "evenly over the predicted classes, the first of each"
     targets = found.targets.numpy()
     labelled = usable & (targets >= 0)
     wrong = np.flatnonzero(labelled & (predicted != targets))
-    worst = wrong[np.argsort(-sure[wrong].round(6), kind="stable")]
-    right = np.flatnonzero(labelled & (predicted == targets))
-    correct = _over(right, predicted, max(count - count // 2, count - len(worst)))
-    mistakes = worst[: count - len(correct)].tolist()
+    mistakes = _first(wrong, -sure, count // 4 if count > 3 else count // 2)
+    margin = (top.values[:, 0] - top.values[:, -1]).numpy() if top.values.shape[1] > 1 else -sure
+    rest = np.setdiff1d(np.flatnonzero(labelled), mistakes)
+    unsure = _first(rest, margin, count // 4 if count > 3 else count // 3)
+    right = np.setdiff1d(np.flatnonzero(labelled & (predicted == targets)), unsure)
+    right = right[np.argsort(-sure[right].round(6), kind="stable")]
+    correct = _over(right, predicted, count - len(mistakes) - len(unsure))
+    more = _first(np.setdiff1d(wrong, [*mistakes, *unsure]), -sure, count - len(mistakes + unsure + correct))
+    mistakes += more
     unlabelled = _over(
-        np.flatnonzero(usable & (targets < 0)), predicted, count - len(mistakes) - len(correct)
+        np.flatnonzero(usable & (targets < 0)), predicted, count - len(mistakes + unsure + correct)
     )
-    parts = []
-    if mistakes:
-        parts.append(f"{len(mistakes)} of {plural(len(wrong), 'mistake')}, the most confident first")
-    if correct:
-        parts.append(f"{len(correct)} correct, evenly over the classes, the first of each")
-    if unlabelled:
-        parts.append(f"{len(unlabelled)} without a label, evenly over the predicted classes")
-    return [*mistakes, *correct, *unlabelled], "; ".join(parts)
+    parts = [
+        (mistakes, f"{len(mistakes)} of {plural(len(wrong), 'mistake')}, the most confident first"),
+        (unsure, f"{len(unsure)} with the smallest margin between the two likeliest classes"),
+        (correct, f"{len(correct)} correct, evenly over the classes, the surest of each"),
+        (unlabelled, f"{len(unlabelled)} without a label, evenly over the predicted classes"),
+    ]
+    reasons = (WRONG, UNSURE, RIGHT, "")
+    chosen_for = [(n, why) for (some, _), why in zip(parts, reasons, strict=True) for n in some]
+    return chosen_for, "; ".join(said for some, said in parts if some)
+
+
+def _first(positions: np.ndarray, order: np.ndarray, count: int) -> list[int]:
+    """The `count` of these positions that come first by `order`."""
+    return positions[np.argsort(order[positions].round(6), kind="stable")][:count].tolist()
 
 
 def _over(positions: np.ndarray, classes: np.ndarray, count: int) -> list[int]:
@@ -107,15 +145,16 @@ def _over(positions: np.ndarray, classes: np.ndarray, count: int) -> list[int]:
     return chosen
 
 
-def _values(found: Predictions, usable: np.ndarray, count: int) -> tuple[list[int], str]:
+def _values(found: Predictions, usable: np.ndarray, count: int) -> tuple[Chosen, str]:
     everywhere = np.flatnonzero(usable)
     if found.targets is None or found.targets.shape != found.outputs.shape:
-        return _evenly(everywhere, count), "evenly over the data"
+        return [(number, "") for number in _evenly(everywhere, count)], "evenly over the data"
     errors = (found.outputs - found.targets).abs().amax(dim=1).numpy()
     errors = np.where(usable & np.isfinite(errors), errors, -1.0)
     worst = np.argsort(-errors, kind="stable")[: min(count // 2, int((errors >= 0).sum()))].tolist()
     rest = _evenly(np.setdiff1d(everywhere, worst), count - len(worst))
-    return [*worst, *rest], f"{len(worst)} with the largest errors, {len(rest)} evenly over the others"
+    chosen = [*((number, "large error") for number in worst), *((number, "") for number in rest)]
+    return chosen, f"{len(worst)} with the largest errors, {len(rest)} evenly over the others"
 
 
 def _evenly(positions: np.ndarray, count: int) -> list[int]:
@@ -123,90 +162,95 @@ def _evenly(positions: np.ndarray, count: int) -> list[int]:
     return [int(positions[i * len(positions) // wanted]) for i in range(wanted)]
 
 
-def _subject(experiment: Experiment, number: int, found: Predictions) -> Subject:
+def _subject(experiment: Experiment, aim: Aim, number: int, why: str, found: Predictions) -> Subject:
     inputs = experiment.batch([number]).inputs
-    target = None if found.targets is None else found.targets[number]
+    truth = None if found.targets is None else found.targets[number]
     probabilities = None if found.probabilities is None else found.probabilities[number]
-    return _described(
-        experiment, f"sample {number:,}", number, inputs, found.outputs[number], probabilities, target
+    target = aim.at(found.outputs[number][None], probabilities)
+    return Subject(
+        number, inputs, target, f"sample {number:,}", _said(experiment, target, probabilities, truth), why
     )
 
 
-def _from_example(experiment: Experiment, count: int) -> tuple[list[Subject], str]:
-    import torch
-
-    from reportgen.predictions import probabilities_of
-
-    example, raw = experiment.require_forward(), _example_outputs(experiment)
-    usable = raw.isfinite().all(dim=1).nonzero()[:, 0].tolist()
-    if not usable:
-        raise InputError(
-            f"the model's outputs are not finite on all {plural(example.size, 'example input')}",
-            "look for NaN in the weights and in the inputs",
-        )
-    # All rows at once, since a single one may look like probabilities by chance.
-    probabilities = probabilities_of(raw) if experiment.task == "classification" else None
-    outputs = torch.cat([-raw, raw], dim=1) if probabilities is not None and raw.shape[1] == 1 else raw
-    subjects = []
-    for row in usable[:count]:
-        sure = None if probabilities is None else probabilities[row]
-        inputs = example.take([row])
-        subjects.append(_described(experiment, f"example {row}", row, inputs, outputs[row], sure, None))
-    rule = f"{len(subjects)} of {plural(example.size, 'example input')}: the first"
-    left_out = example.size - len(usable)
-    return subjects, f"{rule}; {left_out:,} with outputs that are not finite left out" if left_out else rule
-
-
-def _example_outputs(experiment: Experiment) -> torch.Tensor:
-    """The model's outputs on all example inputs, float32 (n, values). Raises InputError."""
-    import torch
-
-    example = experiment.require_forward()
-    with torch.no_grad():
-        raw = experiment.scores(example).detach().float().cpu()
-    if len(raw) != example.size:
-        raise InputError(f"the model returned {len(raw)} rows for {plural(example.size, 'example input')}")
-    return raw.reshape(len(raw), -1)
-
-
-def _described(
-    experiment: Experiment,
-    name: str,
-    number: int,
-    inputs: Inputs,
-    outputs: torch.Tensor,
-    probabilities: torch.Tensor | None,
-    target: torch.Tensor | None,
-) -> Subject:
+def _said(
+    experiment: Experiment, target: Target, probabilities: torch.Tensor | None, truth: torch.Tensor | None
+) -> str:
     if probabilities is None:
-        truth = "" if target is None else f"true {show(float(target[0]))}, "
-        return Subject(
-            number, inputs, Score(experiment, inputs, 0), name, f"{truth}predicted {_brief(outputs[0])}"
+        return (
+            target.name
+            if truth is None
+            else f"true {_brief(truth.reshape(-1)[target.column])}, {target.name}"
         )
     predicted = int(probabilities.argmax())
     said = f"predicted {experiment.class_name(predicted)} ({float(probabilities[predicted]):.2f})"
-    if target is not None:
-        label = int(target)
-        said = f"{'no label' if label < 0 else f'true {experiment.class_name(label)}'}, {said}"
-    single = experiment.output_shape[1:] in ((), (1,))
-    sign = -1 if single and predicted == 0 else 1
-    return Subject(number, inputs, Score(experiment, inputs, 0 if single else predicted, sign), name, said)
+    if truth is None:
+        return said
+    label = int(truth)
+    return f"{'no label' if label < 0 else f'true {experiment.class_name(label)}'}, {said}"
 
 
 def _brief(value: torch.Tensor) -> str:
     return show(float(f"{float(value):.4g}"))
 
 
-def explained(experiment: Experiment) -> str:
-    """What the explained number is, in words. Raises InputError."""
-    from reportgen.predictions import are_probabilities
+def _unjudged(
+    experiment: Experiment, aim: Aim, count: int, numbers: Sequence[int]
+) -> tuple[list[Subject], str]:
+    """Samples of a model whose output no label is compared with."""
+    import torch
 
-    width = experiment.output_shape[-1] if len(experiment.output_shape) == 2 else 1
-    if experiment.task == "regression":
-        return "the model's output" if width == 1 else f"the first of the model's {width} outputs"
-    if width == 1:
-        return "the model's raw output for the predicted class (its negative where that is the first class)"
-    data = experiment.samples is not None or experiment.data_problem is not None
-    if are_probabilities(experiment.predictions.outputs if data else _example_outputs(experiment)):
-        return "the model's output (a probability) for the predicted class"
-    return "the model's raw score (logit) of the predicted class"
+    samples = experiment.require_data()
+    total = samples.total
+    if numbers:
+        places, rule = [int(number) for number in numbers], "chosen by number"
+    elif total is None:
+        places, rule = list(range(count)), f"the first {count} of a stream"
+    else:
+        places = _evenly(np.arange(total), count)
+        rule = f"{len(places)} of {plural(total, 'sample')}: evenly from the data"
+    subjects = []
+    for number in places:
+        inputs = experiment.batch([number]).inputs
+        with torch.no_grad():
+            outputs = experiment.scores(inputs).detach().float()
+        if not bool(outputs.isfinite().all()):
+            rule += f"; sample {number:,} left out, whose output is not finite"
+            continue
+        target = aim.at(outputs, None)
+        subjects.append(Subject(number, inputs, target, f"sample {number:,}", target.name))
+    if not subjects:
+        raise InputError(
+            f"the model's outputs are not finite on all {plural(len(places), 'sample')} looked at"
+        )
+    return subjects, rule
+
+
+def _from_example(experiment: Experiment, aim: Aim, count: int) -> tuple[list[Subject], str]:
+    import torch
+
+    from reportgen.predictions import probabilities_of
+
+    example = experiment.require_forward()
+    with torch.no_grad():
+        raw = experiment.scores(example).detach().float()
+    if len(raw) != example.size:
+        raise InputError(f"the model returned {len(raw)} rows for {plural(example.size, 'example input')}")
+    flat = raw.reshape(len(raw), -1)
+    usable = flat.isfinite().all(dim=1).nonzero()[:, 0].tolist()
+    if not usable:
+        raise InputError(
+            f"the model's outputs are not finite on all {plural(example.size, 'example input')}",
+            "look for NaN in the weights and in the inputs",
+        )
+    # All rows at once, since a single one may look like probabilities by chance.
+    classes = experiment.task == "classification"
+    probabilities = probabilities_of(flat.cpu()) if classes else None
+    subjects = []
+    for row in usable[:count]:
+        sure = None if probabilities is None else probabilities[row]
+        target = aim.at(raw[row : row + 1], sure)
+        said = _said(experiment, target, sure, None)
+        subjects.append(Subject(row, example.take([row]), target, f"example {row}", said))
+    rule = f"{len(subjects)} of {plural(example.size, 'example input')}: the first"
+    left_out = example.size - len(usable)
+    return subjects, f"{rule}; {left_out:,} with outputs that are not finite left out" if left_out else rule

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reportgen.attribution import explain
 from reportgen.attribution.base import Attribution, Outcome
-from reportgen.attribution.choose import Subject
+from reportgen.attribution.explain import Rows
 from reportgen.attribution.gradients import COMPLETENESS, DIFFERENCE
-from reportgen.attribution.lime_image import R2, STABILITY
+from reportgen.attribution.lime import R2, STABILITY
+from reportgen.attribution.sight import Sight
 from reportgen.attribution.trust import agreement as correlations
-from reportgen.attribution.trust import spearman
 from reportgen.report import Block, Column, Finding, Heatmap, Row, Table, Text
 from reportgen.units import plural, show
 
@@ -35,8 +34,8 @@ READING = {
 }
 
 
-def trust(subjects: Sequence[Subject], rows: explain.Rows, *, together: bool = False) -> Table:
-    """The measures, one row a sample; `together` adds the rank correlation of the two signed methods of a table."""
+def trust(sights: Sequence[Sight], rows: Rows) -> Table:
+    """The measures, one row a sample."""
     columns = [
         Column(name="Sample"),
         Column(name="Prediction"),
@@ -49,19 +48,13 @@ def trust(subjects: Sequence[Subject], rows: explain.Rows, *, together: bool = F
             name="IG completeness error", unit="share", note="by how much the sum misses f(x) - f(baseline)"
         ),
     ]
-    if together:
-        columns.append(
-            Column(name="LIME and IG agree", unit="exact", note="rank correlation of the signed values")
-        )
     cells = []
-    for subject, row in zip(subjects, rows, strict=True):
+    for sight, row in zip(sights, rows, strict=True):
         line = [
-            subject.name,
-            subject.said,
+            sight.subject.name,
+            sight.subject.said,
             *(_known(row, name) for name in (R2, STABILITY, DIFFERENCE, COMPLETENESS)),
         ]
-        if together:
-            line.append(_pair(row))
         cells.append(Row(cells=tuple(line)))
     caption = (
         f"{plural(len(rows), 'sample')}. Unknown where the method gave nothing, where all values are equal, or "
@@ -77,13 +70,7 @@ def _known(row: Sequence[Outcome], name: str) -> float | None:
     return None
 
 
-def _pair(row: Sequence[Outcome]) -> float | None:
-    made = [outcome.values for outcome in row if isinstance(outcome, Attribution)]
-    value = spearman(*made) if len(made) == 2 else None
-    return None if value is None else float(f"{value:.4g}")
-
-
-def agreement(rows: explain.Rows, methods: Sequence[str]) -> list[Block]:
+def agreement(rows: Rows, methods: Sequence[str]) -> list[Block]:
     """The rank correlations between the methods as a matrix, where any is known."""
     made = [[outcome for outcome in row if isinstance(outcome, Attribution)] for row in rows]
     table = correlations(made, methods)
@@ -107,7 +94,7 @@ def reading(names: Sequence[str]) -> Text:
     return Text(title="How to read them", text="\n\n".join(READING[name] for name in names))
 
 
-def findings(rows: explain.Rows) -> list[Finding]:
+def findings(rows: Rows) -> list[Finding]:
     """Where LIME fits poorly or is unstable, and where Integrated Gradients do not add up."""
     found = []
     for name, bad, sentence, rule in (

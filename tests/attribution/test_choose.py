@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from reportgen.attribution.choose import choose, explained
+from reportgen.attribution.choose import choose
+from reportgen.attribution.target import explained
 from reportgen.errors import InputError
 from reportgen.experiment import Options, build
 
@@ -31,7 +32,7 @@ def test_half_are_the_most_confident_mistakes_and_half_correct_over_the_classes(
         "2 correct, evenly over the classes, the first of each"
     )
     assert subjects[0].said == "true class 0, predicted class 1 (1.00)"
-    assert [subject.score.column for subject in subjects] == [1, 0, 0, 1]
+    assert [subject.target.column for subject in subjects] == [1, 0, 0, 1]
 
 
 def test_mistakes_fill_up_where_too_few_are_correct_and_the_other_way_round():
@@ -70,8 +71,8 @@ def test_one_output_for_two_classes_is_explained_with_the_sign_of_the_predicted_
     experiment = experiment_of([[-3.0], [2.0]], [0, 1], task="classification")
     subjects, _ = choose(experiment, 2)
     by_number = {subject.number: subject for subject in subjects}
-    assert (by_number[0].score.sign, by_number[1].score.sign) == (-1, 1)
-    assert float(by_number[0].score(by_number[0].values)) == 3.0
+    assert (by_number[0].target.sign, by_number[1].target.sign) == (-1, 1)
+    assert float(by_number[0].target.of(by_number[0].values)) == 3.0
     assert "raw output for the predicted class" in explained(experiment)
 
 

@@ -1,17 +1,11 @@
 import pytest
 import torch
 from captum.testing.helpers.basic_models import BasicModel_ConvNet_One_Conv, BasicModel_MultiLayer
+from looks import sight_of, tools_of
 from torch import nn
 from torch.nn import functional
 
-from reportgen.attribution.base import Score
 from reportgen.attribution.gradients import COMPLETENESS, cam, grad_cam, integrated_gradients, saliency
-from reportgen.data import Inputs
-from reportgen.experiment import Experiment
-
-
-def score_of(model: nn.Module, values: torch.Tensor, column: int = 0) -> Score:
-    return Score(Experiment(title="", model=model.eval()), Inputs((values,), {}), column)
 
 
 class Functional(nn.Module):
@@ -34,14 +28,14 @@ def network():
 def test_grad_cam_gives_the_values_that_captum_publishes(inplace):
     model = BasicModel_ConvNet_One_Conv(inplace=inplace)
     values = torch.arange(16.0).reshape(1, 1, 4, 4)
-    made = cam(score_of(model, values), values, model.conv1)
+    made = cam(sight_of(model, values).score, values, model.conv1)
     assert made.tolist() == [[11.25, 13.5], [20.25, 22.5]]
 
 
 def test_grad_cam_is_enlarged_to_the_picture_and_never_negative():
     model = BasicModel_ConvNet_One_Conv()
     values = torch.arange(16.0).reshape(1, 1, 4, 4)
-    made = grad_cam(score_of(model, values), values, model.conv1, "conv1")
+    made = grad_cam(sight_of(model, values), tools_of(model))
     assert made.values.shape == (4, 4)
     assert made.values.min() >= 0
     assert made.values[0, 0] == 11.25
@@ -52,7 +46,7 @@ def test_grad_cam_is_enlarged_to_the_picture_and_never_negative():
 def test_saliency_of_the_published_network_is_its_slope():
     model = BasicModel_MultiLayer()
     values = torch.tensor([[20.0, 50.0, 30.0]])
-    assert saliency(score_of(model, values), values).values.tolist() == [4.0, 4.0, 4.0]
+    assert saliency(sight_of(model, values), tools_of()).values.tolist() == [4.0, 4.0, 4.0]
 
 
 def test_saliency_takes_the_largest_over_the_channels():
@@ -60,13 +54,12 @@ def test_saliency_takes_the_largest_over_the_channels():
     model = nn.Sequential(nn.Flatten(), nn.Linear(12, 1, bias=False))
     model[1].weight.data = weights.expand(1, 3, 2, 2).reshape(1, 12).clone()
     values = torch.rand(1, 3, 2, 2)
-    assert saliency(score_of(model, values), values).values.tolist() == [[3.0, 3.0], [3.0, 3.0]]
+    assert saliency(sight_of(model, values), tools_of()).values.tolist() == [[3.0, 3.0], [3.0, 3.0]]
 
 
 def test_integrated_gradients_add_up_to_the_difference_of_the_scores(network):
     values, baseline = torch.linspace(-1, 2, 5)[None], torch.zeros(1, 5)
-    score = score_of(network, values, 1)
-    made = integrated_gradients(score, values, baseline, said="zeros", size=8, steps=200)
+    made = integrated_gradients(sight_of(network, values, 1), tools_of(size=8))
     with torch.no_grad():
         difference = float(network(values)[0, 1] - network(baseline)[0, 1])
     assert made.values.sum() == pytest.approx(difference, rel=0.01)
@@ -78,44 +71,39 @@ def test_integrated_gradients_add_up_to_the_difference_of_the_scores(network):
 def test_integrated_gradients_of_a_linear_model_are_weight_times_difference():
     model = nn.Linear(3, 1)
     values, baseline = torch.tensor([[1.0, 2.0, -1.0]]), torch.tensor([[0.5, 0.0, 0.0]])
-    made = integrated_gradients(score_of(model, values), values, baseline, said="", size=16)
+    made = integrated_gradients(sight_of(model, values, baseline=baseline), tools_of(size=16))
     expected = (model.weight * (values - baseline))[0].detach().double().numpy()
     assert made.values == pytest.approx(expected, abs=1e-6)
     assert made.trust[COMPLETENESS] < 1e-4
 
 
 def test_integrated_gradients_do_not_depend_on_the_batch_that_the_steps_are_run_in(network):
-    values, baseline = torch.linspace(-1, 2, 5)[None], torch.zeros(1, 5)
-    score = score_of(network, values)
-    one = integrated_gradients(score, values, baseline, said="", size=1)
-    all_at_once = integrated_gradients(score, values, baseline, said="", size=500)
+    sight = sight_of(network, torch.linspace(-1, 2, 5)[None])
+    one = integrated_gradients(sight, tools_of(size=1))
+    all_at_once = integrated_gradients(sight, tools_of(size=500))
     assert one.values == pytest.approx(all_at_once.values, abs=1e-6)
 
 
 def test_a_feature_that_nothing_reads_gets_zero(network):
     network[0].weight.data[:, 1] = 0
-    values, baseline = torch.ones(1, 5), torch.zeros(1, 5)
-    score = score_of(network, values)
-    assert integrated_gradients(score, values, baseline, said="", size=50).values[1] == 0
-    assert saliency(score, values).values[1] == 0
+    sight = sight_of(network, torch.ones(1, 5))
+    assert integrated_gradients(sight, tools_of()).values[1] == 0
+    assert saliency(sight, tools_of()).values[1] == 0
 
 
 def test_a_functional_relu_and_a_module_give_the_same(network):
     twin = Functional(network)
-    values, baseline = torch.linspace(-2, 1, 5)[None], torch.zeros(1, 5)
-    for method in (
-        saliency,
-        lambda score, x: integrated_gradients(score, x, baseline, said="", size=50),
-    ):
-        left = method(score_of(network, values), values).values
-        right = method(score_of(twin, values), values).values
+    values = torch.linspace(-2, 1, 5)[None]
+    for method in (saliency, integrated_gradients):
+        left = method(sight_of(network, values), tools_of()).values
+        right = method(sight_of(twin, values), tools_of()).values
         assert left.tolist() == right.tolist()
 
 
 def test_a_model_that_writes_to_its_input_can_be_explained():
     model = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(2, 1))
     values = torch.tensor([[1.0, -1.0]])
-    made = saliency(score_of(model, values), values)
+    made = saliency(sight_of(model, values), tools_of())
     assert made.values[1] == 0
     assert values.tolist() == [[1.0, -1.0]]
 
@@ -124,9 +112,9 @@ def test_nothing_is_left_on_the_model_or_the_input(network):
     values, baseline = torch.ones(1, 5), torch.zeros(1, 5)
     keys = {name: sorted(module.__dict__) for name, module in network.named_modules()}
     state = torch.get_rng_state()
-    score = score_of(network, values)
-    saliency(score, values)
-    integrated_gradients(score, values, baseline, said="", size=50)
+    sight = sight_of(network, values, baseline=baseline)
+    saliency(sight, tools_of())
+    integrated_gradients(sight, tools_of())
     assert all(parameter.grad is None and parameter.requires_grad for parameter in network.parameters())
     assert not values.requires_grad
     assert not baseline.requires_grad
@@ -138,5 +126,4 @@ def test_nothing_is_left_on_the_model_or_the_input(network):
 def test_the_score_of_the_first_of_two_classes_is_the_negative_of_the_one_output():
     model = nn.Linear(2, 1)
     values = torch.tensor([[1.0, 2.0]])
-    score = Score(Experiment(title="", model=model), Inputs((values,), {}), 0, -1)
-    assert score(values).item() == -model(values).item()
+    assert sight_of(model, values, sign=-1).score(values).item() == -model(values).item()

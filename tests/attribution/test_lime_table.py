@@ -1,19 +1,20 @@
 import numpy as np
 import pytest
 import torch
+from looks import sight_of, tools_of
 from sklearn.datasets import load_iris
 from torch import nn
 
-from reportgen.attribution.base import NotApplicable, Score
-from reportgen.attribution.lime_image import R2, STABILITY
+from reportgen.attribution.base import NotApplicable
+from reportgen.attribution.lime import R2, STABILITY
 from reportgen.attribution.lime_table import lime_table
-from reportgen.data import Inputs
-from reportgen.experiment import Experiment
+from reportgen.experiment import build
 
 
-def explain(model, values, background, *, seeds=((0, 0), (0, 1)), size=256, column=0):
-    score = Score(Experiment(title="", model=model.eval()), Inputs((values,), {}), column)
-    return lime_table(score, values, background, perturbations=500, seeds=seeds, size=size)
+def explain(model, values, background, *, seed=0, size=256, column=0):
+    experiment = build(model.eval(), data=(torch.tensor(background, dtype=torch.float32),), modality="table")
+    sight = sight_of(model, values, column, experiment=experiment)
+    return lime_table(sight, tools_of(size=size, seed=seed, share=0.5, experiment=experiment))
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_the_same_seed_gives_the_same_whatever_the_global_generators_say(backgro
     state = np.random.get_state()[1].tolist()
     assert explain(model, values, background).values.tolist() == first.values.tolist()
     assert np.random.get_state()[1].tolist() == state
-    assert explain(model, values, background, seeds=((5, 0), (5, 1))).values.tolist() != first.values.tolist()
+    assert explain(model, values, background, seed=5).values.tolist() != first.values.tolist()
 
 
 def test_nothing_is_written_to_stderr(background, capfd):

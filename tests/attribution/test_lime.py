@@ -3,32 +3,17 @@ import pytest
 import torch
 from captum.testing.helpers.basic_models import BasicModel_MultiLayer
 from lime.lime_image import LimeImageExplainer
+from looks import sight_of, tools_of
 from skimage.data import astronaut
 from torch import nn
 
-from reportgen.attribution.base import Score
-from reportgen.attribution.lime_image import R2, STABILITY, lime_image, segment, solve
+from reportgen.attribution.kinds.image import segment
+from reportgen.attribution.lime import R2, STABILITY, lime, solve
 from reportgen.attribution.trust import spearman
-from reportgen.data import Inputs
-from reportgen.experiment import Experiment
 
 
-def score_of(model: nn.Module, values: torch.Tensor) -> Score:
-    return Score(Experiment(title="", model=model.eval()), Inputs((values,), {}), 0)
-
-
-def explain(model, values, segments, seeds=((0, 0), (0, 1)), perturbations=400, size=64):
-    return lime_image(
-        score_of(model, values),
-        values,
-        torch.zeros_like(values),
-        segments,
-        said="zeros",
-        how="pixels",
-        perturbations=perturbations,
-        seeds=seeds,
-        size=size,
-    )
+def explain(model, values, segments, seed=0, share=1.0, size=64):
+    return lime(sight_of(model, values, parts=segments), tools_of(size=size, seed=seed, share=share))
 
 
 @pytest.fixture
@@ -91,7 +76,7 @@ def test_the_published_network_is_ranked_as_by_captum():
     """captum publishes Lime [73.37, 193.33, 113.33] and occlusion [80, 200, 120] for this network and input."""
     values = torch.tensor([[20.0, 50.0, 30.0]]).reshape(1, 1, 1, 3)
     model = nn.Sequential(nn.Flatten(), BasicModel_MultiLayer())
-    made = explain(model, values, np.arange(3)[None], perturbations=2000)
+    made = explain(model, values, np.arange(3)[None], share=60)
     assert made.values[0] == pytest.approx([76.7, 196.7, 116.7], rel=0.06)
 
 
@@ -99,8 +84,8 @@ def test_the_same_seed_gives_the_same_and_another_another(additive):
     values = torch.ones(1, 1, 4, 4)
     model = nn.Sequential(additive, nn.ReLU())
     model[0][1].bias.data += 2
-    first, again = (explain(model, values, PIXELS, perturbations=100) for _ in range(2))
-    other = explain(model, values, PIXELS, seeds=((1, 0), (1, 1)), perturbations=100)
+    first, again = (explain(model, values, PIXELS) for _ in range(2))
+    other = explain(model, values, PIXELS, seed=1)
     assert first.values.tolist() == again.values.tolist()
     assert first.values.tolist() != other.values.tolist()
 

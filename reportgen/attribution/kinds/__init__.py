@@ -1,0 +1,27 @@
+"""How each kind of input is looked at: one module a kind, each with `sights`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+
+from reportgen.attribution.choose import Subject
+from reportgen.attribution.sight import Sight
+from reportgen.experiment import Experiment
+
+KINDS = ("image", "table")
+
+
+def kind_of(experiment: Experiment) -> str:
+    """The name of the module that looks at this experiment's input: its modality's, or `generic`."""
+    primary = experiment.require_forward().primary
+    wanted = {"image": 4, "table": 2}.get(experiment.modality)
+    known = experiment.modality in KINDS and primary is not None and primary.ndim == wanted
+    return experiment.modality if known else "generic"
+
+
+def sights(experiment: Experiment, subjects: Sequence[Subject]) -> list[Sight]:
+    """Each subject as the methods see it. Raises InputError."""
+    kind = import_module(f"reportgen.attribution.kinds.{kind_of(experiment)}")
+    made: list[Sight] = kind.sights(experiment, subjects)
+    return made

@@ -1,0 +1,122 @@
+"""One sample as every method looks at it: what may change, what stands for its absence, and the score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reportgen.attribution.base import NotApplicable, Score
+from reportgen.attribution.choose import Subject
+
+if TYPE_CHECKING:
+    import torch
+
+    from reportgen.experiment import Experiment
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What stands for the absence of the input: `values` like the sight's, and what they are called."""
+
+    values: torch.Tensor
+    said: str
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The input in parts that make sense to a person: `numbers` of the sight's shape, from 0 on.
+
+    What is numbered -1 is never hidden: padding, or the marks a tokenizer adds. `how` says how it was parted.
+    """
+
+    numbers: np.ndarray
+    how: str
+
+    @property
+    def count(self) -> int:
+        """How many parts there are."""
+        return int(self.numbers.max(initial=-1)) + 1
+
+    def spread(self, weights: np.ndarray) -> np.ndarray:
+        """A weight a part (count,) at each of its places; zero where nothing is hidden."""
+        return np.append(weights, 0.0)[self.numbers]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A subject as a method sees it.
+
+    `values` (1, ...) is what may change: pixels (1, C, H, W), features (1, F), embeddings (1, L, D), a waveform
+    (1, T) or (1, C, T), a spectrogram (1, F, T) or (1, C, F, T). An attribution has one number a place: the
+    shape of `values[0]` without its axis `folded` (channels, embedding dimensions), over which it is summed.
+    `baseline` stands for absence; `other` is a second one, for what depends on the choice. `parts` are what the
+    methods that hide the input hide together.
+    """
+
+    subject: Subject
+    score: Score
+    values: torch.Tensor
+    folded: int | None
+    baseline: Baseline
+    other: Baseline
+    parts: Parts
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of an attribution."""
+        sizes = list(self.values.shape[1:])
+        if self.folded is not None:
+            del sizes[self.folded]
+        return tuple(sizes)
+
+    def shown(self, kept: np.ndarray, baseline: Baseline | None = None) -> torch.Tensor:
+        """Values (n, ...) in which the places that are not `kept`, bool (n, *shape), are the baseline's."""
+        import torch
+
+        mask = torch.from_numpy(np.ascontiguousarray(kept)).to(self.values.device)
+        if self.folded is not None:
+            mask = mask.unsqueeze(1 + self.folded)
+        return torch.where(mask, self.values, (baseline or self.baseline).values)
+
+    def hidden(self, masks: np.ndarray, size: int, baseline: Baseline | None = None) -> np.ndarray:
+        """Scores float64 (n,) with the parts shown whose mask (n, parts) is true, `size` at a time."""
+        scores = []
+        for start in range(0, len(masks), size):
+            held = np.ones((len(masks[start : start + size]), 1), bool)
+            kept = np.concatenate([masks[start : start + size].astype(bool), held], axis=1)
+            scores.append(self.score.numbers(self.shown(kept[:, self.parts.numbers], baseline), size))
+        return np.concatenate(scores) if scores else np.zeros(0)
+
+    def fold(self, made: Any, *, sizes: bool = False) -> np.ndarray:
+        """Attributions (1, ...) of `values` as float64 of `shape`: their sum over the folded axis.
+
+        With `sizes` the largest of them, for what has no sign.
+        """
+        numbers = made.detach()[0].cpu().double().numpy()
+        if self.folded is None:
+            return np.abs(numbers) if sizes else numbers
+        return np.abs(numbers).max(axis=self.folded) if sizes else numbers.sum(axis=self.folded)
+
+    def differentiable(self) -> torch.Tensor:
+        """The values, where they have a gradient. Raises NotApplicable for whole numbers."""
+        if not self.values.is_floating_point():
+            kind = str(self.values.dtype).removeprefix("torch.")
+            raise NotApplicable(f"the input is {kind}, which has no gradient")
+        return self.values
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a method may use: how many samples run at once forward and with gradients, and the seed."""
+
+    experiment: Experiment
+    forward: int
+    gradient: int
+    seed: int
+    share: float = 1.0  # of the perturbations a method would make, as the budget allows
+
+    def seeds(self, sight: Sight, run: int = 0) -> list[int]:
+        """Where the random choices for this sample start, the same whatever ran before."""
+        return [self.seed, sight.subject.number, run]

@@ -1,0 +1,54 @@
+"""Sights and tools made by hand, for tests that look at one method alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from reportgen.attribution.base import Score, Target
+from reportgen.attribution.choose import Subject
+from reportgen.attribution.sight import Baseline, Parts, Sight, Tools
+from reportgen.data import Inputs
+from reportgen.experiment import Experiment
+
+
+def sight_of(
+    model: nn.Module,
+    values: torch.Tensor,
+    column: int = 0,
+    *,
+    baseline: torch.Tensor | None = None,
+    other: torch.Tensor | None = None,
+    parts: np.ndarray | None = None,
+    number: int = 0,
+    sign: int = 1,
+    experiment: Experiment | None = None,
+) -> Sight:
+    """`values` (1, ...) seen by `model`; pictures have their channels folded, every place is a part of its own."""
+    whole = experiment or Experiment(title="", model=model.eval())
+    subject = Subject(number, Inputs((values,), {}), Target("", column, sign), f"sample {number}", "")
+    folded = 0 if values.ndim == 4 else None
+    shape = tuple(values.shape[2:] if folded == 0 else values.shape[1:])
+    numbers = np.arange(int(np.prod(shape))).reshape(shape) if parts is None else parts
+    zeros = torch.zeros_like(values)
+    return Sight(
+        subject,
+        Score(whole, subject.inputs, subject.target),
+        values,
+        folded,
+        Baseline(zeros if baseline is None else baseline, "zeros" if baseline is None else "given"),
+        Baseline(zeros if other is None else other, "zeros"),
+        Parts(numbers, "places"),
+    )
+
+
+def tools_of(
+    model: nn.Module | None = None,
+    size: int = 64,
+    *,
+    seed: int = 0,
+    share: float = 1.0,
+    experiment: Experiment | None = None,
+) -> Tools:
+    return Tools(experiment or Experiment(title="", model=model), size, size, seed, share)
