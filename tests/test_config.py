@@ -42,8 +42,10 @@ def test_every_key_is_read(tmp_path):
             task = "classification"
             modality = "image"
             normalization = [[0.5, 0.5], [0.2, 0.2]]
+            target = "dog"
             sections = ["training"]
             samples = 4
+            explain = [3, 17]
             seed = 7
             device = "cpu"
             time_limit = 20
@@ -101,6 +103,8 @@ def test_a_file_of_names_is_meant_from_the_folder_of_the_toml(tmp_path):
         ("samples = 'eight'", "samples", "'eight'", "a whole number from 1 to 64"),
         ("samples = 0", "samples", "0", "a whole number from 1 to 64"),
         ("samples = 2.5", "samples", "2.5", "a whole number from 1 to 64"),
+        ("explain = [-1]", "explain", "[-1]", "sample numbers, as in 3,17 or [3, 17]"),
+        ("target = 1.5", "target", "1.5", "the number of an output, or the name of a class"),
         ("seed = -1", "seed", "-1", "a whole number from 0 to 4294967295"),
         ("seed = true", "seed", "True", "a whole number from 0 to 4294967295"),
         ("time_limit = nan", "time_limit", "nan", "seconds a section may take, 0 for no limit"),

@@ -24,15 +24,67 @@ SCORES = [[5.0, 0.0], [3.0, 0.0], [0.0, 1.0], [0.0, 4.0], [2.0, 0.0], [0.0, 9.0]
 TARGETS = [0, 1, 0, 1, 0, 0]  # wrong: 1 (3.0), 2 (1.0), 5 (9.0)
 
 
-def test_half_are_the_most_confident_mistakes_and_half_correct_over_the_classes():
+def test_a_quarter_are_confident_mistakes_a_quarter_unsure_and_the_others_correct_over_the_classes():
     subjects, rule = choose(experiment_of(SCORES, TARGETS), 4)
-    assert [subject.number for subject in subjects] == [5, 1, 0, 3]
+    assert [(subject.number, subject.why) for subject in subjects] == [
+        (5, "confident and wrong"),
+        (2, "unsure"),
+        (0, "confident and right"),
+        (3, "confident and right"),
+    ]
     assert rule == (
-        "4 of 6 samples: 2 of 3 mistakes, the most confident first; "
-        "2 correct, evenly over the classes, the first of each"
+        "4 of 6 samples: 1 of 3 mistakes, the most confident first; 1 with the smallest margin between the two "
+        "likeliest classes; 2 correct, evenly over the classes, the surest of each"
     )
     assert subjects[0].said == "true class 0, predicted class 1 (1.00)"
-    assert [subject.target.column for subject in subjects] == [1, 0, 0, 1]
+    assert [subject.target.column for subject in subjects] == [1, 1, 0, 1]
+
+
+def test_the_samples_that_the_user_asks_for_are_taken_in_that_order():
+    subjects, rule = choose(experiment_of(SCORES, TARGETS), 8, (4, 1))
+    assert [subject.number for subject in subjects] == [4, 1]
+    assert rule == "2 of 6 samples: chosen by number"
+    with pytest.raises(InputError, match="there is no sample 6 among the 6 looked at"):
+        choose(experiment_of(SCORES, TARGETS), 8, (6,))
+
+
+@pytest.mark.parametrize(("target", "column"), [(1, 1), ("dog", 1), ("0", 0)])
+def test_the_class_that_the_user_names_is_explained_for_every_sample(target, column):
+    experiment = experiment_of(SCORES, TARGETS, class_names=["cat", "dog"], target=target)
+    subjects, _ = choose(experiment, 4)
+    assert {subject.target.column for subject in subjects} == {column}
+    assert explained(experiment) == f"the model's raw score (logit) of the class {target}"
+
+
+@pytest.mark.parametrize("target", ["bird", 2, "-1"])
+def test_a_target_that_the_output_does_not_have_is_one_clear_line(target):
+    experiment = experiment_of(SCORES, TARGETS, class_names=["cat", "dog"], target=target)
+    with pytest.raises(InputError, match="expected an output's number from 0 to 1, or one of cat, dog"):
+        choose(experiment, 4)
+
+
+def test_outputs_that_are_no_classes_are_explained_by_the_largest_or_the_named_one():
+    scores = [[1.0, 5.0, 2.0], [7.0, 0.0, 1.0]]
+    many = torch.tensor([[1, 0, 1], [0, 0, 0]])  # several labels a sample
+    largest, _ = choose(experiment_of(scores, many.tolist()), 2)
+    assert [subject.target.column for subject in largest] == [1, 0]
+    assert largest[0].said == "output 1 = 5"
+    named, _ = choose(experiment_of(scores, many.tolist(), target=2), 2)
+    assert [subject.target.column for subject in named] == [2, 2]
+
+
+def test_of_a_map_of_classes_the_mean_over_the_places_of_one_class_is_explained():
+    class Maps(nn.Module):
+        def forward(self, x):
+            return torch.cat([x, 1 - x], dim=1)
+
+    picture = torch.tensor([[[[0.9, 0.8], [0.7, 0.1]]]])
+    experiment = build(Maps(), example_inputs=picture, modality="image")
+    (subject,), _ = choose(experiment, 1)
+    assert subject.said == "output 0 on 75 % of the places"
+    assert float(subject.target.of(Maps()(picture))) == pytest.approx(0.8)
+    other = build(Maps(), example_inputs=picture, modality="image", target=1)
+    assert float(choose(other, 1)[0][0].target.of(Maps()(picture))) == pytest.approx(0.9)
 
 
 def test_mistakes_fill_up_where_too_few_are_correct_and_the_other_way_round():
@@ -111,8 +163,9 @@ def test_a_sample_without_a_label_is_neither_a_mistake_nor_correct(none):
     subjects, rule = choose(experiment_of(SCORES, targets), 4)
     assert [subject.number for subject in subjects] == [1, 2, 4, 0]
     assert rule == (
-        "4 of 6 samples: 2 of 2 mistakes, the most confident first; 1 correct, evenly over the classes, "
-        "the first of each; 1 without a label, evenly over the predicted classes"
+        "4 of 6 samples: 1 of 2 mistakes, the most confident first; 1 with the smallest margin between the two "
+        "likeliest classes; 1 correct, evenly over the classes, the surest of each; 1 without a label, evenly over "
+        "the predicted classes"
     )
     assert subjects[3].said == "no label, predicted class 0 (0.99)"
 

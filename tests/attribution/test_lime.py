@@ -28,7 +28,7 @@ PIXELS = np.arange(16).reshape(4, 4)
 
 
 def test_an_additive_model_is_recovered(additive):
-    made = explain(additive, torch.ones(1, 1, 4, 4), PIXELS)
+    made = explain(additive, torch.ones(1, 1, 4, 4), PIXELS, share=2.5)
     expected = additive[1].weight.detach().double().numpy().reshape(4, 4)
     assert made.trust[R2] > 0.999
     assert made.trust[STABILITY] == pytest.approx(1)

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from reportgen.attribution import explain
-from reportgen.attribution.base import Score
-from reportgen.attribution.choose import Subject
+from reportgen.attribution.choose import choose
+from reportgen.attribution.kinds import sights
+from reportgen.attribution.methods import suited
 from reportgen.errors import InputError
 from reportgen.experiment import Options, build
 from reportgen.report import Section
@@ -102,12 +103,12 @@ def test_a_table_gets_signed_bars_and_the_measures(fixture, samples, request):
     model, data, names = request.getfixturevalue(fixture)
     section = explanations(build(model, data=data, feature_names=names), Options(samples=2))
     bars = [block for block in section.blocks if block.kind == "bars"]
-    assert len(bars) == 4
+    assert len(bars) == 2 * 3
     assert all(len(block.values) == 10 for block in bars)
     assert all(label.rpartition(" = ")[0] in names for block in bars for label in block.labels)
     assert [abs(value) for value in bars[0].values] == sorted((abs(v) for v in bars[0].values), reverse=True)
     assert f"the mean of {samples} samples" in bars[0].caption
-    assert section.block(TRUST).columns[-1].name == "LIME and IG agree"
+    assert np.array(section.block("agreement-between-methods").values).shape == (3, 3)
 
 
 def test_a_linear_table_model_is_explained_alike_by_both_and_exactly():
@@ -115,14 +116,14 @@ def test_a_linear_table_model_is_explained_alike_by_both_and_exactly():
         torch.manual_seed(1)
         model, rows = nn.Linear(4, 1), torch.randn(100, 4)
     section = explanations(build(model, data=(rows, model(rows).detach())), Options(samples=1))
-    lime, integrated = (block for block in section.blocks if block.kind == "bars")
+    lime, _, integrated = (block for block in section.blocks if block.kind == "bars")
     assert lime.labels == integrated.labels
     assert lime.values == pytest.approx(integrated.values, rel=0.02, abs=1e-3)
     cells = dict(
         zip([c.name for c in section.block(TRUST).columns], section.block(TRUST).rows[0].cells, strict=True)
     )
     assert cells["LIME R2"] == pytest.approx(1, abs=1e-3)
-    assert cells["LIME and IG agree"] == pytest.approx(1)
+    assert section.block("agreement-between-methods").values[0][2] == pytest.approx(1)
     assert section.findings == ()
 
 
@@ -165,7 +166,7 @@ def test_a_method_that_raises_costs_its_own_column_only(digits_cnn, monkeypatch)
         raise RuntimeError("no\nluck")
 
     model, data = digits_cnn
-    monkeypatch.setattr(explain, "integrated_gradients", broken)
+    monkeypatch.setattr("captum.attr.IntegratedGradients.attribute", broken)
     section = explanations(build(model, data=data), Options(samples=1))
     pictures = section.block("explained-samples").pictures
     assert pictures[3].missing == "RuntimeError: no luck"
@@ -204,7 +205,7 @@ def test_a_table_without_data_has_no_lime_and_says_why(cancer_mlp):
     section = explanations(build(model, example_inputs=data.tensors[0][:1], task="classification"), Options())
     failure = next(block for block in section.blocks if block.kind == "failure")
     assert failure.message == "no data, whose means and deviations it needs"
-    assert "against zeros" in next(block for block in section.blocks if block.kind == "bars").caption
+    assert any("against zeros" in block.caption for block in section.blocks if block.kind == "bars")
 
 
 def test_photographs_of_three_channels_are_drawn_small_and_say_so():
@@ -224,17 +225,23 @@ def test_a_costly_model_gets_fewer_perturbations_then_fewer_samples(digits_cnn, 
     experiment = build(model, data=data)
     each = experiment.operations
     assert each > 2 * 16 * 64 * 9  # the stem alone
-    assert explain.plan(experiment, 8) == explain.Plan(8, explain.MOST)
-    passes = 3 * explain.STEPS + 4 * explain.RUNS * explain.WANTED
-    monkeypatch.setattr(explain, "BUDGET", {"cpu": 8 * each * passes})
-    assert explain.plan(experiment, 8) == explain.Plan(8, 4)
-    least = 3 * explain.STEPS + explain.LEAST * explain.RUNS * explain.WANTED
-    monkeypatch.setattr(explain, "BUDGET", {"cpu": 2 * each * least})
-    assert explain.plan(experiment, 8) == explain.Plan(2, explain.LEAST)
+    methods = suited("image")
+    assert explain.plan(experiment, methods, 8) == explain.Plan(8, 1.0)
+    fixed = sum(3 * method.backward for method in methods)
+    sampled = sum(method.forward + method.parted * explain.PARTS for method in methods)
+    monkeypatch.setattr(explain, "BUDGET", {"cpu": 8 * each * (fixed + 0.5 * sampled)})
+    assert explain.plan(experiment, methods, 8) == explain.Plan(8, pytest.approx(0.5))
+    monkeypatch.setattr(explain, "BUDGET", {"cpu": 2 * each * (fixed + explain.LEAST * sampled) * 1.001})
+    assert explain.plan(experiment, methods, 8) == explain.Plan(2, explain.LEAST)
     section = explanations(experiment, Options(samples=8))
     assert "(8 asked for, but the model's cost allows 2)" in section.block("explained-samples").caption
     monkeypatch.setattr(explain, "BUDGET", {"cpu": 1})
-    assert explain.plan(experiment, 8).samples == 1
+    assert explain.plan(experiment, methods, 8).samples == 1
+
+
+class Total(nn.Module):
+    def forward(self, x):
+        return x.sum()
 
 
 @pytest.mark.parametrize(
@@ -242,32 +249,7 @@ def test_a_costly_model_gets_fewer_perturbations_then_fewer_samples(digits_cnn, 
     [
         ({"model": None, "data": (torch.rand(3, 2),)}, "empty", "no model was given"),
         ({"model": nn.Linear(2, 2)}, "empty", "neither data nor an example input"),
-        (
-            {"model": nn.Embedding(5, 2), "example_inputs": torch.zeros(1, 3, dtype=torch.long)},
-            "skipped",
-            "text inputs",
-        ),
-        (
-            {"model": nn.Conv2d(1, 2, 3), "example_inputs": torch.rand(1, 1, 8, 8)},
-            "skipped",
-            "no single score",
-        ),
-        (
-            {"model": nn.Linear(2, 2), "example_inputs": torch.rand(1, 2), "modality": "image"},
-            "skipped",
-            "expected images (n, channels, height, width)",
-        ),
-        (
-            {"model": nn.Linear(2, 5), "example_inputs": torch.rand(1, 2)},
-            "skipped",
-            "nothing tells whether an output of (1, 5) with no targets and no class names holds scores of classes "
-            "or values; say which with task",
-        ),
-        (
-            {"model": nn.Linear(2, 5), "data": (torch.rand(9, 2), torch.randint(0, 2, (9, 5)))},
-            "skipped",
-            "nothing tells whether an output of (1, 5) with targets of (5,) a sample holds",
-        ),
+        ({"model": Total(), "example_inputs": torch.rand(1, 3)}, "skipped", "one number for the whole batch"),
     ],
 )
 def test_where_there_is_nothing_to_explain_one_sentence_says_why(given, status, said):
@@ -275,6 +257,38 @@ def test_where_there_is_nothing_to_explain_one_sentence_says_why(given, status, 
     assert section.status == status
     assert said in section.reason
     assert section.blocks == ()
+
+
+class Sequences(nn.Module):
+    """Reads (n, 6, 5) and says three numbers that are no classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(5, 3)
+
+    def forward(self, x):
+        return self.fc(x).mean(dim=1)
+
+
+@pytest.mark.parametrize(
+    ("given", "shape"),
+    [
+        ({"model": nn.Linear(2, 5), "data": (torch.rand(9, 2), torch.randint(0, 2, (9, 5)))}, None),
+        ({"model": nn.Linear(2, 5), "example_inputs": torch.rand(1, 2)}, None),
+        ({"model": nn.Conv2d(1, 2, 3), "example_inputs": torch.rand(1, 1, 8, 8)}, (8, 8)),
+        ({"model": Sequences(), "example_inputs": torch.rand(2, 6, 5)}, (6, 5)),
+        ({"model": nn.Linear(2, 2), "example_inputs": torch.rand(1, 2), "modality": "image"}, (1, 2)),
+    ],
+)
+def test_several_labels_maps_and_tensors_of_any_shape_are_explained_by_their_largest_output(given, shape):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        section = explanations(build(**given), Options(samples=2))
+    assert section.status == "ok"
+    assert "LIME, Saliency, Integrated Gradients" in section.summary or "data" not in given
+    if shape is not None:
+        first = next(p.map for p in section.block("explained-samples").pictures if p.map is not None)
+        assert (first.height, first.width) == shape
 
 
 def test_an_output_without_targets_is_explained_once_task_says_what_it_is():
@@ -317,10 +331,10 @@ def test_pictures_of_whole_numbers_get_lime_and_the_reason_why_there_is_no_gradi
 
 
 def test_the_baseline_of_whole_numbers_is_the_mean_to_the_nearest():
-    values = torch.tensor([[[[0, 1], [1, 1]]]], dtype=torch.uint8)
+    values = torch.tensor([[[0, 1, 1]] * 3], dtype=torch.uint8)[None]
     experiment = build(Bytes(), example_inputs=values, modality="image", task="classification")
-    subject = Subject(0, experiment.example, Score(experiment, experiment.example, 0), "", "")
-    assert explain._mean_colour(subject).tolist() == [[[[1, 1], [1, 1]]]]
+    subjects, _ = choose(experiment, 1)
+    assert sights(experiment, subjects)[0].baseline.values.tolist() == [[[[1, 1, 1]] * 3]]
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
@@ -340,8 +354,7 @@ def test_a_table_of_one_sample_has_no_lime_and_says_why():
     assert failure.message == (
         "every feature has one and the same value in 1 sample: no deviation says how far to move it"
     )
-    bars = next(block for block in section.blocks if block.kind == "bars")
-    assert "against the mean of 1 sample." in bars.caption
+    assert any("against the mean of 1 sample." in block.caption for block in section.blocks)
 
 
 def test_a_table_full_of_nan_has_no_mean_to_explain_against():
@@ -350,8 +363,9 @@ def test_a_table_full_of_nan_has_no_mean_to_explain_against():
             return super().forward(x.nan_to_num())
 
     data = (torch.tensor([[float("nan"), 2.0], [1.0, float("nan")]]), torch.tensor([0, 1]))
-    with pytest.raises(InputError, match="LIME: every sample looked at holds values that are not finite"):
-        explanations(build(Fills(2, 2), data=data), Options())
+    section = explanations(build(Fills(2, 2), data=data), Options())
+    failure = next(block for block in section.blocks if block.kind == "failure" and block.error == "LIME")
+    assert "every sample looked at holds values that are not finite" in failure.message
 
 
 def test_targets_that_are_no_classes_are_gone_without():
