@@ -136,6 +136,15 @@ class Columns:
             if not places:
                 del self._cells[tag]
 
+    def take_back(self, tag: str, rows: array[int]) -> None:
+        """Take the cells of these rows out of a column."""
+        if not rows or tag not in self._cells:
+            return
+        places, values = (np.array(column) for column in self._cells.pop(tag))
+        kept = ~np.isin(places, np.array(rows))
+        if kept.any():
+            self._cells[tag] = (array("q", places[kept].tolist()), array("d", values[kept].tolist()))
+
     def over_epochs(self, length: int, first: int) -> int:
         """Count steps that start again in each epoch over all of them; how many an epoch has, 0 where they don't.
 

@@ -190,9 +190,9 @@ class _Table:
             try:
                 value = number(cell)
             except ValueError:
-                moment = _moment(cell) if name == self.columns.wall else None
-                if moment is not None:
-                    numbers[name] = moment
+                time = moment(cell) if name == self.columns.wall else None
+                if time is not None:
+                    numbers[name] = time
                     continue
                 count, first, text = self._texts.get(name, (0, place, cell.strip()))
                 self._texts[name] = (count + 1, first, text)
@@ -218,13 +218,13 @@ class _Table:
         return tuple(notes)
 
 
-def _moment(text: str) -> float | None:
+def moment(text: str) -> float | None:
     """Seconds since 1970 of a time as ISO 8601 writes it, in UTC where it names no zone; None for anything else."""
     try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        time = datetime.fromisoformat(text.strip())
+        return (time if time.tzinfo is not None else time.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         return None
-    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _numeric(cell: str) -> bool:
