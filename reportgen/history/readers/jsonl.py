@@ -26,11 +26,17 @@ def recognise(path: Path, head: bytes) -> str | None:
     rows = [_object(line) for line in found[:_TRIED]]
     if not rows or any(row is None for row in rows):
         return None
+    if len(rows) == 1 and path.suffix.lower() == ".json":  # one object alone is a config, or results
+        return None
     for row in rows:
-        step = next((name for name in row or {} if name.strip().lower() in STEPS), None)
+        step = next((name for name, value in (row or {}).items() if _is_step(name, value)), None)
         if step is not None and _count(row or {}) > 1:
             return f"one object a line, with {step!r}"
     return None
+
+
+def _is_step(name: str, value: Any) -> bool:
+    return name.strip().lower() in STEPS and not isinstance(value, dict | list)
 
 
 def _count(row: dict[str, Any]) -> int:
