@@ -78,7 +78,8 @@ def comparison(runs: Sequence[Run], verdicts: Sequence[Verdict]) -> Table | None
     names = differing(runs)
     shown = names[:MOST_SETTINGS]
     tags = list(dict.fromkeys(one.best_tag for one in verdicts if one.best is not None))
-    what = shorten(tags[0], 40) if len(tags) == 1 else "best"
+    measures = {one.measure for one in verdicts if one.best is not None}
+    what = shorten(tags[0] if len(tags) == 1 else measures.pop(), 40) if len(measures) == 1 else "best"
     columns = (
         Column(name="Run"),
         *(Column(name=shorten(name, 40), unit=_unit(runs, name)) for name in shown),
@@ -103,7 +104,7 @@ def comparison(runs: Sequence[Run], verdicts: Sequence[Verdict]) -> Table | None
     caption = f"{plural(len(runs), 'run')}; hyper-parameters that are the same in all of them are not shown."
     if not any(run.settings for run in runs):
         caption = f"{plural(len(runs), 'run')}; their logs hold no hyper-parameters."
-    if len(tags) > 1:
+    if what == "best" and tags:
         caption += f" Best by different metrics: {', '.join(shorten(tag, 40) for tag in tags[:4])}."
     if len(names) > len(shown):
         caption += f" {len(names) - len(shown)} more that differ are left out: " + ", ".join(

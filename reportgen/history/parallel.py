@@ -24,14 +24,17 @@ def parallel(runs: Sequence[Run], verdicts: Sequence[Verdict], direction: str) -
     `direction` ("min" or "max") says which result is better.
     """
     pairs = [(run, one) for run, one in zip(runs, verdicts, strict=True) if one.best is not None][:_MOST_RUNS]
-    tags = {one.best_tag for _, one in pairs}
+    measures = {one.measure for _, one in pairs}
     found = [_axis(name, [run.settings.get(name) for run, _ in pairs]) for name in differing(runs)]
     axes = [axis for axis in found if axis is not None]
-    if len(pairs) < LEAST or len(tags) != 1 or not axes:
+    if len(pairs) < LEAST or len(measures) != 1 or not axes:
         return None
     results = [one.best.value for _, one in pairs if one.best is not None]
     best = (min if direction == "min" else max)(range(len(results)), key=lambda at: results[at])
-    last = Axis(name=tags.pop(), values=tuple(results), log=_wide(results))
+    tags = {one.best_tag for _, one in pairs}
+    last = Axis(
+        name=tags.pop() if len(tags) == 1 else measures.pop(), values=tuple(results), log=_wide(results)
+    )
     caption = f"{plural(len(pairs), 'run')} with a result; the darker, the higher it is, the best in orange."
     if len(axes) > _MOST_AXES:
         caption += f" {_MOST_AXES} of {len(axes)} hyper-parameters that differ."

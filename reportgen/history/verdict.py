@@ -22,9 +22,10 @@ FRESH = 600.0  # seconds since the last record within which a run that calls its
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of one run; `why` is what the state rests on, `seconds` None where no times were logged.
+    """What is said of one run; `why` is what the state rests on, `measure` what the best is of by one spelling.
 
-    `restarts` is the most of any series, `broken` the NaN and infinite values of all losses and metrics.
+    `seconds` is None where no times were logged, `restarts` the most of any series, `broken` the NaN and infinite
+    values of all losses and metrics.
     """
 
     run: str
@@ -33,6 +34,7 @@ class Verdict:
     best: Best | None
     best_tag: str
     best_axis: str
+    measure: str
     last: int | None
     axis: str
     seconds: float | None
@@ -57,6 +59,7 @@ def verdict(run: Run, sources: Sequence[Source], now: float) -> Verdict:
         best=point,
         best_tag=chosen.series.tag if chosen is not None and point is not None else "",
         best_axis=chosen.series.axis if chosen is not None else "",
+        measure=chosen.name.measure if chosen is not None and point is not None else "",
         last=last,
         axis=axis,
         seconds=seconds,
@@ -69,15 +72,15 @@ def verdict(run: Run, sources: Sequence[Source], now: float) -> Verdict:
 
 def best_first(verdicts: Sequence[Verdict]) -> list[str]:
     """The names of the runs, the best first by the metric that most are judged by; the others as they come."""
-    tags = Counter(one.best_tag for one in verdicts if one.best is not None)
-    if not tags:
+    measures = Counter(one.measure for one in verdicts if one.best is not None)
+    if not measures:
         return [one.run for one in verdicts]
-    tag = tags.most_common(1)[0][0]
-    sign = 1 if parse(tag).direction == "min" else -1
+    measure = measures.most_common(1)[0][0]
+    sign = 1 if parse(measure).direction == "min" else -1
     judged = [
         (sign * one.best.value, at)
         for at, one in enumerate(verdicts)
-        if one.best is not None and one.best_tag == tag
+        if one.best is not None and one.measure == measure
     ]
     order = [at for _, at in sorted(judged)]
     return [verdicts[at].run for at in [*order, *(at for at in range(len(verdicts)) if at not in set(order))]]
@@ -89,12 +92,12 @@ def leading(curves: Sequence[Curve]) -> Curve | None:
     for place, curve in enumerate(curves):
         name = curve.name
         if name.kind == "metric" and name.direction and np.isfinite(curve.series.value).any():
-            exact = name.metric.lower() in ("accuracy", "acc")
+            exact = name.key == "accuracy"
             order = (
                 name.role != "validation",
                 not exact,
                 name.direction != "max",
-                name.metric.lower() != "loss",
+                name.key != "loss",
             )
             ranked.append((order, place))
     return curves[min(ranked)[1]] if ranked else None

@@ -41,8 +41,9 @@ def training(experiment: Experiment, options: Options) -> Section:
     charts = charts_of(found, best_first(verdicts)[:MOST_RUNS])
     checked = check(found, _charts.drawn(charts))
     flaws = findings_of(checked)
+    top = _runs.top_of(found)
     blocks: list[Any] = [
-        _runs.totals(found, charts),
+        _runs.totals(found, top),
         _runs.verdict_table(verdicts),
         *_compared(found, verdicts),
         *_charts.curve_blocks(charts),
@@ -55,7 +56,7 @@ def training(experiment: Experiment, options: Options) -> Section:
         *failures,
         _logs.sources(found),
     ]
-    summary = _runs.summary(found, charts, flaws)
+    summary = _runs.summary(found, top, flaws)
     return _section(summary=summary, blocks=tuple(blocks), findings=tuple(flaws))
 
 
