@@ -90,6 +90,15 @@ def test_without_accuracy_the_metric_of_most_runs_leads(tmp_path):
     )
 
 
+def test_the_best_mark_names_the_run_as_its_line_does(tmp_path):
+    for version in (0, 1):
+        csv(tmp_path / "lightning_logs" / f"version_{version}", val_acc=RISING + version / 16)
+    chart = section(tmp_path).block("accuracy")
+    assert isinstance(chart, Curves)
+    assert [line.name for line in chart.series] == ["version_0", "version_1"]
+    assert [mark.label for mark in chart.marks] == ["best 0.9375 at step 3 of version_1"]
+
+
 def test_one_run_is_not_named(tmp_path):
     events(tmp_path / "only", val__acc=RISING)
     made = section(tmp_path / "only")
