@@ -67,11 +67,9 @@ def _section(**given: Any) -> Section:
 def _compared(found: History, verdicts: Sequence[Verdict]) -> list[Block]:
     """Several runs beside each other."""
     from reportgen.history.comparison import comparison
-    from reportgen.history.names import parse
     from reportgen.history.parallel import parallel
 
-    tag = next((one.best_tag for one in verdicts if one.best is not None), "")
-    blocks = [comparison(found.runs, verdicts), parallel(found.runs, verdicts, parse(tag).direction)]
+    blocks = [comparison(found.runs, verdicts), parallel(found.runs, verdicts)]
     return [block for block in blocks if block is not None]
 
 
