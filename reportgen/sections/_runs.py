@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -158,7 +159,7 @@ def summary(history: History, top: Top | None, flaws: Sequence[Finding]) -> str:
 
 _COLUMNS = (
     Column(name="Run"),
-    Column(name="State", note="and by which sign"),
+    Column(name="State"),
     Column(name="Best", unit="exact"),
     Column(name="of"),
     Column(name="at"),
@@ -170,24 +171,38 @@ _COLUMNS = (
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> Table:
-    """A line a run: how it ended, best and last, wall time, restarts, values that are not finite."""
-    rows = tuple(Row(cells=_verdict_cells(one)) for one in verdicts[:_MOST_ROWS])
+    """A line a run: how it ended, best and last, wall time, restarts, values that are not finite.
+
+    By which sign a state is told stands in the caption; in a run's own cell only where others of its state differ.
+    """
+    signs = _signs(verdicts)
+    rows = tuple(Row(cells=_verdict_cells(one, signs)) for one in verdicts[:_MOST_ROWS])
+    told = " ".join(f"{state.capitalize()}: {shorten(why, 160)}." for state, why in signs.items())
     return Table(
         id="runs",
         title="Verdict",
         caption="Best by validation where there is any, of points that no restart replaced. Wall time from the "
-        "first to the last record, pauses included, unless the log tells it.",
+        f"first to the last record, pauses included, unless the log tells it. {told}".strip(),
         columns=_COLUMNS,
         rows=rows,
         total=len(verdicts) if len(verdicts) > len(rows) else None,
     )
 
 
-def _verdict_cells(one: Verdict) -> tuple[Any, ...]:
+def _signs(verdicts: Sequence[Verdict]) -> dict[str, str]:
+    """For each state the sign that it is told by most often; none where each run of it has its own."""
+    found: dict[str, Counter[str]] = {}
+    for one in verdicts:
+        found.setdefault(one.state, Counter())[one.why] += 1
+    common = {state: whys.most_common(1)[0] for state, whys in found.items()}
+    return {state: why for state, (why, count) in common.items() if count > 1 or len(found[state]) == 1}
+
+
+def _verdict_cells(one: Verdict, signs: Mapping[str, str]) -> tuple[Any, ...]:
     best = one.best
     return (
         shorten(one.run, 60),
-        f"{one.state}: {shorten(one.why, 160)}",
+        one.state if signs.get(one.state) == one.why else f"{one.state}: {shorten(one.why, 160)}",
         None if best is None else float(f"{best.value:.7g}"),
         shorten(one.best_tag, 60) or "–",
         "–" if best is None else f"{one.best_axis} {best.x:,}",
