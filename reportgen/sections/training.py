@@ -23,21 +23,22 @@ def training(experiment: Experiment, options: Options) -> Section:
     from reportgen.history.charts import MOST_RUNS, charts_of
     from reportgen.history.findings import check, diagnoses, findings_of
     from reportgen.history.pace import pace_chart
-    from reportgen.history.verdict import best_first, verdict
+    from reportgen.history.verdict import aged, best_first, verdict
     from reportgen.sections import _charts, _logs, _runs
 
     if not experiment.logs:
         return _section(status="empty", reason="no logs were given")
-    found = history.read(
+    logged = history.read(
         experiment.logs, pattern=experiment.log_pattern, fetch=experiment.fetch, progress=options.step
     )
+    found = aged(logged, options.now)
     if not found.sources:
         return _section(status="empty", reason="no log file is in what was given as logs")
     failures = _logs.unread(found)
     if not found.runs:
         reason = f"none of {plural(len(found.sources), 'file')} given as logs holds a curve"
         return _section(status="empty", reason=reason, blocks=(*failures, _logs.sources(found)))
-    verdicts = [verdict(run, found.sources, options.now) for run in found.runs]
+    verdicts = [verdict(run, logged.sources, options.now) for run in found.runs]
     charts = charts_of(found, best_first(verdicts)[:MOST_RUNS])
     checked = check(found, _charts.drawn(charts))
     flaws = findings_of(checked)
