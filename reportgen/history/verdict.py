@@ -136,7 +136,7 @@ def _state(run: Run, curves: Sequence[Curve], sources: Sequence[Source], now: fl
         return "no end recorded", "the last line has no line end"
     if math.isnan(age):
         return "no end recorded", "the last record is not whole, and nothing says when it was written"
-    return "stopped", "cut: the last record is not whole"
+    return "stopped", "the last record is not whole"
 
 
 def _age(run: Run | None, sources: Sequence[Source], now: float) -> float:

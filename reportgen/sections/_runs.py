@@ -154,7 +154,7 @@ def summary(history: History, top: Top | None, flaws: Sequence[Finding]) -> str:
     grave = sorted((f for f in flaws if f.severity != "info"), key=lambda f: f.severity != "serious")
     told = shorten(grave[0].message.partition(";")[0], 200).rstrip(".") if grave else "nothing to warn of"
     parts.append(told)
-    return "; ".join(parts) + "."
+    return "; ".join(parts) + ("" if told.endswith("?") else ".")
 
 
 _COLUMNS = (

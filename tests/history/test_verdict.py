@@ -75,7 +75,7 @@ def test_a_run_that_calls_itself_running_is_not_believed_without_a_time():
             "the last record is not whole yet",
             "is cut off and left out: still being written?",
         ),
-        (3600, "stopped", "cut: the last record is not whole", "is cut off and left out"),
+        (3600, "stopped", "the last record is not whole", "is cut off and left out"),
     ],
 )
 def test_without_times_the_files_own_date_says_whether_a_cut_record_is_being_written(
