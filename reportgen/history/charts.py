@@ -68,7 +68,7 @@ def curves_of(run: Run) -> list[Curve]:
     training curve of its own.
     """
     curves = [Curve(run, series, _named(run, tag)) for tag, series in run.series.items()]
-    trained = {curve.name.metric.lower() for curve in curves if curve.name.role in ("", "train")}
+    trained = {curve.name.key for curve in curves if curve.name.role in ("", "train")}
     return [Curve(curve.of, curve.series, _joined(curve.name, trained)) for curve in curves]
 
 
@@ -82,7 +82,7 @@ def _named(run: Run, tag: str) -> Name:
 
 
 def _joined(name: Name, trained: set[str]) -> Name:
-    metric = name.metric.lower()
+    metric = name.key
     if name.role != "validation" or metric in trained:
         return name
     words = metric.split("_")
@@ -103,7 +103,7 @@ def training_curves(curves: Sequence[Curve]) -> dict[tuple[str, str, str], list[
 
 
 def _key(curve: Curve) -> tuple[str, str, str]:
-    return curve.run, curve.name.metric.lower(), curve.series.axis
+    return curve.run, curve.name.key, curve.series.axis
 
 
 def partner(curve: Curve, trained: Mapping[tuple[str, str, str], list[Curve]]) -> Curve | None:
@@ -129,17 +129,24 @@ def charts_of(history: History, chosen: Sequence[str] = ()) -> list[Chart]:
         for curve in curves_of(run):
             if curve.name.kind in ("metric", "lr") and id(curve.series) not in by_layer:
                 lr = curve.name.kind == "lr"
-                metric = "learning rate" if lr else curve.name.metric.lower()
+                metric = "learning rate" if lr else curve.name.key
                 groups.setdefault((_rank(curve.name), metric, curve.series.axis), []).append(curve)
     charts: list[Chart] = []
     for (rank, metric, _axis), curves in sorted(groups.items(), key=lambda item: item[0][:1]):
         if any(len(curve.series.shown) > 1 for curve in curves):
-            title = "learning rate" if rank == _LR else curves[0].name.metric
+            title = "learning rate" if rank == _LR else _title(curves)
             charts.append(_chart(title, metric, curves, chosen, {chart.id for chart in charts}))
     return charts
 
 
 _LR = 1
+
+
+def _title(curves: Sequence[Curve]) -> str:
+    """The metric as it is logged; where runs spell it differently, in full."""
+    name = curves[0].name
+    alike = all(curve.name.metric.lower() == name.metric.lower() for curve in curves)
+    return name.metric if alike else name.key
 
 
 def _rank(name: Name) -> int:

@@ -10,12 +10,14 @@ import numpy as np
 
 from reportgen.history.charts import Curve, curves_of
 from reportgen.history.model import Run, Setting
+from reportgen.history.results import result, result_names
 from reportgen.history.verdict import Verdict
 from reportgen.report import Column, Row, Table
 from reportgen.units import plural, shorten
 
 MOST_ROWS = 200
 MOST_SETTINGS = 12  # columns of a comparison
+MOST_RESULTS = 6
 LEAST_SEEDS = 2
 _SEED = re.compile(r"(^|[._/-])(seed|random_?seed|random_?state|manual_?seed)$", re.IGNORECASE)
 _NAMED_SEED = re.compile(r"(?<![a-z])(seed|rs|s)[-_=.]?\d+", re.IGNORECASE)
@@ -75,14 +77,16 @@ def comparison(runs: Sequence[Run], verdicts: Sequence[Verdict]) -> Table | None
     """Runs by what differs in their hyper-parameters and what they reached; None for a single run."""
     if len(runs) < 2:
         return None
-    names = differing(runs)
-    shown = names[:MOST_SETTINGS]
+    names, told = differing(runs), result_names(runs)
+    shown, results = names[:MOST_SETTINGS], told[:MOST_RESULTS]
     tags = list(dict.fromkeys(one.best_tag for one in verdicts if one.best is not None))
-    what = shorten(tags[0], 40) if len(tags) == 1 else "best"
+    measures = list(dict.fromkeys(one.measure for one in verdicts if one.best is not None))
+    what = shorten(tags[0] if len(tags) == 1 else measures[0], 40) if len(measures) == 1 else ""
     columns = (
         Column(name="Run"),
         *(Column(name=shorten(name, 40), unit=_unit(runs, name)) for name in shown),
-        Column(name=f"Best {what}" if what != "best" else "Best", unit="exact"),
+        *(Column(name=shorten(name, 40), unit="exact", note="result") for name in results),
+        Column(name=f"Best {what}".strip(), unit="exact"),
         Column(name="at", unit="exact", note="step or epoch"),
         Column(name="Last", unit="exact", note="step or epoch"),
         Column(name="Time", unit="s"),
@@ -92,7 +96,8 @@ def comparison(runs: Sequence[Run], verdicts: Sequence[Verdict]) -> Table | None
             cells=(
                 shorten(run.name, 80),
                 *(_cell(run.settings.get(name), _unit(runs, name)) for name in shown),
-                None if one.best is None else float(f"{one.best.value:.7g}"),
+                *(_digits(result(run, name)) for name in results),
+                _digits(None if one.best is None else one.best.value),
                 None if one.best is None else one.best.x,
                 one.last,
                 one.seconds,
@@ -103,16 +108,24 @@ def comparison(runs: Sequence[Run], verdicts: Sequence[Verdict]) -> Table | None
     caption = f"{plural(len(runs), 'run')}; hyper-parameters that are the same in all of them are not shown."
     if not any(run.settings for run in runs):
         caption = f"{plural(len(runs), 'run')}; their logs hold no hyper-parameters."
-    if len(tags) > 1:
+    if results:
+        caption += " Results are values that were logged for a whole run, beside its curves."
+    if len(measures) > 1:
         caption += f" Best by different metrics: {', '.join(shorten(tag, 40) for tag in tags[:4])}."
-    if len(names) > len(shown):
-        caption += f" {len(names) - len(shown)} more that differ are left out: " + ", ".join(
-            shorten(name, 40) for name in names[len(shown) :][:20]
-        )
+    caption += _more(names[len(shown) :], "that differ are") + _more(told[len(results) :], "results are")
     return Table(
         id="comparison", title="Runs compared", caption=caption, columns=columns, rows=rows,
         total=len(runs) if len(runs) > len(rows) else None,
     )  # fmt: skip
+
+
+def _more(names: Sequence[str], what: str) -> str:
+    listed = ", ".join(shorten(name, 40) for name in names[:20])
+    return f" {len(names)} more {what} left out: {listed}." if names else ""
+
+
+def _digits(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.7g}")
 
 
 def _unit(runs: Sequence[Run], name: str) -> str:

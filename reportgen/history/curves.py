@@ -53,7 +53,7 @@ def block(chart: Chart, columns: int = COLUMNS, **placed: Any) -> Curves:
         x_label=AXES.get(axis, "Step"),
         y_label=chart.title,
         log_y=_logarithmic(chart.curves),
-        marks=(*_best(chart, several), *_restarts(chart)),
+        marks=(*_best(chart, shared, several=several), *_restarts(chart)),
         **placed,
     )
 
@@ -181,8 +181,8 @@ def _logarithmic(curves: Sequence[Curve]) -> bool:
     return logarithmic(np.concatenate([values[np.isfinite(values)] for values in shown]))
 
 
-def _best(chart: Chart, several: bool) -> list[Mark]:
-    """The best point of all judged curves; none where the direction is unknown."""
+def _best(chart: Chart, shared: int, *, several: bool) -> list[Mark]:
+    """The best point of all judged curves, its run named as the lines are; none where the direction is unknown."""
     direction = chart.curves[0].name.direction
     if chart.curves[0].name.kind != "metric":
         return []
@@ -192,7 +192,7 @@ def _best(chart: Chart, several: bool) -> list[Mark]:
         return []
     pick = min if direction == "min" else max
     point, curve = pick(known, key=lambda pair: pair[0].value)
-    where = f"{curve.series.axis} {point.x:,}" + (f" of {shorten(curve.run, 30)}" if several else "")
+    where = f"{curve.series.axis} {point.x:,}" + (f" of {shorten(curve.run[shared:], 30)}" if several else "")
     value = rounded(np.array([point.value]))[0]
     word = "best" if len(chart.every) == len(chart.curves) else "best drawn"
     return [Mark(x=point.x, y=value, label=f"{word} {show(value)} at {where}")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,13 +18,15 @@ from reportgen.history.unpacking import unpacked_name
 class Root:
     """A path to look under. `kind` names its reader, "" where none is named.
 
-    `name` stands for its folder in the report, `full` tells two folders of one name apart.
+    `name` stands for its folder in the report, `full` tells two folders of one name apart. `fetched` says that it
+    is a copy made just now.
     """
 
     path: Path
     name: str
     full: str
     kind: str = ""
+    fetched: bool = False
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class LogFile:
     """A file to look at. `label` names the root it was found under, `shown` is the path relative to that.
 
     `given` says that the user named the file itself; `kind` names its reader, "" where its content decides.
+    `fetched` says that it is a copy made just now.
     """
 
     path: Path
@@ -39,11 +43,22 @@ class LogFile:
     given: bool
     shown: str
     kind: str = ""
+    fetched: bool = False
 
     @property
     def plain(self) -> Path:
         """The path without the suffix of its compression."""
         return self.path.with_name(unpacked_name(self.path.name))
+
+    @property
+    def modified(self) -> float:
+        """When it was last written, in seconds since 1970; NaN where it is a copy, or gone."""
+        if self.fetched:
+            return math.nan
+        try:
+            return self.path.stat().st_mtime
+        except OSError:
+            return math.nan
 
 
 Likely = Callable[[Path], bool]
@@ -67,7 +82,7 @@ def locate(roots: list[Root], readers: Mapping[str, Reader]) -> tuple[list[LogFi
             if real not in seen:
                 seen.add(real)
                 shown = _shown(path, folder, label, len(roots) > 1)
-                files.append(LogFile(path, folder, label, given, shown, root.kind))
+                files.append(LogFile(path, folder, label, given, shown, root.kind, root.fetched))
         for path, why in walk.refused:
             refused.append(Source(_shown(path, folder, label, len(roots) > 1), "", "", 0, (why,)))
     return files, refused

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -149,7 +150,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Source:
-    """One file that was looked at. `format` is empty where it was not recognised or could not be read."""
+    """One file that was looked at. `format` is empty where it was not recognised or could not be read.
+
+    `modified` is when the file was last written, in seconds since 1970, NaN where that is unknown.
+    """
 
     path: str
     format: str
@@ -159,6 +163,7 @@ class Source:
     run: str = ""
     damaged: int = 0
     notes: tuple[str, ...] = ()
+    modified: float = field(default=math.nan, compare=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,6 +38,8 @@ _NEITHER = (
 )
 _AXES = ("epoch", "epochs", "step", "steps", "global_step", "iteration", "iterations", "iter")
 _UPKEEP = ("runtime", "samples_per_second", "steps_per_second", "total_flos", "hp_metric", "time")
+_ACC = re.compile(r"(?<![a-z0-9])acc(?![a-z0-9])")
+_MEASURED: dict[Role, str] = {"": "training", "train": "training"}
 _ULTRALYTICS = re.compile(r"metrics/(.+)\(([A-Z])\)$")
 
 
@@ -50,6 +52,16 @@ class Name:
     each: str
     kind: Literal["metric", "lr", "axis", "upkeep"]
     direction: Direction
+
+    @property
+    def key(self) -> str:
+        """The metric by one spelling, so that runs that name it differently agree: `Acc` is "accuracy"."""
+        return _ACC.sub("accuracy", self.metric.lower())
+
+    @property
+    def measure(self) -> str:
+        """What was measured, on what: "validation accuracy" of `val_acc` and of `eval/accuracy`."""
+        return f"{_MEASURED.get(self.role, self.role)} {self.key}"
 
     @property
     def loss(self) -> bool:

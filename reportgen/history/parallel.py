@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from reportgen.history.comparison import differing
 from reportgen.history.display import LOG_FROM
 from reportgen.history.model import Run, Setting
+from reportgen.history.names import Direction, parse
+from reportgen.history.results import leading_result, result
 from reportgen.history.verdict import Verdict
 from reportgen.report import Axis, Parallel
 from reportgen.units import plural, shorten
@@ -18,20 +20,19 @@ _MOST_AXES = 8  # beside the result
 _MOST_NAMES = 12  # values of an axis that holds no numbers
 
 
-def parallel(runs: Sequence[Run], verdicts: Sequence[Verdict], direction: str) -> Parallel | None:
-    """The picture; None below eight runs, without a hyper-parameter that differs or with results of several metrics.
-
-    `direction` ("min" or "max") says which result is better.
-    """
-    pairs = [(run, one) for run, one in zip(runs, verdicts, strict=True) if one.best is not None][:_MOST_RUNS]
-    tags = {one.best_tag for _, one in pairs}
-    found = [_axis(name, [run.settings.get(name) for run, _ in pairs]) for name in differing(runs)]
-    axes = [axis for axis in found if axis is not None]
-    if len(pairs) < LEAST or len(tags) != 1 or not axes:
+def parallel(runs: Sequence[Run], verdicts: Sequence[Verdict]) -> Parallel | None:
+    """The picture; None below eight runs, without a hyper-parameter that differs or a result that they share."""
+    found = _reached(runs, verdicts)
+    if found is None:
         return None
-    results = [one.best.value for _, one in pairs if one.best is not None]
+    name, direction, reached = found
+    pairs = [(run, value) for run, value in zip(runs, reached, strict=True) if value is not None][:_MOST_RUNS]
+    kept = [_axis(one, [run.settings.get(one) for run, _ in pairs]) for one in differing(runs)]
+    axes = [axis for axis in kept if axis is not None]
+    if not axes:
+        return None
+    results = [value for _, value in pairs]
     best = (min if direction == "min" else max)(range(len(results)), key=lambda at: results[at])
-    last = Axis(name=tags.pop(), values=tuple(results), log=_wide(results))
     caption = f"{plural(len(pairs), 'run')} with a result; the darker, the higher it is, the best in orange."
     if len(axes) > _MOST_AXES:
         caption += f" {_MOST_AXES} of {len(axes)} hyper-parameters that differ."
@@ -40,9 +41,30 @@ def parallel(runs: Sequence[Run], verdicts: Sequence[Verdict], direction: str) -
         title="Hyper-parameters and results",
         caption=caption,
         names=tuple(shorten(run.name, 80) for run, _ in pairs),
-        axes=(*axes[:_MOST_AXES], last),
+        axes=(*axes[:_MOST_AXES], Axis(name=name, values=tuple(results), log=_wide(results))),
         best=best,
     )
+
+
+def _reached(
+    runs: Sequence[Run], verdicts: Sequence[Verdict]
+) -> tuple[str, Direction, list[float | None]] | None:
+    """What the runs are judged by, its better direction, and what each reached.
+
+    The best of validation, else a result beside the curves, else the best of training; None where eight runs
+    share none.
+    """
+    judged = [one for one in verdicts if one.best is not None]
+    measures = {one.measure for one in judged}
+    measure = measures.pop() if len(judged) >= LEAST and len(measures) == 1 else ""
+    told = leading_result(runs, LEAST) if parse(measure).role != "validation" else None
+    if told is not None:
+        return told, parse(told).direction, [result(run, told) for run in runs]
+    if not measure:
+        return None
+    tags = {one.best_tag for one in judged}
+    name = tags.pop() if len(tags) == 1 else measure
+    return name, parse(measure).direction, [one.best.value if one.best else None for one in verdicts]
 
 
 def _axis(name: str, values: Sequence[Setting | None]) -> Axis | None:

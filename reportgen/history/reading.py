@@ -169,6 +169,7 @@ def _log(file: LogFile, reader: Reader, why: str, label: str, reading: Reading) 
         reading.warnings,
         damaged=reading.damaged,
         notes=reading.notes,
+        modified=file.modified,
     )
     return ReadLog(file, reader, reading, source, f"{label}/{reading.run}" if reading.run else label)
 

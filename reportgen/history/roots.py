@@ -39,5 +39,5 @@ def roots_of(
             refused += unfetched
             full = public(log.where) if path.is_dir() else public(log.where).rstrip("/").rpartition("/")[0]
         folder = path if path.is_dir() else path.parent
-        roots.append(Root(path, folder.name, full or folder.as_posix(), log.kind))
+        roots.append(Root(path, folder.name, full or folder.as_posix(), log.kind, log.is_address))
     return roots, refused

@@ -97,6 +97,7 @@ def _with(run: Run, got: Reading) -> Run:
     settings = {name: value for name, value in got.settings.items() if name.replace("/", ".") not in known}
     return replace(
         run,
+        summary={**got.summary, **run.summary},
         settings={**run.settings, **settings},
         histograms={**run.histograms, **got.histograms},
         images={**run.images, **got.images},
@@ -168,11 +169,13 @@ def _only_settings(logs: list[ReadLog], run: Run) -> bool:
 
 
 def _tell_results(logs: list[ReadLog], run: Run) -> None:
-    """What `add_hparams` calls metrics are results of the run about it, and no curves: they are told as they are."""
-    found = [f"{tag[:60]} {float(one.value[-1]):.6g}" for tag, one in run.series.items() if len(one)]
+    """What `add_hparams` calls metrics are results of the run about it, and no curves."""
+    results = {tag: float(one.value[-1]) for tag, one in run.series.items() if len(one)}
+    found = [f"{tag[:60]} {value:.6g}" for tag, value in results.items()]
     note = f"results beside the hyper-parameters: {', '.join(found[:10])}" if found else ""
     more = f" and {len(found) - 10} more" if len(found) > 10 else ""
     for log in logs:
+        log.reading = replace(log.reading, summary={**results, **log.reading.summary})
         log.source = replace(log.source, notes=(*log.source.notes, *([note + more] if note else [])))
 
 

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from reportgen.history.charts import Curve, curves_of
 from reportgen.history.diagnose import Best, best, non_finite
-from reportgen.history.model import Run, Source
+from reportgen.history.model import History, Run, Source
 from reportgen.history.names import parse
 
 State = Literal["finished", "crashed", "diverged", "still growing", "stopped", "no end recorded"]
-CUT = "still being written?"
-FRESH = 600.0  # seconds since the last record within which a run that calls itself running is believed
+FRESH = 600.0  # seconds since the last record within which a run is believed to be running
+_CUT = re.compile(r"[:;] still being written\?")
+_UNENDED = "has no line end"  # the last record may be whole
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of one run; `why` is what the state rests on, `seconds` None where no times were logged.
+    """What is said of one run; `why` is what the state rests on, `measure` what the best is of by one spelling.
 
-    `restarts` is the most of any series, `broken` the NaN and infinite values of all losses and metrics.
+    `seconds` is None where no times were logged, `restarts` the most of any series, `broken` the NaN and infinite
+    values of all losses and metrics.
     """
 
     run: str
@@ -33,6 +36,7 @@ class Verdict:
     best: Best | None
     best_tag: str
     best_axis: str
+    measure: str
     last: int | None
     axis: str
     seconds: float | None
@@ -57,6 +61,7 @@ def verdict(run: Run, sources: Sequence[Source], now: float) -> Verdict:
         best=point,
         best_tag=chosen.series.tag if chosen is not None and point is not None else "",
         best_axis=chosen.series.axis if chosen is not None else "",
+        measure=chosen.name.measure if chosen is not None and point is not None else "",
         last=last,
         axis=axis,
         seconds=seconds,
@@ -69,15 +74,15 @@ def verdict(run: Run, sources: Sequence[Source], now: float) -> Verdict:
 
 def best_first(verdicts: Sequence[Verdict]) -> list[str]:
     """The names of the runs, the best first by the metric that most are judged by; the others as they come."""
-    tags = Counter(one.best_tag for one in verdicts if one.best is not None)
-    if not tags:
+    measures = Counter(one.measure for one in verdicts if one.best is not None)
+    if not measures:
         return [one.run for one in verdicts]
-    tag = tags.most_common(1)[0][0]
-    sign = 1 if parse(tag).direction == "min" else -1
+    measure = measures.most_common(1)[0][0]
+    sign = 1 if parse(measure).direction == "min" else -1
     judged = [
         (sign * one.best.value, at)
         for at, one in enumerate(verdicts)
-        if one.best is not None and one.best_tag == tag
+        if one.best is not None and one.measure == measure
     ]
     order = [at for _, at in sorted(judged)]
     return [verdicts[at].run for at in [*order, *(at for at in range(len(verdicts)) if at not in set(order))]]
@@ -89,12 +94,12 @@ def leading(curves: Sequence[Curve]) -> Curve | None:
     for place, curve in enumerate(curves):
         name = curve.name
         if name.kind == "metric" and name.direction and np.isfinite(curve.series.value).any():
-            exact = name.metric.lower() in ("accuracy", "acc")
+            exact = name.key == "accuracy"
             order = (
                 name.role != "validation",
                 not exact,
                 name.direction != "max",
-                name.metric.lower() != "loss",
+                name.key != "loss",
             )
             ranked.append((order, place))
     return curves[min(ranked)[1]] if ranked else None
@@ -113,27 +118,52 @@ def _state(run: Run, curves: Sequence[Curve], sources: Sequence[Source], now: fl
         return "crashed", "the log says so"
     if run.state == "finished" or run.summary.get("train_runtime") is not None:
         return "finished", "the log says so"
-    cut = any(CUT in warning for source in sources for warning in source.warnings)
-    age = now - _latest(run)
+    cut = [warning for source in sources for warning in source.warnings if _CUT.search(warning)]
+    age = _age(run, sources, now)
     if cut and age <= FRESH:
         return "still growing", "the last record is not whole yet"
     if run.state == "running":
         if age <= FRESH:
             return "still growing", f"the log says it is running; its last record is {max(age, 0):.0f} s old"
+        if math.isnan(age):
+            return "no end recorded", "the log says it is running, and nothing says when it was written"
         return "stopped", "the log says it is running, but nothing was written for ten minutes and more"
     if run.state == "stopped":
         return "stopped", "the log ends before its last step"
-    if cut and math.isnan(age):
-        return "no end recorded", "the last record is not whole, and the log holds no times"
-    if cut:
-        return "stopped", "the last record is cut off"
-    return "no end recorded", "these logs do not say whether a run has ended"
+    if not cut:
+        return "no end recorded", "these logs do not say whether a run has ended"
+    if all(_UNENDED in warning for warning in cut):
+        return "no end recorded", "the last line has no line end"
+    if math.isnan(age):
+        return "no end recorded", "the last record is not whole, and nothing says when it was written"
+    return "stopped", "the last record is not whole"
 
 
-def _latest(run: Run) -> float:
-    """The last wall-clock time in the log, NaN where none is."""
-    walls = [series.wall[np.isfinite(series.wall)] for series in run.series.values()]
-    return max((float(wall.max()) for wall in walls if len(wall)), default=math.nan)
+def _age(run: Run | None, sources: Sequence[Source], now: float) -> float:
+    """Seconds since the last record by the log's own times; without any, since a file was written that ends in one cut.
+
+    NaN where neither is known.
+    """
+    walls = [series.wall[np.isfinite(series.wall)] for series in run.series.values()] if run else []
+    latest = max((float(wall.max()) for wall in walls if len(wall)), default=math.nan)
+    if math.isnan(latest):
+        cut = [one.modified for one in sources if any(map(_CUT.search, one.warnings))]
+        latest = max((when for when in cut if not math.isnan(when)), default=math.nan)
+    return now - latest
+
+
+def aged(history: History, now: float) -> History:
+    """The history without the question whether a file is still being written, where that was too long ago."""
+    runs = {run.name: run for run in history.runs}
+    of = {name: [source for source in history.sources if source.run == name] for name in runs}
+
+    def said(source: Source) -> Source:
+        age = _age(runs.get(source.run), of.get(source.run, [source]), now)
+        if math.isnan(age) or age <= FRESH:
+            return source
+        return replace(source, warnings=tuple(_CUT.sub("", warning) for warning in source.warnings))
+
+    return replace(history, sources=tuple(said(source) for source in history.sources))
 
 
 def _last(run: Run) -> tuple[int | None, str]:

@@ -23,26 +23,28 @@ def training(experiment: Experiment, options: Options) -> Section:
     from reportgen.history.charts import MOST_RUNS, charts_of
     from reportgen.history.findings import check, diagnoses, findings_of
     from reportgen.history.pace import pace_chart
-    from reportgen.history.verdict import best_first, verdict
+    from reportgen.history.verdict import aged, best_first, verdict
     from reportgen.sections import _charts, _logs, _runs
 
     if not experiment.logs:
         return _section(status="empty", reason="no logs were given")
-    found = history.read(
+    logged = history.read(
         experiment.logs, pattern=experiment.log_pattern, fetch=experiment.fetch, progress=options.step
     )
+    found = aged(logged, options.now)
     if not found.sources:
         return _section(status="empty", reason="no log file is in what was given as logs")
     failures = _logs.unread(found)
     if not found.runs:
         reason = f"none of {plural(len(found.sources), 'file')} given as logs holds a curve"
         return _section(status="empty", reason=reason, blocks=(*failures, _logs.sources(found)))
-    verdicts = [verdict(run, found.sources, options.now) for run in found.runs]
+    verdicts = [verdict(run, logged.sources, options.now) for run in found.runs]
     charts = charts_of(found, best_first(verdicts)[:MOST_RUNS])
     checked = check(found, _charts.drawn(charts))
     flaws = findings_of(checked)
+    top = _runs.top_of(found)
     blocks: list[Any] = [
-        _runs.totals(found, charts),
+        _runs.totals(found, top),
         _runs.verdict_table(verdicts),
         *_compared(found, verdicts),
         *_charts.curve_blocks(charts),
@@ -55,7 +57,7 @@ def training(experiment: Experiment, options: Options) -> Section:
         *failures,
         _logs.sources(found),
     ]
-    summary = _runs.summary(found, charts, flaws)
+    summary = _runs.summary(found, top, flaws)
     return _section(summary=summary, blocks=tuple(blocks), findings=tuple(flaws))
 
 
@@ -66,11 +68,9 @@ def _section(**given: Any) -> Section:
 def _compared(found: History, verdicts: Sequence[Verdict]) -> list[Block]:
     """Several runs beside each other."""
     from reportgen.history.comparison import comparison
-    from reportgen.history.names import parse
     from reportgen.history.parallel import parallel
 
-    tag = next((one.best_tag for one in verdicts if one.best is not None), "")
-    blocks = [comparison(found.runs, verdicts), parallel(found.runs, verdicts, parse(tag).direction)]
+    blocks = [comparison(found.runs, verdicts), parallel(found.runs, verdicts)]
     return [block for block in blocks if block is not None]
 
 

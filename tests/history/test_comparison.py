@@ -95,7 +95,7 @@ def test_parallel_coordinates_are_drawn_from_eight_runs_on(count):
         made(f"r{at}", {"lr": 10.0**-at, "opt": "sgd" if at % 2 else "adam"}, 0.5 + at / 100)
         for at in range(count)
     ]
-    block = parallel(runs, compared(runs), "max")
+    block = parallel(runs, compared(runs))
     if count < 8:
         assert block is None
         return

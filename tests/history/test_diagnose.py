@@ -120,6 +120,46 @@ def test_neither_a_clean_loss_nor_a_drop_nor_a_constant_spikes():
     assert spikes(series(np.where(np.arange(400) == 200, 1.005, 1.0))) is None  # half a per cent of the level
 
 
+def spiking_at(places, spacing=1, n=400, seed=0):
+    values = noise(n, seed)
+    values[list(places)] += 4
+    return spikes(series(values, steps=np.arange(n) * spacing))
+
+
+@pytest.mark.parametrize("spacing", [1, 50])
+def test_spikes_at_each_last_batch_recur(spacing):
+    found = spiking_at(range(65, 400, 22), spacing)
+    assert (found.period.every, found.period.places, len(found.spikes)) == (22 * spacing, 16, 16)
+
+
+def test_spikes_at_some_last_batches_recur_at_the_period_of_all():
+    found = spiking_at([65, 131, 153, 241, 263, 373])
+    assert (found.period.every, found.period.places, len(found.spikes)) == (22, 15, 6)
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        [65, 87],  # two
+        [65, 87, 109, 132],  # one beside the period
+        [65, 76, 87],  # three so near each other may be chance
+        [200, 203, 206, 210],
+    ],
+)
+def test_what_chance_explains_does_not_recur(places):
+    found = spiking_at(places)
+    assert len(found.spikes) == len(places)
+    assert found.period is None
+
+
+@pytest.mark.parametrize("count", [3, 4, 6])
+def test_spikes_at_random_recur_in_at_most_one_of_twenty(count):
+    rng = np.random.default_rng(count)
+    found = [spiking_at(50 + rng.choice(800, count, replace=False), n=900, seed=seed) for seed in range(400)]
+    assert sum(one is not None and len(one.spikes) == count for one in found) > 300
+    assert sum(one is not None and one.period is not None for one in found) <= 20
+
+
 def test_too_little_for_spikes_and_slow_steps_is_said():
     with pytest.raises(NotEnoughError, match="not enough data: 99 points, 100 needed"):
         spikes(series(noise(99)))

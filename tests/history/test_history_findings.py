@@ -220,6 +220,29 @@ def test_the_evidence_is_a_block_of_the_section():
     }
 
 
+@pytest.mark.parametrize(
+    ("places", "said"),
+    [
+        (
+            range(65, 300, 22),
+            "11 times in 300 points, every 22 steps, as a small last batch of each epoch would, the ",
+        ),
+        (
+            [65, 131, 153, 241],
+            "4 times in 300 points, every 22 steps (4 of 9 such steps), as a small last batch ",
+        ),
+        ([65, 131, 152, 241], "4 times in 300 points, the largest at "),
+    ],
+)
+def test_spikes_that_recur_say_at_which_period(places, said):
+    values = 2 + np.random.default_rng(0).normal(0, 0.05, 300)
+    values[list(places)] += 4
+    given = history(loss=series(values))
+    (found,) = [one for one in findings(given, charts_of(given)) if "spikes" in one.message]
+    assert found.message.startswith(f"loss spikes {said}")
+    assert found.severity == "info"
+
+
 def test_a_loss_that_does_not_come_back_from_its_spike_is_a_warning():
     values = 2 + np.random.default_rng(0).normal(0, 0.05, 300)
     values[200:] += 5

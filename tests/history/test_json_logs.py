@@ -143,3 +143,106 @@ def test_an_epoch_that_many_rows_share_is_no_place_on_an_axis(tmp_path):
     assert reading.axis == "row"
     assert len(reading.points["loss"]) == 40
     assert "'epoch' is the same on many rows" in reading.warnings[0]
+
+
+def test_numbers_written_as_text_are_numbers_where_all_of_their_column_are(tmp_path):
+    path = log(
+        tmp_path,
+        '{"step": "1", "loss": "0.5", "lr": 1, "acc": "0.1", "id": "7"}\n'
+        '{"step": "2", "loss": 0.25, "lr": "1e-3", "acc": "n/a", "id": "8"}\n'
+        '{"step": "3", "loss": "NaN", "lr": null, "acc": 0.5, "id": "x9"}\n',
+    )
+    assert jsonl.recognise(path, path.read_bytes()) == "one object a line, with 'step'"
+    reading = jsonl.read(path)
+    found = {
+        tag: list(zip(one.step.tolist(), one.value.tolist(), strict=True))
+        for tag, one in sorted(reading.points.items())
+    }
+    assert str(found) == str(
+        {"acc": [(3, 0.5)], "loss": [(1, 0.5), (2, 0.25), (3, math.nan)], "lr": [(1, 1.0), (2, 0.001)]}
+    )
+    assert reading.warnings == ()
+    assert reading.notes == (
+        "3 values of 'id' are texts, not numbers: left out",
+        "2 values of 'acc' are texts, not numbers: left out",
+    )
+
+
+def test_what_is_no_number_is_counted_once_a_name(tmp_path):
+    rows = [{"step": s, "loss": s, "preds": [1, 2], "ok": True, "in": {"name": "x"}} for s in range(1500)]
+    rows.append(
+        {"step": 1500, "split": "val", "loss": 2.0, "last": [], "deep": {"a": {"b": {"c": {"d": {}}}}}}
+    )
+    reading = jsonl.read(log(tmp_path, "".join(json.dumps(row) + "\n" for row in rows)))
+    assert reading.notes == (
+        "1,500 values of 'preds' are lists, not numbers: left out",
+        "1,500 values of 'ok' are booleans, not numbers: left out",
+        "1,500 values of 'in/name' are texts, not numbers: left out",
+        "1 value of 'split' is a text, not a number: left out",
+        "1 value of 'last' is a list, not a number: left out",
+        "1 value of 'deep/a/b/c/d' is an object, not a number: left out",
+    )
+
+
+def test_names_of_the_split_and_times_as_text_are_no_faults(tmp_path):
+    rows = [
+        {"step": s, "mode": mode, "timestamp": f"2026-01-02T03:04:0{s}Z", "loss": f"0.{s}"}
+        for s in range(3)
+        for mode in ("train", "val")
+    ]
+    reading = jsonl.read(log(tmp_path, "".join(json.dumps(row) + "\n" for row in rows)))
+    assert reading.notes == reading.warnings == ()
+    assert list(reading.points) == ["train/loss", "val/loss"]
+    assert reading.points["val/loss"].value.tolist() == [0.0, 0.1, 0.2]
+    assert reading.points["val/loss"].wall.tolist() == [1767323040.0 + s for s in range(3)]
+
+
+def test_many_names_without_numbers_are_told_together(tmp_path):
+    rows = [{"step": s, "loss": s, **{f"k{n}": "x" for n in range(14)}} for s in range(3)]
+    notes = jsonl.read(log(tmp_path, "".join(json.dumps(row) + "\n" for row in rows))).notes
+    assert len(notes) == 11
+    assert notes[-1] == "12 values under 4 more names are no numbers: left out"
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(["loss", "acc", "mode", "time"]),
+            st.sampled_from(
+                ["0.5", "nan", "x", "1_0", 1, 2.5, True, None, [1], {}, {"a": "3"}, "", " 4 ", "9" * 400]
+            ),
+            max_size=4,
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    st.integers(1, 12),
+)
+def test_every_value_is_read_or_counted_also_while_the_log_grows(tmp_path_factory, rows, at):
+    path = tmp_path_factory.mktemp("run") / "log.jsonl"
+    lines = [json.dumps({"step": n, "one": 1, **row}) for n, row in enumerate(rows)]
+    path.write_text("\n".join(lines))
+    whole = jsonl.read(path)
+    path.write_text("")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jsonl, "_NAMED", at)
+        follower = jsonl.Following(path)
+        with path.open("a") as file:
+            for number, line in enumerate(lines):
+                file.write("\n" * (number > 0) + line)
+                file.flush()
+                last = follower.read()
+    if all(set(row) <= {key for one in rows[:at] for key in one} for row in rows):
+        assert sorted(last.notes) == sorted(whole.notes)
+        assert {t: p.value.tobytes() for t, p in last.points.items()} == {
+            t: p.value.tobytes() for t, p in whole.points.items()
+        }
+    counted = sum(int(note.split()[0].replace(",", "")) for note in whole.notes)
+    texts = sum(isinstance(row.get("mode"), str) for row in rows)
+    values = sum(sum(_leaves(value) for value in row.values()) for row in rows)
+    kept = sum(len(one) for one in whole.points.values()) - len(rows)
+    assert kept + counted + texts == values
+
+
+def _leaves(value: object) -> int:
+    return len(value) if isinstance(value, dict) else value is not None

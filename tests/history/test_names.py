@@ -62,3 +62,16 @@ def test_kind(tag, kind):
 @given(st.text(max_size=60))
 def test_any_text_is_a_name(tag):
     parse(tag)
+
+
+@pytest.mark.parametrize(
+    ("tag", "measure"),
+    [
+        ("val_acc", "validation accuracy"), ("eval/accuracy", "validation accuracy"),
+        ("Acc/val", "validation accuracy"), ("val/acc_top1", "validation accuracy_top1"),
+        ("accel", "training accel"), ("train_acc", "training accuracy"),
+        ("accuracy", "training accuracy"), ("test/Loss", "test loss"), ("vacc", "training vacc"),
+    ],
+)  # fmt: skip
+def test_one_measure_however_it_is_spelt(tag, measure):
+    assert parse(tag).measure == measure

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import math
+import os
 from dataclasses import replace
 
+import fsspec
 import numpy as np
 import pytest
 from series import points, run
 
+from reportgen import history
 from reportgen.history.model import Source
-from reportgen.history.verdict import best_first, verdict
+from reportgen.history.verdict import aged, best_first, verdict
 
 NOW = 1_700_000_000.0
 FALLING = 1 / (1 + np.arange(20.0))
@@ -49,8 +54,78 @@ def test_a_cut_record_without_times_tells_of_no_end():
     found = verdict(run(loss=FALLING), (cut(),), NOW)
     assert (found.state, found.why) == (
         "no end recorded",
-        "the last record is not whole, and the log holds no times",
+        "the last record is not whole, and nothing says when it was written",
     )
+
+
+def test_a_run_that_calls_itself_running_is_not_believed_without_a_time():
+    found = verdict(replace(run(loss=FALLING), state="running"), (), NOW)
+    assert (found.state, found.why) == (
+        "no end recorded",
+        "the log says it is running, and nothing says when it was written",
+    )
+
+
+@pytest.mark.parametrize(
+    ("age", "state", "why", "said"),
+    [
+        (
+            30,
+            "still growing",
+            "the last record is not whole yet",
+            "is cut off and left out: still being written?",
+        ),
+        (3600, "stopped", "the last record is not whole", "is cut off and left out"),
+    ],
+)
+def test_without_times_the_files_own_date_says_whether_a_cut_record_is_being_written(
+    tmp_path, age, state, why, said
+):
+    log = written_at(tmp_path / "log.jsonl", NOW - age)
+    read = history.read([log])
+    found = verdict(read.runs[0], read.sources, NOW)
+    assert (found.state, found.why, found.points) == (state, why, 19)
+    (warning,) = aged(read, NOW).sources[0].warnings
+    assert warning.endswith(said)
+
+
+@pytest.mark.parametrize(("age", "state"), [(30, "still growing"), (3600, "no end recorded")])
+def test_a_table_without_a_last_line_end_may_be_whole(tmp_path, age, state):
+    log = tmp_path / "log.csv"
+    log.write_text("epoch,loss,val_loss\n1,3,3\n2,2,2\n3,1,1", encoding="utf-8")
+    os.utime(log, (NOW - age, NOW - age))
+    read = history.read([log])
+    assert verdict(read.runs[0], read.sources, NOW).state == state
+
+
+def test_of_a_packed_log_the_packed_files_date_counts(tmp_path):
+    packed = tmp_path / "log.jsonl.gz"
+    packed.write_bytes(gzip.compress(written_at(tmp_path / "log.jsonl", NOW).read_bytes()))
+    os.utime(packed, (NOW - 3600, NOW - 3600))
+    read = history.read([packed])
+    assert verdict(read.runs[0], read.sources, NOW).state == "stopped"
+
+
+def test_a_log_that_was_fetched_has_no_date_of_its_own(memory_log):
+    read = history.read([memory_log])
+    assert verdict(read.runs[0], read.sources, NOW).state == "no end recorded"
+
+
+@pytest.fixture
+def memory_log(tmp_path):
+    """The address of a cut log in fsspec's memory."""
+    files = fsspec.filesystem("memory")
+    files.pipe("/verdicts/log.jsonl", written_at(tmp_path / "log.jsonl", NOW).read_bytes())
+    yield "memory://verdicts/log.jsonl"
+    files.rm("/verdicts", recursive=True)
+
+
+def written_at(path, when):
+    """Twenty lines without times, the last one cut off; the file's date is `when`."""
+    text = "".join(json.dumps({"step": at, "loss": float(value)}) + "\n" for at, value in enumerate(FALLING))
+    path.write_text(text[:-9], encoding="utf-8")
+    os.utime(path, (when, when))
+    return path
 
 
 def test_the_best_runs_come_first_by_the_metric_that_most_are_judged_by():

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from reportgen import history
 from reportgen.history.framing import BLOCK, Fragments
 from reportgen.history.readers import UnreadableError, wandb
+from reportgen.history.results import result_names
 
 SCRIPT = """
 import json, sys, math
@@ -114,6 +115,7 @@ def test_the_exit_code_is_the_state_and_the_summary_is_kept(runs):
     assert runs["my∕ rün (first)"].state == "finished"
     assert runs["my∕ rün (first)"].summary["best"] == 0.25
     assert runs["broken (second)"].state == "failed"
+    assert result_names([*runs.values()]) == ["best"]
 
 
 def test_a_resumed_run_is_one_run_with_a_restart(runs):

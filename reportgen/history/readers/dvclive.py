@@ -7,8 +7,8 @@ from pathlib import Path
 
 from reportgen.history.model import Reading
 from reportgen.history.readers.base import Reader, UnreadableError
-from reportgen.history.readers.jsonl import numbers
 from reportgen.history.readers.metric_file import read_points
+from reportgen.history.readers.rows import numbers
 
 _LONGEST = 4096  # characters of a header
 _COLUMNS = {2: ("step", "value"), 3: ("time", "step", "value")}

@@ -136,6 +136,29 @@ class Columns:
             if not places:
                 del self._cells[tag]
 
+    def take_back(self, tag: str, rows: array[int]) -> None:
+        """Take the cells of these rows out of a column."""
+        if not rows or tag not in self._cells:
+            return
+        places, values = (np.array(column) for column in self._cells.pop(tag))
+        kept = ~np.isin(places, np.array(rows))
+        if kept.any():
+            self._cells[tag] = (array("q", places[kept].tolist()), array("d", values[kept].tolist()))
+
+    def over_epochs(self, length: int, first: int) -> int:
+        """Count steps that start again in each epoch over all of them; how many an epoch has, 0 where they don't.
+
+        An epoch has `length` steps, or where that is 0, as many as were seen of any; `first` is the first one.
+        """
+        steps, epochs = np.array(self._steps), np.array(self._epochs)
+        known = np.flatnonzero(np.isfinite(steps) & np.isfinite(epochs))
+        if not ((np.diff(steps[known]) < 0) & (np.diff(epochs[known]) > 0)).any():
+            return 0
+        length = length or int(steps[known].max() + (steps[known].min() == 0))
+        steps[known] += (epochs[known] - first) * length
+        self._steps = array("d", steps.tolist())
+        return length
+
     def points(self) -> tuple[dict[str, Points], str, tuple[str, ...]]:
         """The points of each column, what their steps count, and warnings."""
         steps = np.array(self._steps)

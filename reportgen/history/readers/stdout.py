@@ -8,11 +8,13 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from reportgen.history.model import Reading
 from reportgen.history.readers.base import NothingLoggedError, Reader, UnreadableError
+from reportgen.history.readers.headed import HEADED, Headed
 from reportgen.history.readers.lines import WALL_RANGE
 from reportgen.history.readers.patterns import ANY, PATTERNS, Pattern, Row, row_of
 from reportgen.history.readers.printed import Table
@@ -27,8 +29,11 @@ _PATIENCE = 20.0  # seconds for the user's pattern, and as many again for each 6
 _SUFFIXES = (".log", ".txt", ".out")
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]{0,40}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,400}(?:\x07|\x1b\\)|[@-Z\\-_])")
 _BACKSPACES = re.compile("\x08+")
-_HINTS = re.compile(rb"(?i)epoch|step|iter|loss")
-_PROMISING = re.compile(r"epoch|step|iter|loss|train|test|%\|", re.IGNORECASE)
+_HINTS = re.compile(rb"(?i)epoch|step|iter|loss|\bit[:=]|^\s{0,9}\[\d{1,15}[\]/]", re.MULTILINE)
+_PROMISING = re.compile(
+    r"epoch|step|iter|loss|train|test|%\||\bit[:=]|\bbatch|\[\s{0,9}\d{1,15}[\]/]|^\s{0,9}Accuracy: ",
+    re.IGNORECASE,
+)
 _CLOCK = re.compile(r"\b(\d{4})[-/](\d\d)[-/](\d\d)[ T](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,6}))?")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3}){1,6}(?:\.\d*)?")
 
@@ -71,9 +76,13 @@ class _Tally:
 
     lines: int = 0
     counts: dict[str, int] = field(default_factory=dict)
+    headed: Headed = field(default_factory=Headed)
 
     def add(self, line: str) -> None:
         self.lines += 1
+        if self.headed(line) is not None:
+            self.counts[HEADED.name] = self.counts.get(HEADED.name, 0) + 1
+            return
         if _PROMISING.search(line) is None:
             return
         for pattern in PATTERNS:
@@ -82,7 +91,7 @@ class _Tally:
 
     def chosen(self) -> Pattern | None:
         """The pattern that the most lines match; a known program's before the one for any, where half as many do."""
-        known = [pattern for pattern in PATTERNS if pattern.name in self.counts]
+        known = [pattern for pattern in (*PATTERNS, HEADED) if pattern.name in self.counts]
         return max(known, key=self._rank, default=None)
 
     def _rank(self, pattern: Pattern) -> float:
@@ -135,7 +144,8 @@ def read(path: Path) -> Reading:
     others = {name: count for name, count in tally.counts.items() if name != pattern.name}
     also = max(others, key=lambda name: others[name], default="")
     why = f"; {also!r} matched {others[also]:,} of the first {tally.lines:,}" if also else ""
-    return _read(path, f"pattern {pattern.name!r}", lambda line: row_of(pattern, line), pattern, why)
+    parse = Headed() if pattern is HEADED else partial(row_of, pattern)
+    return _read(path, f"pattern {pattern.name!r}", parse, pattern, why)
 
 
 def reader(pattern: re.Pattern[str]) -> Reader:
@@ -223,16 +233,21 @@ def _clock(line: str) -> float | None:
 
 def _read(path: Path, sign: str, parse: Parse, pattern: Pattern, also: str = "") -> Reading:
     lines, total, matched, last = _Lines(path), 0, 0, False
-    table = Table(pattern)
+    table, recap, repeated = Table(pattern), False, 0
     for line in lines:
         total += 1
         row = parse(line)
         last = row is not None
-        if row is not None:
+        if row is not None and recap:
+            recap, repeated = False, repeated + 1
+            table.recap(row)
+        elif row is not None:
             matched += 1
             table.add(row, _clock(line))
         elif pattern.context is not None and (epoch := pattern.context.search(line)) is not None:
             table.begin(int(epoch["epoch"]))
+        else:
+            recap = recap or (pattern.recap is not None and pattern.recap.search(line) is not None)
     points, axis, warnings = table.points()
     if not points:
         raise UnreadableError(f"{sign} gives no number in {plural(total, 'line')}")
@@ -244,6 +259,8 @@ def _read(path: Path, sign: str, parse: Parse, pattern: Pattern, also: str = "")
             f"line {lines.number:,} has no line end, its last number may be cut off: still being written?"
         )
     why = f"{sign} matches {matched:,} of {plural(total, 'line')}{also}{table.counted()}"
+    if repeated:
+        why += f"; {plural(repeated, 'line')} behind 'best iteration is' among the values of the whole run"
     return Reading(points, tuple(notes), lines.long, axis, summary=table.summary, why=why)
 
 

@@ -14,9 +14,11 @@ import numpy as np
 from reportgen.history.model import Reading
 from reportgen.history.readers.base import Reader, UnreadableError
 from reportgen.history.readers.lines import Columns, Lines
+from reportgen.history.readers.signs import tells
 
 _MISSING = ("", "na", "n/a", "none", "null", "-", "--")
 _DELIMITERS = ",\t;"
+_INDEX = "index"  # what pandas' column of row numbers is called here
 _MANY = 1024  # rows read at once
 _EXPECTED = "expected a header with a step or epoch column, and a column of numbers"
 
@@ -27,13 +29,18 @@ def recognise(path: Path, head: bytes) -> str | None:
     first = next((line for line in text.splitlines() if line.strip()), "")
     names = _header(first)
     step = Columns(names).step
-    if not step or len(names) < 2 or b"\0" in head or first.lstrip().startswith(("{", "[")):
+    sign = "" if step or names[:1] != [""] else tells(names)
+    if not (step or sign) or len(names) < 2 or b"\0" in head or first.lstrip().startswith(("{", "[")):
         return None
     if path.parent.name.startswith("version_") and path.name == "metrics.csv":
         return f"Lightning CSVLogger: header has {step!r}, in {path.parent.name}"
     if names[0] == "epoch" and any(name.startswith("train/") and name.endswith("_loss") for name in names):
         return "Ultralytics: header starts with 'epoch' and has train/*_loss"
-    return f"header has {step!r}"
+    return (
+        f"header has {step!r}"
+        if step
+        else f"header has {sign!r} behind an index without a name, as pandas writes"
+    )
 
 
 def _header(line: str) -> list[str]:
@@ -94,6 +101,7 @@ def _reading(table: _Table | None) -> Reading:
     points, axis, warnings = table.columns.points() if table else ({}, "", ())
     if table is None or not points:
         raise UnreadableError(f"no numbers found: {_EXPECTED}")
+    axis = "row" if table.counted else axis
     return Reading(points, (*table.warnings(), *warnings), table.damaged, axis)
 
 
@@ -114,7 +122,15 @@ class _Table:
             name if name not in names[:place] else f"{name} ({place + 1})" for place, name in enumerate(names)
         ]
         self._header = names
+        indexed = names[:1] == [""] and len(names) > 1
+        if indexed:
+            self._names[0] = _INDEX
         self.columns = Columns(self._names)
+        # An index without a name is that of the rows: no curve, and no axis where there is a better one.
+        self.counted = indexed and not self.columns.step
+        self._skipped = _INDEX if indexed and self.columns.step else ""
+        if self.counted:
+            self.columns.step = _INDEX
         self.damaged = 0
         self._notes: list[str] = []
         self._texts: dict[str, tuple[int, int, str]] = {}  # how many cells, and the first one
@@ -134,7 +150,10 @@ class _Table:
         except ValueError:
             numbers = np.zeros((0, 0))
         if numbers.shape == (len(rows), len(self._names)):
-            self.columns.rows(dict(zip(self._names, np.ascontiguousarray(numbers.T), strict=True)))
+            cells = dict(zip(self._names, np.ascontiguousarray(numbers.T), strict=True))
+            if self._skipped:
+                del cells[self._skipped]
+            self.columns.rows(cells)
             self._numbers.update(self._names)
         else:
             for place, line in rows:
@@ -184,15 +203,17 @@ class _Table:
     def _row(self, place: int, cells: list[str]) -> None:
         numbers, split = {}, ""
         for name, cell in zip(self._names, cells, strict=True):
+            if self._skipped and name == self._skipped:
+                continue
             if name == self.columns.split and not _numeric(cell):
                 split = cell.strip()
                 continue
             try:
                 value = number(cell)
             except ValueError:
-                moment = _moment(cell) if name == self.columns.wall else None
-                if moment is not None:
-                    numbers[name] = moment
+                time = moment(cell) if name == self.columns.wall else None
+                if time is not None:
+                    numbers[name] = time
                     continue
                 count, first, text = self._texts.get(name, (0, place, cell.strip()))
                 self._texts[name] = (count + 1, first, text)
@@ -218,13 +239,13 @@ class _Table:
         return tuple(notes)
 
 
-def _moment(text: str) -> float | None:
+def moment(text: str) -> float | None:
     """Seconds since 1970 of a time as ISO 8601 writes it, in UTC where it names no zone; None for anything else."""
     try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        time = datetime.fromisoformat(text.strip())
+        return (time if time.tzinfo is not None else time.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         return None
-    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _numeric(cell: str) -> bool:

@@ -8,8 +8,8 @@ from typing import Any
 
 from reportgen.history.model import Reading
 from reportgen.history.readers.base import Reader, UnreadableError
-from reportgen.history.readers.jsonl import numbers
 from reportgen.history.readers.lines import Columns
+from reportgen.history.readers.rows import numbers
 
 _LARGEST = 1 << 30
 _SUMMARY = "train_runtime"  # only the closing row has it: averages over the whole run, no point of a curve

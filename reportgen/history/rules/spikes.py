@@ -17,12 +17,15 @@ LEAST = 100
 CHANCE = 0.02  # of a lone value so far out by the curve's own tail, below which it is a spike
 _FEWEST = 20  # values before one, without which it is not judged
 _FLOOR = 1e-3  # of the median: the least MAD, so that a spike is at least 1 % of the level
+_RECURRING = 3  # spikes
+_BY_CHANCE = 0.05
 _NEAR, _FAR = 2.5, 5.0  # MADs at which the tail is counted
 
 SPIKES = Rule(
     "spikes",
     "value > median of the last 101 + 10 MAD (at least 1 % of the median), twice or more in a row; once, where by "
-    "the tail of the curve's own values (a power law through their counts beyond 2.5 and 5 MAD) p < .02; n ≥ 100",
+    "the tail of the curve's own values (a power law through their counts beyond 2.5 and 5 MAD) p < .02; n ≥ 100; "
+    "every so many steps where all gaps are multiples of it, p < .05",
     basis="simulated",
 )
 
@@ -45,11 +48,20 @@ class Spike:
 
 
 @dataclass(frozen=True)
+class Period:
+    """The distance on the axis that all gaps between spikes are multiples of, and how many places it has."""
+
+    every: int
+    places: int  # from the first spike to the last, both counted
+
+
+@dataclass(frozen=True)
 class Spikes:
-    """All spikes of a curve of n points, in their order."""
+    """All spikes of a curve of n points, in their order; `period` None where they do not recur."""
 
     spikes: tuple[Spike, ...]
     n: int
+    period: Period | None = None
 
     @property
     def largest(self) -> Spike:
@@ -74,7 +86,24 @@ def spikes(series: Series) -> Spikes | None:
     lone = [span for span in found if span[1] - span[0] == 1]
     kept = [span for span in found if span[1] - span[0] > 1] + _standing_out(lone, found, scores)
     made = [_spike(span, steps, values, scores, middle, spread) for span in sorted(kept)]
-    return Spikes(tuple(made), len(values)) if made else None
+    return Spikes(tuple(made), len(values), _period(made, steps)) if made else None
+
+
+def _period(found: list[Spike], steps: np.ndarray) -> Period | None:
+    """The distance that all gaps between three spikes or more are multiples of; None where chance explains it.
+
+    Of k gaps of any length all are multiples of a distance of p points or more with a chance of at most
+    sum d^-k over d >= p, that is about (p - 0.5)^(1 - k) / (k - 1).
+    """
+    began = np.array([spike.began for spike in found])
+    between, usual = np.diff(began), float(np.median(np.diff(steps)))
+    if len(found) < _RECURRING or usual <= 0 or (between <= 0).any():
+        return None
+    every, gaps = int(np.gcd.reduce(between)), len(between)
+    points = every / usual
+    if points <= 1 or (points - 0.5) ** (1 - gaps) / (gaps - 1) >= _BY_CHANCE:
+        return None
+    return Period(every, int(began[-1] - began[0]) // every + 1)
 
 
 Span = tuple[int, int, bool]  # first place, the place after the last, whether the curve is back there

@@ -104,6 +104,7 @@ def _spiking(context: Context, curve: Curve) -> Finding | None:
 def _spiked(context: Context, curve: Curve, found: Spikes) -> str:
     axis, top, count = curve.series.axis, found.largest, len(found.spikes)
     times = "once" if count == 1 else f"{count:,} times"
+    recurring = _recurring(found, axis)
     largest = "" if count == 1 else "the largest "
     back = (
         f"not back within {WINDOW} points or to the end"
@@ -113,9 +114,19 @@ def _spiked(context: Context, curve: Curve, found: Spikes) -> str:
     stuck = sum(spike.back is None for spike in found.spikes)
     others = f"; {stuck:,} of them not back" if count > 1 and stuck else ""
     return (
-        f"{context.named(curve)} spikes {times} in {plural(found.n, 'point')}, {largest}at {axis} {top.step:,}: "
-        f"{show(top.value)}, {top.mads:,.0f} MAD above the median before ({show(top.median)}), {back}{others}."
+        f"{context.named(curve)} spikes {times} in {plural(found.n, 'point')}{recurring}, "
+        f"{largest}at {axis} {top.step:,}: {show(top.value)}, "
+        f"{top.mads:,.0f} MAD above the median before ({show(top.median)}), {back}{others}."
     )
+
+
+def _recurring(found: Spikes, axis: str) -> str:
+    """At which period, and that an epoch's small last batch would do that: the most common cause, and harmless."""
+    if found.period is None:
+        return ""
+    count, every, places = len(found.spikes), found.period.every, found.period.places
+    where = "" if count == places else f" ({count:,} of {places:,} such {axis}s)"
+    return f", every {every:,} {axis}s{where}, as a small last batch of each epoch would"
 
 
 def slow_steps(context: Context) -> Checked:
