@@ -6,6 +6,7 @@ import base64
 import io
 import math
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 import matplotlib
@@ -224,3 +225,11 @@ def test_an_axis_of_flops_says_its_unit_once():
     assert "FLOPs a sample (MFLOPs)" in found
     assert {"0", "10", "20", "30"} <= set(found)
     assert [text for text in found if text.endswith(" MFLOPs")] == ["31 MFLOPs", "2 MFLOPs"]
+
+
+def test_as_many_runs_as_a_chart_draws_have_colours_of_their_own_on_the_page_and_in_the_picture():
+    colours = [Palette(lines={f"run {at}": at for at in range(8)}).line(f"run {at}") for at in range(8)]
+    assert len(set(colours)) == 8
+    sheet = (Path(__file__).parents[2] / "templates" / "style.css").read_text(encoding="utf-8")
+    for number, (light, dark) in enumerate(style.LINES):
+        assert f".s{number} {{ color: light-dark({light}, {dark}); }}" in sheet

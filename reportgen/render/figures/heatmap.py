@@ -39,7 +39,10 @@ def draw(block: Heatmap, palette: Palette) -> Figure:
     for spine in axes.spines.values():
         spine.set_visible(False)
     _ticks(
-        axes, block, round(height / 0.12) if large else _LABELLED, round(width / 0.2) if large else _LABELLED
+        axes,
+        block,
+        round(height / 0.12) if large else _LABELLED,
+        _across(block, width - 1.5) if large else _LABELLED,
     )
     if max(rows, columns) <= _WRITTEN:
         _write(axes, block, low, high)
@@ -52,7 +55,7 @@ def draw(block: Heatmap, palette: Palette) -> Figure:
 def _extent(rows: int, columns: int, margin: float, most: float, large: bool) -> tuple[float, float]:
     """Inches of the figure across, and of the cells down."""
     if large:
-        return most, min(4.6, max(0.9, rows * 0.085))
+        return most, min(4.6, max(0.9, rows * (0.125 if rows <= 24 else 0.085)))
     side = min(0.34, max(0.24, 3.4 / max(rows, columns, 1)))
     return min(most, min(4.6, max(1.0, columns * side)) + margin), min(4.6, max(0.6, rows * side))
 
