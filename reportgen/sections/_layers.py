@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -47,10 +48,10 @@ def weights(experiment: Experiment, options: Options, made: Made) -> None:
     shared = sum(bool(weight.also) for weight in found)
     tied = f" {plural(shared, 'tensor')} that several layers share stand here once." if shared else ""
     part = any(tally.sampled for _, tally in tallies)
-    some = f"; quantiles and bins of {ROOM:,} of a larger tensor, seed {options.seed}" if part else ""
-    kind = _Kind("Weights", "weight tensor", "weight", f"Of all values{some}.{tied}")
+    some = f" Quantiles and bins of {ROOM:,} values of a larger tensor, seed {options.seed}." if part else ""
+    kind = _Kind("Weights", "weight tensor", "weight", f"{some}{tied}".strip())
     rows = [(weight.name, weight, tally) for weight, tally in tallies]
-    _add(kind, _tensors(experiment, options, found), rows, made)
+    _add(kind, _tensors(experiment, options, found), rows, None, made)
     _unsound(rows, "its values", made, "Weights")
 
 
@@ -82,9 +83,8 @@ def activations(experiment: Experiment, options: Options, made: Made) -> None:
     )
     how = f"What a layer puts out, before what follows it. {of}{sampled}."
     rows = [(layer.name, layer, tallies[layer.name]) for layer in every]
-    _add(_Kind("Activations", "layer", "activation", how), drawn, rows, made)
-    if len(ran) >= DEEP:
-        made.blocks.append(_depth([tallies[layer.name] for layer in ran], of))
+    depth = _depth([tallies[layer.name] for layer in ran], of) if len(ran) >= DEEP else None
+    _add(_Kind("Activations", "layer", "activation", how), drawn, rows, depth, made)
     _unsound(rows, "its outputs", made, "Activations", f" on {plural(count, 'sample')}")
 
 
@@ -114,9 +114,9 @@ def gradients(experiment: Experiment, options: Options, made: Made) -> None:
     loss = f"mean {found.loss} ({show(float(f'{found.value:.3g}'))})".replace("mean mean", "mean")
     how = f"Gradient of the {loss} over {plural(found.count, 'sample')}, in eval mode, frozen weights too.{none}"
     kind = _Kind("Gradients", "weight tensor", "derivative of the loss", how)
-    _add(kind, _tensors(experiment, options, floating), tallies, made)
-    if len([1 for _, weight, _ in tallies if weight.tensor.ndim > 1]) >= DEEP:
-        made.blocks.append(_sizes(tallies, options.seed, how))
+    deep = sum(weight.tensor.ndim > 1 for _, weight, _ in tallies) >= DEEP
+    sizes = _sizes(tallies, options.seed, how) if deep else None
+    _add(kind, _tensors(experiment, options, floating), tallies, sizes, made)
     _unsound(tallies, "its gradients", made, "Gradients", f" over {plural(found.count, 'sample')}")
 
 
@@ -150,9 +150,13 @@ def _chosen(experiment: Experiment, options: Options) -> list[str]:
 
 
 def _add(
-    kind: _Kind, drawn: Sequence[str], rows: Sequence[tuple[str, Weight | Ran, Tally]], made: Made
+    kind: _Kind,
+    drawn: Sequence[str],
+    rows: Sequence[tuple[str, Weight | Ran, Tally]],
+    depth: Curves | None,
+    made: Made,
 ) -> None:
-    """The figure of the chosen ones, and the table of all."""
+    """The figure of the chosen ones, the curve over the depth, and the table of all."""
     tallies = {name: tally for name, _, tally in rows}
     shown = [name for name in drawn if name in tallies]
     group = f"{kind.title} by layer"
@@ -162,7 +166,7 @@ def _add(
         made.blocks.append(
             Distribution(
                 title=f"{kind.title}: distributions",
-                caption=f"{few}{chosen}, each over the middle 99 % of its own values, {BINS} bins. {kind.how}",
+                caption=f"{few}{chosen}, each over the middle 99 % of its own values, {BINS} bins. {kind.how}".strip(),
                 histograms=tuple(tallies[name].histogram(name or "the model") for name in shown),
                 x_label=kind.x_label,
                 y_label="share of values",
@@ -170,23 +174,22 @@ def _add(
                 group=group,
             )
         )
-    made.blocks.append(_table(kind, rows, group))
+    made.blocks += [block for block in (depth, _table(kind, rows, group)) if block is not None]
 
 
 def _table(kind: _Kind, rows: Sequence[tuple[str, Weight | Ran, Tally]], group: str) -> Table:
     columns = (
         Column(name="Tensor" if kind.title != "Activations" else "Layer"),
         Column(name="Shape", note="" if kind.title != "Activations" else "of one sample's output"),
-        Column(name="Norm" if kind.title != "Activations" else "RMS", unit="number",
+        Column(name="Norm" if kind.title != "Activations" else "RMS", unit="exact",
                note="root of the sum of squares" if kind.title != "Activations" else "root of the mean square"),
-        *(Column(name=name, unit="number") for name in ("Mean", "Std", "Min", "1 %", "Median", "99 %", "Max")),
-        Column(name="Zeros", unit="share"),
-        Column(name="Not finite", unit="share"),
+        *(Column(name=name, unit="exact") for name in ("Mean", "Std", "Min", "1 %", "Median", "99 %", "Max")),
+        *(Column(name=name, unit="exact", note="%") for name in ("Zeros", "Not finite")),
     )  # fmt: skip
     shown = rows[:ROWS]
     return Table(
         title=f"{kind.title}: all layers" if kind.title == "Activations" else f"{kind.title}: all tensors",
-        caption=f"{kind.how} Moments and extremes of the finite values.",
+        caption=f"{kind.how} Statistics are of the finite values.".strip(),
         columns=columns,
         rows=tuple(Row(cells=_cells(name, what, tally)) for name, what, tally in shown),
         total=len(rows) if len(rows) > len(shown) else None,
@@ -201,7 +204,10 @@ def _cells(name: str, what: Weight | Ran, tally: Tally) -> tuple[Cell, ...]:
         name = ", ".join((name, *what.also[:2])) + (", …" if len(what.also) > 2 else "")
     else:
         shape, size = what.shape[1:], seen.rms
-    numbers = (size, seen.mean, seen.std, seen.low, *seen.quantiles, seen.high, seen.zeros, seen.bad)
+    # To a hundred thousandth of the values' size: a mean of next to nothing is what rounding left.
+    mean = round(seen.mean, 5 - math.floor(math.log10(seen.rms))) if seen.rms > 0 else seen.mean
+    shares = (100 * seen.zeros, 100 * seen.bad)
+    numbers = (size, mean, seen.std, seen.low, *seen.quantiles, seen.high, *shares)
     return (name or "the model", " × ".join(map(str, shape)) or "1", *map(brief, numbers))
 
 
