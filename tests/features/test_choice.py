@@ -81,7 +81,7 @@ def test_the_first_the_middle_and_the_last_of_each_stage_are_picked():
 def test_a_layer_that_is_not_there_is_one_line_with_names_near_it(digits_cnn):
     assert check(["fc1", "block1", "fc1"], digits_cnn[0]) == ("fc1", "block1")
     with pytest.raises(
-        InputError, match="layers: got 'block1.conv9', expected the name of a layer"
+        InputError, match=r"layers: got 'block1\.conv9', expected the name of a layer"
     ) as caught:
         check(["fc1", "block1.conv9"], digits_cnn[0])
     assert "block1.conv1" in caught.value.hint
