@@ -41,7 +41,17 @@ def test_a_wrong_layer_of_a_program_is_said_in_the_summary(words, capsys):
 def test_layers_are_named_on_the_command_line_one_a_flag(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("exp.py").write_text(EXP + "data = torch.randn(40, 3), torch.arange(40) % 2\n")
-    words = ["generate", "--model", "exp.py:net", "--data", "exp.py:data", "--section", "features", "--out", "r.json"]
+    words = [
+        "generate",
+        "--model",
+        "exp.py:net",
+        "--data",
+        "exp.py:data",
+        "--section",
+        "features",
+        "--out",
+        "r.json",
+    ]
     assert main([*words, "--layer", "0", "--layer", "1"]) == 0
     drawn = load("r.json").section("features").block("activations-distributions")
     assert [histogram.name for histogram in drawn.histograms] == ["0", "1"]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MOST = 512  # samples whose activations are looked at
 MOST_GRADIENT = 128
-BUDGET = 400_000_000  # numbers put out by the layers, over all samples
+BUDGET = 300_000_000  # numbers put out by the layers, over all samples
 TOGETHER = 16_000_000  # numbers put out by the layers, which the backward pass keeps
 LARGEST = 500_000_000  # weights beyond which their gradients take too much memory
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+EXACT = 1 << 24  # whole numbers up to this one are exact in float32
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a function was called: after which layer (`again` times before), and where its output's units lie.
@@ -94,7 +97,9 @@ class FunctionWatch:
         self.called(func, args, kwargs, output.detach(), Place(name, time, noun, axis))
 
 
-def over_the_rest(values: torch.Tensor, axis: int) -> Any:
-    """Sums (units,) over all dimensions but `axis`, as an int64 array."""
-    others = [dimension for dimension in range(values.ndim) if dimension != axis]
-    return values.sum(dim=others).cpu().numpy().astype("int64")
+def over_the_rest(mask: torch.Tensor, axis: int) -> Any:
+    """How often a mask is set (units,) over all dimensions but `axis`, as an int64 array."""
+    others = [dimension for dimension in range(mask.ndim) if dimension != axis]
+    if mask.numel() < EXACT * mask.shape[axis]:
+        mask = mask.float()  # whose sum is faster
+    return mask.sum(dim=others).cpu().numpy().astype("int64")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 KEPT = 16_384  # values a layer from which quantiles are read: the 1 % quantile's rank is then within 0.2 %
-PIECE = 1 << 22  # values looked at together
+PIECE = 1 << 17  # values looked at together: they stay in the cache, and float32 sums of them are good
 BINS = 40
 
 
@@ -96,8 +96,10 @@ class Tally:
         if max(-low, high) > 1e15 and piece.dtype == torch.float32:
             piece = piece.double()  # whose squares float32 can't hold
         self.zeros += piece.numel() - int(torch.count_nonzero(piece))
-        variance, mean = (float(one) for one in torch.var_mean(piece, correction=0))
-        self._join(piece.numel(), mean, variance * piece.numel())
+        # A third of the time of torch.var_mean.
+        mean = piece.mean()
+        apart = piece - mean
+        self._join(piece.numel(), float(mean), float(torch.dot(apart, apart)))
         self.low, self.high = min(self.low, low), max(self.high, high)
 
     def _join(self, count: int, mean: float, squares: float) -> None:
