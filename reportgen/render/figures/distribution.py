@@ -83,7 +83,9 @@ def _panel(axes: Axes, histogram: Histogram) -> None:
     )  # fmt: skip
     axes.set_ylim(bottom=0)
     axes.set(xlabel="", ylabel="")
-    ends = sorted({edges[0], edges[-1], *([0.0] if edges[0] < 0 < edges[-1] else [])})
+    apart = 0.2 * (edges[-1] - edges[0])  # nearer to an end, the zero would be written over it
+    zero = [0.0] if edges[0] + apart < 0 < edges[-1] - apart else []
+    ends = [edges[0], *zero, edges[-1]]
     axes.set_xticks(ends, [f"{end:.2g}".replace("-", "−") for end in ends])
     labels = axes.get_xticklabels()
     labels[0].set_horizontalalignment("left")
