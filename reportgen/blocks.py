@@ -194,16 +194,20 @@ class Histogram(Data):
 
 
 class Distribution(_Block):
-    """Histograms over a common axis."""
+    """Histograms over a common axis, or with `panels` each in a frame and over an axis of its own."""
 
     kind: Literal["distribution"] = "distribution"
     histograms: tuple[Histogram, ...]
     x_label: Line
     y_label: Line = "samples"
+    panels: bool = False
 
 
 class Scatter(_Block):
-    """Points in a plane; `member` is each point's index into `groups`."""
+    """Points in a plane; `member` is each point's index into `groups`.
+
+    The points of the indices `marked` get a ring about them, which means `mark`.
+    """
 
     kind: Literal["scatter"] = "scatter"
     x: Numbers
@@ -212,6 +216,8 @@ class Scatter(_Block):
     groups: Lines
     x_label: Line
     y_label: Line
+    marked: Annotated[tuple[int, ...], BeforeValidator(listed)] = ()
+    mark: Line = "marked"
 
     @model_validator(mode="after")
     def _paired(self) -> Scatter:
@@ -219,6 +225,8 @@ class Scatter(_Block):
             raise ValueError("x, y and member differ in length")
         if any(not 0 <= index < len(self.groups) for index in self.member):
             raise ValueError(f"member must be an index into the {len(self.groups)} groups")
+        if any(not 0 <= index < len(self.x) for index in self.marked):
+            raise ValueError(f"marked must be indices of the {len(self.x)} points")
         return self
 
 

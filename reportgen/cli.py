@@ -41,8 +41,8 @@ Examples:
 A log is recognised by its content. KIND=PATH names its kind instead, one of
 checkpoint, events, jsonl, stdout, table and so on (an unknown one lists them all).
 \b
-Every option is also a key of exp.toml, with _ for -, and logs, out, sections as lists, [facts] as a
-table. Paths there are meant from its own folder. The command line wins.
+Every option is also a key of exp.toml, with _ for -, and logs, out, sections, layers as lists,
+[facts] as a table. Paths there are meant from its own folder. The command line wins.
 \b
 Exit codes: 0 done, 1 not written, 2 a mistake in what was given, 3 written with a failed section,
 130 interrupted.
@@ -216,6 +216,10 @@ def generate(
         bool | None,
         typer.Option("--show-saved", help="It shows what is kept for the backward pass.", show_default=False),
     ] = None,
+    layer: Annotated[
+        list[str] | None,
+        _option("NAME", "Draw this layer's activations and weights, as in encoder.layers.0. Repeatable."),
+    ] = None,
     templates: Annotated[str | None, Templates] = None,
     strict: Annotated[
         bool | None,
@@ -227,7 +231,8 @@ def generate(
     """Make a report of a model, its data and its logs (report.html by default)."""
     options = dict(locals())
     path = options.pop("config")
-    options["facts"], options["sections"] = options.pop("fact"), options.pop("section")
+    for key, name in (("facts", "fact"), ("sections", "section"), ("layers", "layer")):
+        options[key] = options.pop(name)
     return partial(commands.generate, path, options)
 
 

@@ -68,6 +68,7 @@ def collect(
     autograd: str = "",
     show_attrs: bool = False,
     show_saved: bool = False,
+    layers: Sequence[str] = (),
     weights: Weights | None = None,
     command: str = "",
     progress: Callable[[Progress], None] | None = None,
@@ -116,6 +117,9 @@ def collect(
     autograd, show_attrs, show_saved
         The layer whose autograd graph is drawn ("" for the whole model), and whether its nodes show their
         attributes and the tensors that they keep for the backward pass.
+    layers
+        Names of the layers whose activations, weights and gradients are drawn; by default the first, the middle and
+        the last of each stage.
     weights, command
         The file the weights came from and the command line, for the record.
     progress
@@ -155,6 +159,7 @@ def collect(
         command=command,
     )
     _check_layer(autograd, experiment)
+    chosen_layers = _layers(layers, experiment)
     options = Options(
         seed=seed,
         samples=len(asked) or samples,
@@ -163,6 +168,7 @@ def collect(
         autograd=autograd,
         show_attrs=show_attrs,
         show_saved=show_saved,
+        layers=chosen_layers,
     )
     return report_on(experiment, options, chosen, limit=time_limit, progress=progress)
 
@@ -202,6 +208,15 @@ def _check_layer(path: str, experiment: Experiment) -> None:
     from reportgen.trace.layers import catalogue
 
     check(path, [layer.path for layer in catalogue(unwrapped(experiment.model)).layers])
+
+
+def _layers(names: Any, experiment: Experiment) -> tuple[str, ...]:
+    """Each name once, in order. Raises InputError where the model has no such layer; a program's are not known."""
+    if not names and names != "":
+        return ()
+    from reportgen.features.choice import check
+
+    return check(names, experiment.model if experiment.program is None else None)
 
 
 def available() -> dict[str, EntryPoint]:

@@ -23,7 +23,11 @@ REFERENCE = "package.module:name or path/file.py:name"
 _NORMALIZATION = 'means and deviations, one a channel, as "0.5,0.5,0.5;0.2,0.2,0.2" or [[0.5], [0.2]]'
 _FACTS = "a table of texts, numbers, dates, true, false, or lists of these"
 _NAMES = "names parted by commas, a text file with a name a line, a list, or " + REFERENCE
-_FLAGS = {"facts": "--fact", "sections": "--section"}  # one a flag there, all in one key here
+_FLAGS = {
+    "facts": "--fact",
+    "sections": "--section",
+    "layers": "--layer",
+}  # one a flag there, all in one key here
 
 
 def _listed(value: Any) -> Any:
@@ -105,6 +109,7 @@ class Config(BaseModel):
     autograd: Words | None = Field(None, description="the name of a layer, as in encoder.layers.0")
     show_attrs: bool = Field(False, description="true or false")
     show_saved: bool = Field(False, description="true or false")
+    layers: Many | None = Field(None, description="names of layers, as in encoder.layers.0")
     templates: Words | None = Field(None, description="a folder of templates")
     strict: bool = Field(False, description="true or false")
     quiet: bool = Field(False, description="true or false")

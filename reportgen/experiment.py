@@ -34,8 +34,9 @@ class Options:
     """What a section may be told: how many samples to show, or which, the seed, the sections already made.
 
     `profile`: whether the layers' time is measured. `autograd`: the layer whose autograd graph is drawn, "" for
-    the model; `show_attrs`, `show_saved`: with the attributes and the saved tensors of its nodes. `now`: when the
-    report is made, in seconds since 1970.
+    the model; `show_attrs`, `show_saved`: with the attributes and the saved tensors of its nodes. `layers`: names of
+    the layers whose activations and weights are drawn, () for a choice of our own. `now`: when the report is made, in
+    seconds since 1970.
     """
 
     seed: int = 0
@@ -45,6 +46,7 @@ class Options:
     autograd: str = ""
     show_attrs: bool = False
     show_saved: bool = False
+    layers: tuple[str, ...] = ()
     now: float = math.nan
     done: tuple[Section, ...] = ()
     step: Callable[[str, int, int], None] = _silent  # step(method, done, total): how far the section is

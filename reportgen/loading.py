@@ -268,7 +268,7 @@ def arguments(config: Config, folders: Sequence[Path]) -> dict[str, Any]:
     for key in ("class_names", "feature_names"):
         if getattr(config, key) is not None:
             given[key] = load_names(key, getattr(config, key), folders)
-    given["autograd"] = config.autograd or ""
+    given["autograd"], given["layers"] = config.autograd or "", config.layers or ()
     as_said = ("logs", "task", "modality", "normalization", "facts", "title", "sections", "samples", "seed")
     more = ("target", "explain", "log_pattern", "device", "time_limit", "profile", "show_attrs", "show_saved")
     return given | {key: getattr(config, key) for key in (*as_said, *more)}

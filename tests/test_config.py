@@ -53,6 +53,7 @@ def test_every_key_is_read(tmp_path):
             autograd = "layer3.0"
             show_attrs = true
             show_saved = true
+            layers = ["layer3.0", "fc"]
             templates = "mine"
             strict = true
             quiet = true
@@ -200,8 +201,8 @@ def test_the_command_line_wins_and_what_it_does_not_say_stays(tmp_path):
 
 
 def test_flags_of_repeatable_options_are_in_the_singular():
-    assert [flag(key) for key in ("facts", "sections", "logs", "class_names")] == [
-        "--fact", "--section", "--logs", "--class-names",
+    assert [flag(key) for key in ("facts", "sections", "layers", "logs", "class_names")] == [
+        "--fact", "--section", "--layer", "--logs", "--class-names",
     ]  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from reportgen.render.figures import KINDS, figure, style
 from reportgen.render.figures.base import Palette, evenly
-from reportgen.report import Bars, Curves, Distribution, Heatmap, Histogram, Scatter, Series, Signal
+from reportgen.report import Bars, Curves, Distribution, Heatmap, Histogram, Scatter, Section, Series, Signal
 
 BLOCKS = {block.kind: block for block in samples.every_kind("x") if block.kind in KINDS}
 
@@ -233,3 +233,26 @@ def test_as_many_runs_as_a_chart_draws_have_colours_of_their_own_on_the_page_and
     sheet = (Path(__file__).parents[2] / "templates" / "style.css").read_text(encoding="utf-8")
     for number, (light, dark) in enumerate(style.LINES):
         assert f".s{number} {{ color: light-dark({light}, {dark}); }}" in sheet
+
+
+def test_marked_points_have_a_ring_a_key_and_a_column():
+    plain = Scatter(x=(0, 1, 2), y=(0, 1, 0), member=(0, 1, 0), groups=("a", "b"), x_label="x", y_label="y")
+    ringed = plain.model_copy(update={"marked": (1, 2), "mark": "wrong"})
+    made, source = drawn(ringed)
+    assert "wrong" in texts(source)
+    assert "wrong" not in texts(drawn(plain)[1])
+    assert made.alt.endswith("a (2), b (1); 2 wrong.")
+    assert [row[-1] for row in made.data.rows] == ["no", "yes", "yes"]
+    with pytest.raises(ValueError, match="marked must be indices of the 3 points"):
+        Scatter(**{**plain.model_dump(exclude={"kind"}), "marked": (3,)})
+
+
+def test_panels_have_an_axis_each_and_leave_the_colours_of_classes_alone():
+    small = Histogram(name="conv1.weight", edges=(-0.002, 0, 0.002), counts=(0.5, 0.5))
+    large = Histogram(name="fc.weight", edges=(1, 20, 300), counts=(0.9, 0.1))
+    empty = Histogram(name="bad", edges=(math.nan, math.nan), counts=(math.nan,))
+    block = Distribution(histograms=(small, large, empty), x_label="weight", panels=True)
+    words = texts(drawn(block, dark=True)[1])
+    assert {"conv1.weight", "fc.weight", "−0.002", "0.002", "1", "no finite value"} <= set(words)
+    section = Section(name="features", title="Features", blocks=(block,))
+    assert Palette.of(samples.report().model_copy(update={"sections": (section,)})).classes == {}

@@ -55,7 +55,9 @@ class Palette:
         blocks = [block for section in report.sections for block in section.blocks]
         lines = (s.group or s.name for b in blocks if isinstance(b, Curves) for s in b.series)
         groups = [name for b in blocks if isinstance(b, Scatter) for name in b.groups]
-        groups += [h.name for b in blocks if isinstance(b, Distribution) for h in b.histograms]
+        groups += [
+            h.name for b in blocks if isinstance(b, Distribution) and not b.panels for h in b.histograms
+        ]
         return cls(width, vector, _numbered(lines), _numbered(groups))
 
     def number(self, name: str) -> int:
