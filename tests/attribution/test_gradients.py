@@ -5,7 +5,8 @@ from looks import sight_of, tools_of
 from torch import nn
 from torch.nn import functional
 
-from reportgen.attribution.gradients import COMPLETENESS, cam, grad_cam, integrated_gradients, saliency
+from reportgen.attribution.cam import cam, grad_cam
+from reportgen.attribution.gradients import COMPLETENESS, integrated_gradients, saliency
 
 
 class Functional(nn.Module):
