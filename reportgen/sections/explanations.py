@@ -8,27 +8,33 @@ from importlib import import_module
 
 from reportgen.attribution.base import Attribution, Missing, Outcome
 from reportgen.attribution.choose import choose
-from reportgen.attribution.explain import Rows, explain, plan
+from reportgen.attribution.explain import ENDED, Rows, explain, plan, prepare
 from reportgen.attribution.kinds import kind_of, sights
 from reportgen.attribution.methods import suited
 from reportgen.attribution.sight import Sight
 from reportgen.attribution.target import explained
 from reportgen.errors import InputError
 from reportgen.experiment import Experiment, Options
-from reportgen.report import Block, Section
-from reportgen.sections._trust import agreement, findings, reading, trust
+from reportgen.report import Block, Failure, Finding, Section
+from reportgen.sections._trust import EVIDENCE, agreement, findings, reading, trust
 from reportgen.units import plural
+
+RUN_RULE = "three inputs, alone and in one batch, several times, give the same scores to within a thousandth"
 
 
 @dataclass(frozen=True)
 class Told:
-    """What is drawn: a row of outcomes for each sight, what number is explained, how the samples were chosen."""
+    """What is drawn: a row of outcomes for each sight, what number is explained, how the samples were chosen.
+
+    `notes`: what was seen of the model that bears on all of them.
+    """
 
     experiment: Experiment
     sights: list[Sight]
     rows: Rows
     what: str
     about: str
+    notes: tuple[str, ...] = ()
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -37,7 +43,7 @@ class Told:
 
 
 def explanations(experiment: Experiment, options: Options) -> Section:
-    """LIME, saliency, Integrated Gradients and Grad-CAM on the same samples."""
+    """The same samples through all methods that suit the input."""
     reason = _why_not(experiment)
     if reason:
         nothing = experiment.model is None or (experiment.example is None and experiment.samples is None)
@@ -48,12 +54,33 @@ def explanations(experiment: Experiment, options: Options) -> Section:
     subjects, rule = choose(experiment, allowed.samples, options.chosen[: allowed.samples])
     if allowed.samples < options.samples:
         rule += f" ({options.samples} asked for, but the model's cost allows {allowed.samples})"
-    looked_at = sights(experiment, subjects)
-    rows = explain(experiment, options, looked_at, methods, allowed.share)
+    ready = prepare(experiment, options, sights(experiment, subjects), allowed.share)
+    rows = explain(options, ready, methods)
     what = explained(experiment)
-    told = Told(experiment, looked_at, rows, what, f"Explained is {what}. {rule}. Seed {options.seed}.")
+    cut = _cut(rows, len(ready.sights))
+    if cut:
+        rule += f" ({cut.message})"
+    told = Told(
+        experiment,
+        ready.sights[: len(rows)],
+        rows,
+        what,
+        f"Explained is {what}. {rule}. Seed {options.seed}.",
+        ready.notes,
+    )
     drawn = import_module(f"reportgen.sections._explained_{kind}").draw(told)
-    return _done(told, drawn)
+    return _done(told, [*([cut] if cut else []), *drawn])
+
+
+def _cut(rows: Rows, wanted: int) -> Failure | None:
+    """What the time limit cut, where it did."""
+    lost = any(isinstance(made, Missing) and made.reason.startswith(ENDED) for made in rows[0])
+    if len(rows) == wanted and not lost:
+        return None
+    message = f"{len(rows)} of {plural(wanted, 'sample')}{', not by all methods' if lost else ''}: {ENDED}"
+    return Failure(
+        title="What the time cut", error="OutOfTime", message=message, hint="ask for fewer samples"
+    )
 
 
 def _section(**fields: object) -> Section:
@@ -91,7 +118,13 @@ def _done(told: Told, drawn: Sequence[Block]) -> Section:
         reading((*told.methods, "agreement")),
     ]
     summary = f"{plural(len(rows), 'prediction')} explained by {', '.join(worked)}."
-    return _section(summary=summary, blocks=tuple(blocks), findings=tuple(findings(rows)))
+    return _section(summary=summary, blocks=tuple(blocks), findings=(*_noted(told), *findings(rows)))
+
+
+def _noted(told: Told) -> list[Finding]:
+    return [
+        Finding(severity="warning", message=note, rule=RUN_RULE, evidence=EVIDENCE) for note in told.notes
+    ]
 
 
 def _has(row: Sequence[Outcome], method: str) -> bool:
