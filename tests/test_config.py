@@ -41,6 +41,7 @@ def test_every_key_is_read(tmp_path):
             feature_names = "a,b"
             task = "classification"
             modality = "image"
+            tokenizer = "words.txt"
             normalization = [[0.5, 0.5], [0.2, 0.2]]
             sections = ["training"]
             samples = 4

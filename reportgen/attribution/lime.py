@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reportgen.attribution.base import Attribution
+from reportgen.attribution.base import Attribution, NotApplicable
 from reportgen.attribution.sight import Sight, Tools
 from reportgen.attribution.trust import stability
 
@@ -20,6 +20,8 @@ def lime(sight: Sight, tools: Tools) -> Attribution:
     The sample is shown through masks that replace half of its parts, drawn at random, by the baseline. Trust:
     the mean R2 of the surrogates and the stability of the weights between runs with seeds of their own.
     """
+    if not sight.parts.count:
+        raise NotApplicable("there is no part that may be hidden")
     count = max(FEWEST, round(tools.share * MOST * sight.parts.count))
     runs, fits = [], []
     for run in range(RUNS):

@@ -9,6 +9,7 @@ from reportgen.attribution.base import Attribution
 from reportgen.attribution.gradients import STEPS, grad_cam, integrated_gradients, saliency
 from reportgen.attribution.lime import MOST, RUNS, lime
 from reportgen.attribution.lime_table import PERTURBATIONS, lime_table
+from reportgen.attribution.occlusion import occlusion
 from reportgen.attribution.sight import Sight, Tools
 
 
@@ -28,10 +29,11 @@ class Method:
 
 
 METHODS = (
-    Method("LIME", lime, parted=RUNS * MOST, kinds=("image", "generic")),
+    Method("LIME", lime, parted=RUNS * MOST, kinds=("image", "generic", "text")),
     Method("LIME", lime_table, forward=RUNS * PERTURBATIONS, kinds=("table",)),
     Method("Saliency", saliency, backward=1),
     Method("Integrated Gradients", integrated_gradients, backward=STEPS),
+    Method("Occlusion", occlusion, forward=1, parted=1, kinds=("text",)),
     Method("Grad-CAM", grad_cam, backward=1, kinds=("image",)),
 )
 

@@ -29,6 +29,7 @@ class Told:
     rows: Rows
     what: str
     about: str
+    seed: int = 0
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -51,7 +52,9 @@ def explanations(experiment: Experiment, options: Options) -> Section:
     looked_at = sights(experiment, subjects)
     rows = explain(experiment, options, looked_at, methods, allowed.share)
     what = explained(experiment)
-    told = Told(experiment, looked_at, rows, what, f"Explained is {what}. {rule}. Seed {options.seed}.")
+    told = Told(
+        experiment, looked_at, rows, what, f"Explained is {what}. {rule}. Seed {options.seed}.", options.seed
+    )
     drawn = import_module(f"reportgen.sections._explained_{kind}").draw(told)
     return _done(told, drawn)
 
