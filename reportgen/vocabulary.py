@@ -172,7 +172,7 @@ def named(tokens: Mapping[int, str]) -> dict[str, int]:
                 bracketed.setdefault(role, number)
         elif _BARE.match(text):
             bare.setdefault(_NAMES[text.lower()], number)
-    return bracketed or bare
+    return bracketed if set(bracketed) - {"unk"} else bare | bracketed
 
 
 def style_of(tokens: Iterable[str]) -> str:

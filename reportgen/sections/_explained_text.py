@@ -11,8 +11,9 @@ import numpy as np
 from reportgen.attribution.base import Attribution, Missing
 from reportgen.attribution.kinds.text import read
 from reportgen.attribution.sight import Sight
-from reportgen.report import Block, Column, Row, Table, Text, Tokens
+from reportgen.report import Block, Text, Tokens
 from reportgen.sections._explained_image import rounded
+from reportgen.sections._words import gathered, words
 from reportgen.units import plural, shorten, show
 from reportgen.vocabulary import Reading
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 LONGEST = 200  # pieces of a text that are shown
 WIDEST = 60  # letters of a piece that are shown
-FEW = 4  # samples from which on words are counted over all
-TOP = 20  # words of that table
 
 
 def draw(told: Told) -> list[Block]:
@@ -61,21 +60,6 @@ class Shown:
             if word >= 0:
                 texts[word] += reading.pieces[piece]
         return cls(tuple(texts), np.asarray(reading.word_of))
-
-
-def gathered(made: Attribution, sight: Sight, of: np.ndarray, count: int) -> np.ndarray:
-    """Weights (count,) of what `of` (tokens,) puts together, none where it is -1.
-
-    The sum over the tokens, the largest where there is no sign; of a method that gives all tokens of a part the
-    weight of the part, that weight.
-    """
-    numbers = sight.parts.numbers
-    whole = all(np.ptp(made.values[numbers == part]) == 0 for part in range(sight.parts.count))
-    join = np.mean if whole else np.sum if made.signed else np.max
-    weights = np.zeros(count)
-    for piece in np.unique(of[of >= 0]):
-        weights[piece] = join(made.values[of == piece])
-    return weights
 
 
 def _sample(told: Told, sight: Sight, row: list[Attribution], reading: Reading) -> list[Block]:
@@ -136,78 +120,6 @@ def _caption(told: Told, sight: Sight, made: Attribution, shown: str) -> str:
     )
 
 
-# --- all samples -----------------------------------------------------------------------------------------
-
-
-def words(told: Told, readings: list[Reading]) -> list[Block]:
-    """The words with the largest sums of |weight| over the samples, by each signed method; from 4 samples on."""
-    methods = [
-        name
-        for name in told.methods
-        if any(
-            isinstance(made, Attribution) and made.method == name and made.signed
-            for row in told.rows
-            for made in row
-        )
-    ]
-    if len(readings) < FEW or not methods:
-        return []
-    uses: dict[str, list[tuple[int, dict[str, float]]]] = {}
-    for at, (sight, row, reading) in enumerate(zip(told.sights, told.rows, readings, strict=True)):
-        weights = {
-            made.method: gathered(made, sight, np.asarray(reading.word_of), len(reading.words))
-            for made in row
-            if isinstance(made, Attribution) and made.signed
-        }
-        for place, word in enumerate(reading.words):
-            one = {name: float(found[place]) for name, found in weights.items()}
-            uses.setdefault(plain(word), []).append((at, one))
-    by = "Integrated Gradients" if "Integrated Gradients" in methods else methods[0]
-    totals = {word: sum(abs(one.get(by, 0.0)) for _, one in found) for word, found in uses.items() if word}
-    order = sorted(totals, key=lambda word: (-round(totals[word], 6), word))
-    columns = [Column(name="Word"), Column(name="Samples", unit="count"), Column(name="Times", unit="count")]
-    for name in methods:
-        columns += [
-            Column(name=f"{name}, mean", unit="exact", note="mean weight, with its sign"),
-            Column(name=f"{name}, mean size", unit="exact", note="mean of |weight|"),
-        ]
-    rows = []
-    for word in order[:TOP]:
-        cells: list[str | int | float | None] = [
-            shorten(word),
-            len({at for at, _ in uses[word]}),
-            len(uses[word]),
-        ]
-        for name in methods:
-            known = [one[name] for _, one in uses[word] if name in one]
-            cells += [_rough(np.mean(known)), _rough(np.abs(known).mean())] if known else [None, None]
-        rows.append(Row(cells=tuple(cells)))
-    return [
-        Table(
-            title="Words that count over the samples",
-            caption=f"The {len(rows)} of {plural(len(totals), 'word')} in {plural(len(readings), 'sample')} with the "
-            f"largest sum of |weight| by {by}; a weight speaks for (+) or against (-) what is explained of its own "
-            f"sample. Without regard to capitals and the punctuation about words. Seed {told.seed}.",
-            columns=tuple(columns),
-            rows=tuple(rows),
-            total=len(totals),
-        )
-    ]
-
-
-def plain(word: str) -> str:
-    """A word without regard to capitals and to punctuation at its ends; as it is where nothing else is left."""
-    first = next((at for at, letter in enumerate(word) if letter.isalnum()), None)
-    if first is None:
-        return word
-    last = next(at for at in range(len(word) - 1, -1, -1) if word[at].isalnum() or word[at] > "\u02ff")
-    return word[first : last + 1].casefold()
-
-
-def _rough(value: float) -> float:
-    return float(f"{float(value):.4g}")
-
-
 def _missing(told: Told) -> list[Block]:
     """Why methods gave nothing, each reason once."""
     reasons: dict[tuple[str, str], list[str]] = {}
@@ -217,8 +129,8 @@ def _missing(told: Told) -> list[Block]:
                 reasons.setdefault((made.method, made.reason), []).append(sight.subject.name)
     if not reasons:
         return []
-    lines = [
-        f"{method}: {reason} ({f'all {len(names)} samples' if len(names) == len(told.sights) > 1 else ', '.join(names)})."
-        for (method, reason), names in reasons.items()
-    ]
+    lines = []
+    for (method, reason), names in reasons.items():
+        which = "all samples" if len(names) == len(told.sights) else ", ".join(names)
+        lines.append(f"{method}: {reason} ({which}).")
     return [Text(title="What could not be made", text="\n\n".join(lines))]

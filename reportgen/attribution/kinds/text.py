@@ -70,7 +70,7 @@ def read(experiment: Experiment, inputs: Inputs) -> Reading:
     """The text of a sample (a batch of one) in pieces and words."""
     ids = _ids(inputs)[0].tolist()
     mask, pad = inputs.kwargs.get(MASK), _role(experiment, "pad")
-    if getattr(mask, "shape", None) == _ids(inputs).shape:
+    if mask is not None and getattr(mask, "shape", None) == _ids(inputs).shape:
         absent = {place for place, kept in enumerate(mask[0].tolist()) if not kept}
     else:
         absent = {place for place, number in enumerate(ids) if number == pad}
@@ -116,28 +116,24 @@ def _of_vectors(experiment: Experiment, subject: Subject, _: str) -> Sight:
     layer, ids = feed.layer(experiment), _ids(subject.inputs)
     found = _parts(experiment, subject.inputs)
     free = torch.from_numpy(found.numbers >= 0).to(ids.device)
+    main = _first(experiment, ("pad", "unk", "mask"))
+    other = _first(experiment, ("mask", "unk"), main)
     with torch.no_grad():
         values = layer(ids).detach()
 
-        def ends(roles: tuple[str, ...], instead: str, but: int | None = None) -> tuple[Baseline, int | None]:
-            number = _first(experiment, roles, but)
-            if number is not None:
-                said = f"{experiment.token_name(number)} in the place of each token"
-                return Baseline(layer(torch.where(free, number, ids)).detach(), said), number
-            if instead == "zeros":
-                vector, said = torch.zeros_like(values), "zero vectors"
-            else:
-                some = torch.arange(
-                    0, layer.num_embeddings, -(-layer.num_embeddings // MEAN_OF), device=ids.device
-                )
-                vector = layer(some[None]).mean(dim=1, keepdim=True)
-                said = f"the mean vector of {plural(len(some), 'token')}"
-            return Baseline(torch.where(free[:, None], vector, values), said), None
+        def end(number: int | None, vector: torch.Tensor, said: str) -> Baseline:
+            if number is None:
+                return Baseline(torch.where(free[:, None], vector, values), said)
+            vectors = layer(torch.where(free, number, ids)).detach()
+            return Baseline(vectors, f"{experiment.token_name(number)} in the place of each token")
 
-        baseline, used = ends(("pad", "unk", "mask"), "zeros")
-        other, _ = ends(("mask", "unk"), "mean", used)
+        step = -(-layer.num_embeddings // MEAN_OF)
+        some = torch.arange(0, layer.num_embeddings, step, device=ids.device)
+        mean = layer(some[None]).mean(dim=1, keepdim=True)
+        baseline = end(main, torch.zeros_like(values), "zero vectors")
+        second = end(other, mean, f"the mean vector of {plural(len(some), 'token')}")
     score = Score(experiment, subject.inputs, subject.target, feed)
-    return Sight(subject, score, values, 1, baseline, other, found)
+    return Sight(subject, score, values, 1, baseline, second, found)
 
 
 def _first(experiment: Experiment, roles: tuple[str, ...], but: int | None = None) -> int | None:
@@ -164,7 +160,7 @@ def _of_ids(experiment: Experiment, subject: Subject, reason: str) -> Sight:
 
 
 def _why_no_vectors(experiment: Experiment, subjects: Sequence[Subject]) -> str:
-    """Why the vectors of the tokens can't be put into the model, or nothing; tried on the first sample that can tell."""
+    """Why the vectors of the tokens can't be put into the model, or nothing; one sample that can tell is tried."""
     import torch
 
     if experiment.embedding is None:
