@@ -66,7 +66,7 @@ def _transformers(given: Any) -> Vocabulary:
         convert = given.convert_ids_to_tokens
         marks = frozenset(special) - {known.get("unk", -1)}
         return Vocabulary(type(given).__name__, lambda number: _asked(convert, number), known, marks)
-    return Vocabulary.of(tokens, type(given).__name__, known, special)
+    return Vocabulary.of(tokens, f"{type(given).__name__} of {plural(len(tokens), 'token')}", known, special)
 
 
 def _tokenizers(given: Any) -> Vocabulary:

@@ -32,7 +32,9 @@ def draw(told: Told) -> list[Block]:
         if tokenizer is not None
         else "Tokens by number: no tokenizer was given."
     )
-    blocks: list[Block] = [Text(title="What is explained", text=f"{told.about}\n\n{named}")]
+    joined = "Methods that hide words give all tokens of a word, or of a stretch of words, the weight of the whole."
+    text = f"{told.about}\n\n{named} {joined} Padding is not shown."
+    blocks: list[Block] = [Text(title="What is explained", text=text)]
     readings = [read(told.experiment, sight.subject.inputs) for sight in told.sights]
     for sight, row, reading in zip(told.sights, told.rows, readings, strict=True):
         blocks += _sample(told, sight, [made for made in row if isinstance(made, Attribution)], reading)
@@ -78,7 +80,7 @@ def _sample(told: Told, sight: Sight, row: list[Attribution], reading: Reading) 
         Tokens(
             title=f"{subject.name.capitalize()}, {made.method}",
             group=f"{subject.name.capitalize()}: {subject.said}{why}",
-            caption=_caption(told, sight, made, f"{part}, to {_reach(made, weights[made.method])}"),
+            caption=_caption(told, sight, made, f"{part}; colours to {_reach(made, weights[made.method])}"),
             tokens=(*first, *texts, *last),
             weights=tuple(
                 rounded(float(weight))
