@@ -232,7 +232,8 @@ def _from(folder: Path, said: Mapping[str, Any]) -> dict[str, Any]:
         elif key in _REFERENCES:
             update[key] = _reference_from(folder, value)
         elif key == "tokenizer":
-            update[key] = str(folder / value) if (folder / value).exists() else _reference_from(folder, value)
+            is_reference = ":" in value and not (folder / value).exists()
+            update[key] = _reference_from(folder, value) if is_reference else str(folder / value)
         elif key in ("class_names", "feature_names") and isinstance(value, str):
             named = "\n" not in value and is_file(folder / value)
             update[key] = str(folder / value) if named else _reference_from(folder, value)

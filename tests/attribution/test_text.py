@@ -259,7 +259,7 @@ def test_lime_is_limes_own_on_the_same_words(docstrings_cnn):
     from lime.lime_text import LimeTextExplainer
 
     model, data, vocabulary, names = docstrings_cnn
-    experiment, (sight,) = looks(model, data, 1, tokenizer=vocabulary, class_names=names)
+    _, (sight,) = looks(model, data, 1, tokenizer=vocabulary, class_names=names)
     words = [f"w{place}" for place in range(sight.parts.count)]
     column, drawn, scored = sight.subject.target.column, [], []
 
