@@ -187,6 +187,10 @@ def generate(
         str | None,
         _option("OUTPUT", "The output to explain: its number, or a class; the largest by default."),
     ] = None,
+    tokenizer: Annotated[
+        str | None,
+        _option("REF|FILE", "What tells the texts of token ids: tokenizer.json, a folder, vocab.txt."),
+    ] = None,
     fact: Annotated[list[str] | None, _option("KEY=VALUE", "What to say of the model. Repeatable.")] = None,
     section: Annotated[list[str] | None, _option("NAME", "Only these sections. Repeatable.")] = None,
     samples: Annotated[

@@ -57,6 +57,7 @@ def collect(
     modality: str | None = None,
     normalization: tuple[Any, Any] | None = None,
     target: int | str | None = None,
+    tokenizer: Any = None,
     facts: Mapping[str, Any] | None = None,
     title: str | None = None,
     sections: Sequence[str] | None = None,
@@ -99,6 +100,9 @@ def collect(
     target
         The output that is explained, by its number or its class's name; by default the predicted class or, where
         the outputs are no classes, the largest output.
+    tokenizer
+        What tells the texts of token ids: a tokenizer, a vocabulary (tokens to ids, or a list of tokens), a function
+        of an id, or a file or folder of these; Hugging Face's are known. None of its code is run from a file.
     facts
         What the report should say of the model: purpose, data, licence, limits, ...
     sections
@@ -152,6 +156,7 @@ def collect(
         modality=modality,
         normalization=normalization,
         target=_target(target),
+        tokenizer=tokenizer,
         facts=facts,
         title=title,
         seed=seed,

@@ -98,6 +98,7 @@ class Config(BaseModel):
     )
     normalization: Pair | None = Field(None, description=_NORMALIZATION)
     target: int | Words | None = Field(None, description="the number of an output, or the name of a class")
+    tokenizer: Words | None = Field(None, description=f"a file or folder of a tokenizer, or {REFERENCE}")
     facts: dict[str, Fact] | None = Field(None, description=_FACTS)
     sections: Many | None = Field(None, description="names of sections (see reportgen sections)")
     samples: int = Field(8, ge=1, le=64, description="a whole number from 1 to 64")
@@ -235,6 +236,9 @@ def _from(folder: Path, said: Mapping[str, Any]) -> dict[str, Any]:
             update[key] = str(folder / value)
         elif key in _REFERENCES:
             update[key] = _reference_from(folder, value)
+        elif key == "tokenizer":
+            is_reference = ":" in value and not (folder / value).exists()
+            update[key] = _reference_from(folder, value) if is_reference else str(folder / value)
         elif key in ("class_names", "feature_names") and isinstance(value, str):
             named = "\n" not in value and is_file(folder / value)
             update[key] = str(folder / value) if named else _reference_from(folder, value)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from reportgen.errors import InputError, one_line, only_on_meta
 from reportgen.logs import Log, compiled
 from reportgen.report import Fact, Section
+from reportgen.tokenizer import vocabulary
 
 if TYPE_CHECKING:
     import torch
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from reportgen.data import Batch, Inputs
     from reportgen.samples import Samples
+    from reportgen.vocabulary import Vocabulary
 
 TASKS = ("classification", "regression")
 MODALITIES = ("image", "table", "text", "signal")
@@ -94,6 +96,7 @@ class Experiment:
     `model` and `samples` are None where none was given; `data_problem` says what was wrong with data
     that was given but can't be used; `forward_problem` why the model can't be called; `no_values` why what
     it returns has a shape and no numbers. `target` is the output that is explained, where the user named one.
+    `tokenizer` tells the texts of token ids; `embedding` is the path of the layer that turns them into vectors.
     `program` is what `model` was made from, where that was exported. `shaped`: paths of the lazy layers that the
     example gave their shapes in the copy that `model` then is. `inferred` lists what nobody said and was concluded.
     """
@@ -113,6 +116,8 @@ class Experiment:
     modality: str = ""
     normalization: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     target: int | str | None = None
+    tokenizer: Vocabulary | None = None
+    embedding: str | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     device: str = "cpu"
     weights: Weights | None = None
@@ -211,6 +216,10 @@ class Experiment:
         """The name of an input feature, or `feature 3` where none was given."""
         return self.feature_names[index] if index < len(self.feature_names) else f"feature {index}"
 
+    def token_name(self, number: int) -> str:
+        """The text of a token, `token 3` where it is unknown."""
+        return self.tokenizer.name(number) if self.tokenizer is not None else f"token {number}"
+
     @cached_property
     def operations(self) -> int:
         """FLOPs of one sample's forward pass as torch counts them; 0 where it can't tell. Raises InputError."""
@@ -266,6 +275,7 @@ def build(
     modality: str | None = None,
     normalization: tuple[Any, Any] | None = None,
     target: int | str | None = None,
+    tokenizer: Any = None,
     facts: Mapping[str, Any] | None = None,
     title: str | None = None,
     seed: int = 0,
@@ -293,6 +303,7 @@ def build(
         modality=modality or "",
         normalization=_normalization(normalization),
         target=target,
+        tokenizer=None if tokenizer is None else vocabulary(tokenizer),
         facts={str(key): str(value) for key, value in (facts or {}).items()},
         weights=weights,
         command=command,

@@ -12,6 +12,7 @@ from torch.nn.parameter import UninitializedBuffer, is_lazy
 
 from reportgen import data as reading
 from reportgen.data import Batch, Inputs
+from reportgen.embeddings import lookup
 from reportgen.errors import InputError, one_line
 from reportgen.experiment import Experiment, main_output
 from reportgen.guard import set_eval, untouched
@@ -27,7 +28,7 @@ def look(experiment: Experiment, model: Any, data: Any, example: Any, device: st
     dtype = _dtype(model)
     if model is not None:
         experiment.model, experiment.device = _place(model, device)
-    probe = None
+    probe, looked_up = None, False
     with torch.inference_mode(False), untouched(model, seed=seed):
         if data is not None:
             probe = _probe(experiment, data, dtype)
@@ -43,9 +44,10 @@ def look(experiment: Experiment, model: Any, data: Any, example: Any, device: st
             # Where the model is looked at in a copy, the copy's state is what all sections see.
             with untouched(experiment.model):
                 _forward(experiment)
+                looked_up, experiment.embedding = lookup(experiment, experiment.example)
     if experiment.samples is not None and not experiment.feature_names:
         experiment.feature_names = experiment.samples.columns
-    _conclude(experiment, probe)
+    _conclude(experiment, probe, looked_up)
     _check_names(experiment)
 
 
@@ -178,12 +180,12 @@ def _of_two(experiment: Experiment, alone: torch.Tensor) -> torch.Tensor:
     return pair[:1] if pair.ndim and len(pair) == 2 else alone
 
 
-def _conclude(experiment: Experiment, probe: Batch | None) -> None:
+def _conclude(experiment: Experiment, probe: Batch | None, looked_up: bool) -> None:
     said: list[Fact] = []
     if not experiment.modality:
-        experiment.modality, why = _modality(experiment.example)
-        if experiment.modality:
-            said.append(Fact(label="Modality", value=experiment.modality, note=why))
+        experiment.modality, why = _modality(experiment, looked_up)
+        if why:
+            said.append(Fact(label="Modality", value=experiment.modality or "not known", note=why))
     if not experiment.task:
         experiment.task, why = _task(experiment.output_shape, probe, bool(experiment.class_names))
         if experiment.task:
@@ -193,13 +195,14 @@ def _conclude(experiment: Experiment, probe: Batch | None) -> None:
     experiment.inferred += tuple(said)
 
 
-def _modality(example: Inputs | None) -> tuple[str, str]:
+def _modality(experiment: Experiment, looked_up: bool) -> tuple[str, str]:
+    example = experiment.example
     tensor = example.primary if example is not None else None
     if example is None or tensor is None:
         return "", ""
     shape, seen = tuple(tensor.shape), f"the input is {example.describe()}"
     if not tensor.is_floating_point():
-        return ("text", seen) if len(shape) == 2 else ("", "")
+        return _of_whole_numbers(experiment, looked_up, seen) if len(shape) == 2 else ("", "")
     if len(shape) == 4 and shape[1] in (1, 3):
         return "image", seen
     if len(shape) == 2:
@@ -207,6 +210,20 @@ def _modality(example: Inputs | None) -> tuple[str, str]:
     if len(shape) == 3 and shape[1] in (1, 2):
         return "signal", seen
     return "", ""
+
+
+def _of_whole_numbers(experiment: Experiment, looked_up: bool, seen: str) -> tuple[str, str]:
+    """Rows of whole numbers are text where something takes them for the numbers of tokens."""
+    if experiment.tokenizer is not None:
+        return "text", f"{seen}, and a tokenizer was given"
+    if experiment.embedding is not None:
+        name = experiment.embedding or type(experiment.model).__name__
+        return "text", f"{seen}, whose numbers the nn.Embedding {name} turns into vectors"
+    if looked_up:
+        return "text", f"{seen}, whose numbers the model looks up in a table of vectors"
+    if experiment.model is None or experiment.forward_problem is not None or experiment.no_values is not None:
+        return "", ""
+    return "", f"{seen}, but no embedding looks whole rows of it up, so it is no text"
 
 
 def _task(output: tuple[int, ...], probe: Batch | None, named: bool) -> tuple[str, str]:

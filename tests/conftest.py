@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import HealthCheck, settings
-from networks import cancer, diabetes, digits
+from networks import cancer, diabetes, digits, docstrings
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +23,12 @@ def cancer_mlp():
 def diabetes_mlp():
     """(model, data set, feature names): one value, 10 features."""
     return diabetes()
+
+
+@pytest.fixture(scope="session")
+def docstrings_cnn():
+    """(model, data set, vocabulary, class names): which part of NumPy a dozen words are from, as ids."""
+    return docstrings()
 
 
 # No deadline: a slow machine is not a wrong answer. The same examples each time, so that a failure comes back.

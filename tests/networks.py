@@ -1,6 +1,11 @@
-"""Small networks for the tests, really trained on scikit-learn's real data."""
+"""Small networks for the tests, really trained on real data and texts that ship with scikit-learn and NumPy."""
 
 from __future__ import annotations
+
+import inspect
+import re
+from collections import Counter
+from importlib import import_module
 
 import torch
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
@@ -94,3 +99,41 @@ def diabetes() -> tuple[nn.Module, TensorDataset, list[str]]:
     targets = torch.tensor(found.target, dtype=torch.float32)[:, None]
     model = train(mlp(10, 1), table, targets, nn.MSELoss(), 30)
     return model, TensorDataset(table, targets), list(found.feature_names)
+
+
+class WordConvolution(nn.Module):
+    """Words as vectors, a convolution over three neighbours, the largest value of each channel, classes."""
+
+    def __init__(self, words: int, classes: int) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(words, 16, padding_idx=0)
+        self.conv = nn.Conv1d(16, 24, 3, padding=1)
+        self.head = nn.Linear(24, classes)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        found = torch.relu(self.conv(self.embed(ids).transpose(1, 2)))
+        return self.head(found.masked_fill((ids == 0)[:, None], 0).amax(dim=2))
+
+
+def docstrings() -> tuple[nn.Module, TensorDataset, list[str], list[str]]:
+    """Which part of NumPy a dozen words of its documentation are from.
+
+    Returns the network, trained on every other stretch of words; the other stretches; the vocabulary; the classes.
+    """
+    names = ["fft", "linalg", "polynomial", "random"]
+    stretches = []
+    for label, name in enumerate(names):
+        module = import_module(f"numpy.{name}")
+        texts = [inspect.getdoc(getattr(module, item)) or "" for item in sorted(module.__all__)]
+        words = re.findall(r"[a-z]+", " ".join(texts).lower())[: 12 * 300]
+        stretches += [(words[start : start + 12], label) for start in range(0, len(words), 12)]
+    counts = Counter(word for words, _ in stretches for word in words)
+    vocabulary = ["[PAD]", "[UNK]", *sorted(word for word, count in counts.items() if count > 2)]
+    number = {word: at for at, word in enumerate(vocabulary)}
+    rows = [[number.get(word, 1) for word in words] + [0] * (12 - len(words)) for words, _ in stretches]
+    ids, labels = torch.tensor(rows), torch.tensor([label for _, label in stretches])
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = WordConvolution(len(vocabulary), len(names))
+    train(model, ids[::2], labels[::2], nn.CrossEntropyLoss(), 15)
+    return model, TensorDataset(ids[1::2], labels[1::2]), vocabulary, names

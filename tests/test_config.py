@@ -41,6 +41,7 @@ def test_every_key_is_read(tmp_path):
             feature_names = "a,b"
             task = "classification"
             modality = "image"
+            tokenizer = "words.txt"
             normalization = [[0.5, 0.5], [0.2, 0.2]]
             target = "dog"
             sections = ["training"]
@@ -81,6 +82,7 @@ def test_every_key_is_read(tmp_path):
     assert said.out == [str(tmp_path / "report.pdf")]
     assert said.templates == str(tmp_path / "mine")
     assert said.feature_names == "a,b"
+    assert said.tokenizer == str(tmp_path / "words.txt")
     assert said.normalization == ((0.5, 0.5), (0.2, 0.2))
     assert said.time_limit == 20
     assert said.facts == {
@@ -91,6 +93,13 @@ def test_every_key_is_read(tmp_path):
 def test_paths_that_are_absolute_stay_as_they_are(tmp_path):
     said = read(toml(tmp_path, 'weights = "/w/best.pt"\nmodel = "/src/net.py:Net"'))
     assert (said.weights, said.model) == ("/w/best.pt", "/src/net.py:Net")
+
+
+def test_a_tokenizer_is_a_path_or_a_reference_meant_from_the_folder_of_the_toml(tmp_path):
+    (tmp_path / "saved").mkdir()
+    for text, meant in (("saved", "saved"), ("gone.json", "gone.json"), ("net.py:tok", "net.py:tok")):
+        assert read(toml(tmp_path, f'tokenizer = "{text}"')).tokenizer == str(tmp_path / meant)
+    assert read(toml(tmp_path, 'tokenizer = "pkg.text:tok"')).tokenizer == "pkg.text:tok"
 
 
 def test_a_file_of_names_is_meant_from_the_folder_of_the_toml(tmp_path):

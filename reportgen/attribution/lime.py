@@ -23,7 +23,7 @@ def lime(sight: Sight, tools: Tools) -> Attribution:
     until the runs rank the parts alike or the budget ends. Trust: the mean R2 of the surrogates and the stability
     of the weights between runs with seeds of their own.
     """
-    parts = sight.parts.count
+    parts = sight.parted()
     step = max(FEWEST, ROUND * parts)
     most = max(FEWEST, round(tools.share * MOST * parts))
     masks = [draw(most, parts, tools.seeds(sight, run)) for run in range(RUNS)]

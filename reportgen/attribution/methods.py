@@ -40,7 +40,7 @@ class Method:
 
 
 METHODS = (
-    Method("LIME", lime, parted=RUNS * MOST, kinds=("image", "generic")),
+    Method("LIME", lime, parted=RUNS * MOST, kinds=("image", "generic", "text")),
     Method("LIME", lime_table, forward=RUNS * PERTURBATIONS, kinds=("table",)),
     Method("KernelShap", kernel_shap, parted=COALITIONS),
     Method("GradientShap", gradient_shap, backward=DRAWS),

@@ -40,7 +40,7 @@ def occlusion_windows(sight: Sight, tools: Tools) -> Attribution:
 
 def occlusion_parts(sight: Sight, tools: Tools) -> Attribution:
     """f(x) - f(x with a part hidden), at each place of that part."""
-    count = sight.parts.count
+    count = sight.parted()
     masks = np.concatenate([np.ones((1, count), bool), ~np.eye(count, dtype=bool)])
     scores = sight.hidden(masks, tools.forward)
     return Attribution(

@@ -81,7 +81,7 @@ def kernel_shap(sight: Sight, tools: Tools) -> Attribution:
     complement (Covert and Lee 2021). Trust: the additivity error, and the stability between the two halves of
     the coalitions.
     """
-    count = sight.parts.count
+    count = sight.parted()
     limit = max(FEWEST * count, round(tools.share * MOST * count))
     masks, weights = coalitions(count, limit, tools.seeds(sight))
     ends = np.stack([np.ones(count, bool), np.zeros(count, bool)])

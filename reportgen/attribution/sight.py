@@ -52,7 +52,7 @@ class Sight:
     (1, T) or (1, C, T), a spectrogram (1, F, T) or (1, C, F, T). An attribution has one number a place: the
     shape of `values[0]` without its axis `folded` (channels, embedding dimensions), over which it is summed.
     `baseline` stands for absence; `other` is a second one, for what depends on the choice. `parts` are what the
-    methods that hide the input hide together.
+    methods that hide the input hide together. `rigid` says why the values have no gradient, where they have none.
     """
 
     subject: Subject
@@ -62,6 +62,7 @@ class Sight:
     baseline: Baseline
     other: Baseline
     parts: Parts
+    rigid: str = ""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -70,6 +71,12 @@ class Sight:
         if self.folded is not None:
             del sizes[self.folded]
         return tuple(sizes)
+
+    def parted(self) -> int:
+        """How many parts may be hidden. Raises NotApplicable where there is none."""
+        if not self.parts.count:
+            raise NotApplicable("there is no part that may be hidden")
+        return self.parts.count
 
     def shown(self, kept: np.ndarray, baseline: Baseline | None = None) -> torch.Tensor:
         """Values (n, ...) in which the places that are not `kept`, bool (n, *shape), are the baseline's."""
@@ -101,6 +108,8 @@ class Sight:
 
     def differentiable(self) -> torch.Tensor:
         """The values, where they have a gradient. Raises NotApplicable for whole numbers."""
+        if self.rigid:
+            raise NotApplicable(self.rigid)
         if not self.values.is_floating_point():
             kind = str(self.values.dtype).removeprefix("torch.")
             raise NotApplicable(f"the input is {kind}, which has no gradient")

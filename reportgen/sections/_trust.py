@@ -35,6 +35,7 @@ READING = {
     "It has no sign.",
     "Integrated Gradients": "Integrated Gradients sums gradients from the baseline to the input. The values add up "
     "to the difference of the two scores; the completeness error is by how much they miss it.",
+    "Occlusion": "Occlusion hides one part at a time: a value is what the score loses without that part alone.",
     "Grad-CAM": "Grad-CAM weights a layer's channels by their gradient and keeps what speaks for the score, as "
     "coarse as that layer is. It has no sign.",
     "agreement": "Methods ask different questions, so they may differ and all be right. Where they agree, that is "

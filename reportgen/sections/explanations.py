@@ -35,6 +35,7 @@ class Told:
     what: str
     about: str
     notes: tuple[str, ...] = ()
+    seed: int = 0
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -67,6 +68,7 @@ def explanations(experiment: Experiment, options: Options) -> Section:
         what,
         f"Explained is {what}. {rule}. Seed {options.seed}.",
         ready.notes,
+        options.seed,
     )
     drawn = import_module(f"reportgen.sections._explained_{kind}").draw(told)
     return _done(told, [*([cut] if cut else []), *drawn])
