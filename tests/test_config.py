@@ -42,8 +42,12 @@ def test_every_key_is_read(tmp_path):
             task = "classification"
             modality = "image"
             normalization = [[0.5, 0.5], [0.2, 0.2]]
+            categorical = ["sex", 4, ["red", "green"]]
+            target = "dog"
             sections = ["training"]
             samples = 4
+            explain = [3, 17]
+            methods = ["lime", "shap-kernel"]
             seed = 7
             device = "cpu"
             time_limit = 20
@@ -78,6 +82,7 @@ def test_every_key_is_read(tmp_path):
     assert said.out == [str(tmp_path / "report.pdf")]
     assert said.templates == str(tmp_path / "mine")
     assert said.feature_names == "a,b"
+    assert said.categorical == ["sex", 4, ["red", "green"]]
     assert said.normalization == ((0.5, 0.5), (0.2, 0.2))
     assert said.time_limit == 20
     assert said.facts == {

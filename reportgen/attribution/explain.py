@@ -65,7 +65,8 @@ def explain(
 
 def _timed(method: Method, sight: Sight, tools: Tools) -> Outcome:
     start = time.perf_counter()
-    made = attempt(method.name, partial(method.make, sight, tools))
+    seen = sight.smooth if method.backward and sight.smooth is not None else sight
+    made = attempt(method.name, partial(method.make, seen, tools))
     if isinstance(made, Attribution):
-        return replace(made, seconds=time.perf_counter() - start)
+        return replace(made, seconds=time.perf_counter() - start, unknown=seen.unknown)
     return made

@@ -43,7 +43,7 @@ def explanations(experiment: Experiment, options: Options) -> Section:
         nothing = experiment.model is None or (experiment.example is None and experiment.samples is None)
         return _section(status="empty" if nothing else "skipped", reason=reason)
     kind = kind_of(experiment)
-    methods = suited(kind)
+    methods = suited(kind, options.methods)
     allowed = plan(experiment, methods, options.samples)
     subjects, rule = choose(experiment, allowed.samples, options.chosen[: allowed.samples])
     if allowed.samples < options.samples:
