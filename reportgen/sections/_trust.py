@@ -29,6 +29,11 @@ READING = {
     "to the difference of the two scores; the completeness error is by how much they miss it.",
     "Grad-CAM": "Grad-CAM weights a layer's channels by their gradient and keeps what speaks for the score, as "
     "coarse as that layer is. It has no sign.",
+    "SHAP Gradient": "SHAP Gradient averages gradients between the sample and samples of the data; the values add up to "
+    "f(x) - the mean score of these samples, but for the error of drawing them, which the additivity error tells.",
+    "SHAP Kernel": "SHAP Kernel shares f(x) - the mean score among the features as Shapley values, by least squares "
+    "over features shown and hidden; what is hidden takes the values of other samples.",
+    "SHAP Permutation": "SHAP Permutation does the same over random orders in which the features are shown.",
     "agreement": "Methods ask different questions, so they may differ and all be right. Where they agree, that is "
     "some support; no single number says that an explanation is true.",
 }

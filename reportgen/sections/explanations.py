@@ -16,6 +16,7 @@ from reportgen.attribution.target import explained
 from reportgen.errors import InputError
 from reportgen.experiment import Experiment, Options
 from reportgen.report import Block, Section
+from reportgen.sections._global import whole
 from reportgen.sections._trust import agreement, findings, reading, trust
 from reportgen.units import plural
 
@@ -29,11 +30,18 @@ class Told:
     rows: Rows
     what: str
     about: str
+    seed: int = 0
 
     @property
     def methods(self) -> tuple[str, ...]:
         """The names of the methods, in order."""
         return tuple(made.method for made in self.rows[0])
+
+    def target(self, sight: Sight) -> str:
+        """What is explained of this sample, by the name of its class where it has one."""
+        if self.experiment.task == "classification":
+            return f"the score of {sight.subject.target.name}"
+        return self.what.removeprefix("the ")
 
 
 def explanations(experiment: Experiment, options: Options) -> Section:
@@ -51,9 +59,10 @@ def explanations(experiment: Experiment, options: Options) -> Section:
     looked_at = sights(experiment, subjects)
     rows = explain(experiment, options, looked_at, methods, allowed.share)
     what = explained(experiment)
-    told = Told(experiment, looked_at, rows, what, f"Explained is {what}. {rule}. Seed {options.seed}.")
+    told = Told(experiment, looked_at, rows, what, f"Explained is {what}. {rule}. Seed {options.seed}.", options.seed)
     drawn = import_module(f"reportgen.sections._explained_{kind}").draw(told)
-    return _done(told, drawn)
+    size = max(experiment.batch_size, 256) if kind == "table" else experiment.batch_size
+    return _done(told, [*drawn, *whole(experiment, options, kind, looked_at, size)])
 
 
 def _section(**fields: object) -> Section:

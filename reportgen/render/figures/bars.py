@@ -29,6 +29,10 @@ def draw(block: Bars, palette: Palette) -> Figure:
     axes.barh(range(count), [value / by for value in values], height=0.68, color=colours)
     if block.low and block.high:
         _intervals(axes, block, count, by)
+    if block.reach > 0:
+        # Room beyond it for the numbers at the ends of the bars.
+        furthest = 1.25 * max(block.reach, max((abs(end) for end in ends), default=0.0)) / by
+        axes.set_xlim(-furthest, furthest)
     axes.set_yticks(range(count), [shorten(label, 28) for label in block.labels[:count]])
     axes.tick_params(axis="y", labelcolor=style.INK)
     axes.set_ylim(max(count, 1) - 0.4, -0.6)
@@ -36,7 +40,7 @@ def draw(block: Bars, palette: Palette) -> Figure:
     axes.spines["bottom"].set_visible(False)
     axes.tick_params(axis="x", length=0)
     axes.grid(axis="x")
-    if signed:
+    if signed or block.reach > 0:
         axes.axvline(0, color=style.FRAME, linewidth=0.8)
     axes.xaxis.set_major_formatter(lambda value, _: show(float(value)))
     axes.locator_params(axis="x", nbins=5)
