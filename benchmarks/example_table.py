@@ -88,8 +88,13 @@ def _train(
                     optimizer.zero_grad()
                     nn.functional.cross_entropy(model(inputs[part]), targets[part]).backward()
                     optimizer.step()
-                row = [*_measure(model, inputs[kept], targets[kept]), *_measure(model, inputs[held], targets[held])]
-                for tag, value in zip(("loss/train", "accuracy/train", "loss/val", "accuracy/val"), row, strict=True):
+                row = [
+                    *_measure(model, inputs[kept], targets[kept]),
+                    *_measure(model, inputs[held], targets[held]),
+                ]
+                for tag, value in zip(
+                    ("loss/train", "accuracy/train", "loss/val", "accuracy/val"), row, strict=True
+                ):
                     events.add_scalar(tag, value, epoch)
                 table.writerow([epoch, *(f"{value:.6g}" for value in row)])
     torch.set_num_threads(threads)

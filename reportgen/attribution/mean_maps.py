@@ -58,7 +58,9 @@ def mean_maps(
         raise NotApplicable(f"the data or the model's cost allows {count} samples, fewer than {FEWEST}")
     numbers = usable[np.arange(count) * len(usable) // count]
     raw = found.outputs[torch.from_numpy(numbers)]
-    told = answers(experiment, raw[:, 1:] if experiment.output_shape[1:] in ((), (1,)) and raw.shape[1] == 2 else raw)
+    told = answers(
+        experiment, raw[:, 1:] if experiment.output_shape[1:] in ((), (1,)) and raw.shape[1] == 2 else raw
+    )
     every = Sums("all")
     rows = {-1: every}
     if experiment.task == "classification":
@@ -116,6 +118,8 @@ def _maps(
         )
     else:
         leaf = values.clone().requires_grad_()
-        made = Saliency(score).attribute(leaf, abs=False, additional_forward_args=(places,)) * (values - centre)
+        made = Saliency(score).attribute(leaf, abs=False, additional_forward_args=(places,)) * (
+            values - centre
+        )
     found: np.ndarray = made.detach().sum(dim=1).cpu().double().numpy()
     return found

@@ -67,9 +67,7 @@ def answers(experiment: Experiment, outputs: torch.Tensor) -> Answers:
     if width == 1:
         signs = torch.where(columns == 0, -1, 1) if classification else signs
         columns = torch.zeros_like(columns)
-    already = (
-        bool(((outputs >= 0) & (outputs <= 1)).all()) if width == 1 else are_probabilities(outputs)
-    )
+    already = bool(((outputs >= 0) & (outputs <= 1)).all()) if width == 1 else are_probabilities(outputs)
     return Answers(outputs, columns, signs, classes, fixed, classification and already)
 
 

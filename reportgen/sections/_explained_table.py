@@ -34,9 +34,9 @@ def draw(told: Told) -> list[Block]:
 def _about(told: Told) -> str:
     """What all charts have in common, once."""
     text = (
-        f"{told.about} A bar to the right speaks for it, one to the left against it, in its unit; the signed methods "
-        "of a sample share one scale. Saliency is the size of the gradient and has its own. Features are in the order of "
-        "their largest share of any signed method."
+        f"{told.about} A bar is what the feature adds to it, to the right for it, to the left against it; the signed "
+        "methods of a sample share one scale. Saliency is the size of the gradient and has its own. Features are in "
+        "the order of their largest share of any signed method."
     )
     if any(made.method == "LIME" for row in told.rows for made in row):
         text += " LIME: coefficient × (value − mean) / deviation; of a category, coefficient × (1 − its frequency)."
@@ -88,16 +88,19 @@ def _chart(
         labels=tuple(_label(told, sight, at) for at in kept),
         values=tuple(rounded(float(made.values[at])) for at in kept),
         reach=rounded(reach) if made.signed else 0.0,
-        x_label=f"contribution to {told.target(sight)}" if made.signed else "size of the gradient",
+        x_label=told.target(sight) if made.signed else "size of the gradient",
     )
 
 
 def _label(told: Told, sight: Sight, at: int) -> str:
     value = float(sight.values[0, at])
     if sight.table is None:
-        return f"{shorten(told.experiment.feature_name(at))} = {show(float(f'{value:.4g}'))}"
-    feature = sight.table.features[at]
-    return f"{shorten(feature.name)} = {feature.said(value)}"
+        name, said = told.experiment.feature_name(at), show(float(f"{value:.4g}"))
+    else:
+        feature = sight.table.features[at]
+        name, said = feature.name, shorten(feature.said(value), 14)
+    # As much of the name as leaves the value whole in the 28 characters of a chart's label.
+    return f"{shorten(name, 25 - len(said))} = {said}"
 
 
 def _cut(order: Sequence[int], count: int) -> str:
@@ -116,5 +119,10 @@ def _held(told: Told, sight: Sight, made: Attribution, order: Sequence[int]) -> 
 
 def _trusted(made: Attribution) -> str:
     known = [(name, made.trust.get(name), unit) for name, unit in TRUST]
-    said = [f"{name} {show(float(f'{value:.3g}'), unit)}" for name, value, unit in known if value is not None]
+    # To a millionth: what is below is rounding, which differs from machine to machine.
+    said = [
+        f"{name} {show(float(f'{round(value, 6):.3g}'), unit)}"
+        for name, value, unit in known
+        if value is not None
+    ]
     return f" {', '.join(said).capitalize()}." if said else ""

@@ -129,7 +129,8 @@ def by_class(experiment: Experiment, options: Options, seen: View) -> list[Block
             row_labels=tuple(shorten(seen.table.features[at].name, 28) for at in order),
             column_labels=tuple(labels),
             values=tuple(
-                _rounded([sizes[given == label, place].mean() for label in shown]) for place in range(len(order))
+                _rounded([sizes[given == label, place].mean() for label in shown])
+                for place in range(len(order))
             ),
             column_title="predicted",
         )
@@ -148,7 +149,9 @@ def told(experiment: Experiment, seen: View) -> str:
             "predicted class" if experiment.task == "classification" else "largest output"
         )
     of = f"{len(seen.values):,} samples"
-    held = "" if seen.table.smooth.all() else " Categories and whole numbers have no gradient, so no value here."
+    held = (
+        "" if seen.table.smooth.all() else " Categories and whole numbers have no gradient, so no value here."
+    )
     return f"Integrated Gradients of {what}, {seen.steps} steps against {seen.baseline}, {of}.{held}"
 
 

@@ -55,10 +55,10 @@ def _curves(experiment: Experiment, seen: View, found: Dependence) -> Curves:
         some = np.arange(min(LINES, count)) * count // min(LINES, count)
         lines = found.answers[some, :, outputs[0]]
         name = _called(experiment, outputs[0])
-        series += [
-            Series(name=f"sample {seen.numbers[_nth(seen, count, at)]:,}", x=x, y=_rounded(line), role="faint", group=name)
-            for at, line in zip(some, lines, strict=True)
-        ]  # fmt: skip
+        for at, line in zip(some, lines, strict=True):
+            number = seen.numbers[int(at) * len(seen.numbers) // count]
+            y = _rounded(line)
+            series.append(Series(name=f"sample {number:,}", x=x, y=y, role="faint", group=name))
     for output in outputs:
         name, y = _called(experiment, output), _rounded(found.mean[:, output])
         series.append(Series(name=name, x=x, y=y, group=name))
@@ -73,10 +73,6 @@ def _curves(experiment: Experiment, seen: View, found: Dependence) -> Curves:
         x_label=shorten(feature.name),
         y_label=_y_label(experiment, outputs),
     )
-
-
-def _nth(seen: View, count: int, at: int) -> int:
-    return int(at) * len(seen.numbers) // count
 
 
 def _bars(experiment: Experiment, seen: View, found: Dependence) -> Bars:
@@ -111,8 +107,12 @@ def _said(experiment: Experiment, found: Dependence, outputs: list[int]) -> str:
     count = plural(len(found.answers), "sample")
     faint = f" Faint: {min(LINES, len(found.answers))} samples one by one." if len(outputs) == 1 else ""
     more = found.answers.shape[2] - len(outputs)
-    cut = f" The first {len(outputs)} of {found.answers.shape[2]} outputs." if len(outputs) > 1 and more else ""
-    return f"Mean {what} of {count} with this feature set to each value and the others as they are.{cut}{faint}"
+    cut = (
+        f" The first {len(outputs)} of {found.answers.shape[2]} outputs." if len(outputs) > 1 and more else ""
+    )
+    return (
+        f"Mean {what} of {count} with this feature set to each value and the others as they are.{cut}{faint}"
+    )
 
 
 def _y_label(experiment: Experiment, outputs: list[int]) -> str:

@@ -40,7 +40,7 @@ class Told:
     def target(self, sight: Sight) -> str:
         """What is explained of this sample, by the name of its class where it has one."""
         if self.experiment.task == "classification":
-            return f"the score of {sight.subject.target.name}"
+            return f"score of {sight.subject.target.name}"
         return self.what.removeprefix("the ")
 
 
@@ -59,7 +59,9 @@ def explanations(experiment: Experiment, options: Options) -> Section:
     looked_at = sights(experiment, subjects)
     rows = explain(experiment, options, looked_at, methods, allowed.share)
     what = explained(experiment)
-    told = Told(experiment, looked_at, rows, what, f"Explained is {what}. {rule}. Seed {options.seed}.", options.seed)
+    told = Told(
+        experiment, looked_at, rows, what, f"Explained is {what}. {rule}. Seed {options.seed}.", options.seed
+    )
     drawn = import_module(f"reportgen.sections._explained_{kind}").draw(told)
     size = max(experiment.batch_size, 256) if kind == "table" else experiment.batch_size
     return _done(told, [*drawn, *whole(experiment, options, kind, looked_at, size)])

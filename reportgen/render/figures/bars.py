@@ -30,9 +30,8 @@ def draw(block: Bars, palette: Palette) -> Figure:
     if block.low and block.high:
         _intervals(axes, block, count, by)
     if block.reach > 0:
-        # Room beyond it for the numbers at the ends of the bars.
-        furthest = 1.25 * max(block.reach, max((abs(end) for end in ends), default=0.0)) / by
-        axes.set_xlim(-furthest, furthest)
+        furthest = max(block.reach, max((abs(end) for end in ends), default=0.0)) / by
+        axes.set_xlim(-1.05 * furthest, 1.5 * furthest)  # with room for the numbers
     axes.set_yticks(range(count), [shorten(label, 28) for label in block.labels[:count]])
     axes.tick_params(axis="y", labelcolor=style.INK)
     axes.set_ylim(max(count, 1) - 0.4, -0.6)
@@ -62,15 +61,15 @@ def _intervals(axes: object, block: Bars, count: int, by: float) -> None:
 
 
 def _numbers(axes: object, block: Bars, values: list[float], by: float) -> None:
-    """Each bar's value, beyond its end or its interval's."""
+    """Each bar's value, beyond its end or its interval's; on a shared scale right of zero, clear of the labels."""
     for at, value in enumerate(values):
-        end = value
-        if block.high and block.low:
+        end = max(value, 0.0) if block.reach > 0 else value
+        if block.high and block.low and not block.reach:
             reach = block.low[at] if value < 0 else block.high[at]
             end = reach if math.isfinite(reach) else value
         axes.annotate(  # type: ignore[attr-defined]
-            written(block.values[at], block.unit), (end / by, at), xytext=(-4 if value < 0 else 4, 0),
-            textcoords="offset points", va="center", ha="right" if value < 0 else "left",
+            written(block.values[at], block.unit), (end / by, at), xytext=(-4 if end < 0 else 4, 0),
+            textcoords="offset points", va="center", ha="right" if end < 0 else "left",
             fontsize=7.5, color=style.MUTED, annotation_clip=False,
         )  # fmt: skip
 
