@@ -141,7 +141,10 @@ class Curves(_Block):
 
 
 class Bars(_Block):
-    """Ranked or ordered bars, horizontal; `low` and `high` are the ends of intervals, where there are any."""
+    """Ranked or ordered bars, horizontal; `low` and `high` are the ends of intervals, where there are any.
+
+    With a `reach` the axis goes from -reach to reach at the least, so that charts side by side share a scale.
+    """
 
     kind: Literal["bars"] = "bars"
     labels: Lines
@@ -150,6 +153,7 @@ class Bars(_Block):
     high: Numbers = ()
     unit: Line = ""
     x_label: Line = ""
+    reach: Number = Field(default=0.0, ge=0)
 
     @model_validator(mode="after")
     def _paired(self) -> Bars:

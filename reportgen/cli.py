@@ -178,6 +178,10 @@ def generate(
         str | None, _option("NAMES", "cat,dog; or a text file with a name a line; or REF.")
     ] = None,
     feature_names: Annotated[str | None, _option("NAMES", "The same for the input's columns.")] = None,
+    categorical: Annotated[
+        str | None,
+        _option("COLUMNS", "The columns that hold categories: names or numbers, parted by commas."),
+    ] = None,
     task: Annotated[str | None, _option("TASK", "classification or regression; inferred by default.")] = None,
     modality: Annotated[
         str | None, _option("KIND", "image, table, text or signal; inferred by default.")
@@ -198,6 +202,9 @@ def generate(
     ] = None,
     explain: Annotated[
         str | None, _option("N,N", "The numbers of the samples to explain; by default those that teach most.")
+    ] = None,
+    method: Annotated[
+        list[str] | None, _option("NAME", "Explain by this method, as in lime or shap-kernel. Repeatable.")
     ] = None,
     seed: Annotated[str | None, _option("N", "Where every random choice starts from, 0 by default.")] = None,
     device: Annotated[
@@ -235,8 +242,8 @@ def generate(
     """Make a report of a model, its data and its logs (report.html by default)."""
     options = dict(locals())
     path = options.pop("config")
-    for key, name in (("facts", "fact"), ("sections", "section"), ("layers", "layer")):
-        options[key] = options.pop(name)
+    for key in ("fact", "section", "layer", "method"):
+        options[f"{key}s"] = options.pop(key)
     return partial(commands.generate, path, options)
 
 

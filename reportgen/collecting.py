@@ -53,6 +53,7 @@ def collect(
     log_pattern: str | None = None,
     class_names: Sequence[str] | None = None,
     feature_names: Sequence[str] | None = None,
+    categorical: Any = None,
     task: str | None = None,
     modality: str | None = None,
     normalization: tuple[Any, Any] | None = None,
@@ -63,6 +64,7 @@ def collect(
     sections: Sequence[str] | None = None,
     samples: int = 8,
     explain: Sequence[int] | None = None,
+    methods: Sequence[str] | None = None,
     seed: int = 0,
     device: str | None = None,
     time_limit: float = TIME_LIMIT,
@@ -93,10 +95,14 @@ def collect(
         belongs, any other named group is a metric.
     class_names, feature_names
         In the order of the model's output and of the input's columns.
+    categorical
+        The columns of a table that hold categories, by name or number, a list of columns for a one-hot group; or
+        a dict of a column to the names of its categories. Whole numbers in a tensor beside a floating-point one, or
+        with few distinct values, are taken for categories where nothing is said; [] means none.
     task, modality
         "classification" or "regression"; "image", "table", "text" or "signal". Inferred where not given.
     normalization
-        `(mean, std)` that the data was normalized with, undone for showing images.
+        `(mean, std)` that the data was normalized with, a number a channel or a column; undone for showing it.
     target
         The output that is explained, by its number or its class's name; by default the predicted class or, where
         the outputs are no classes, the largest output.
@@ -111,6 +117,9 @@ def collect(
         How many samples are shown and explained.
     explain
         The numbers of the samples to explain, in the order of the data, instead of those that teach most.
+    methods
+        The names of the methods that explain, as in ["lime", "integrated-gradients", "shap-kernel"], instead of
+        those for the kind of input. The ones whose names begin with shap- need the extra `reportgen[shap]`.
     seed
         Where every random choice starts from.
     device
@@ -143,6 +152,7 @@ def collect(
         raise InputError(f"time_limit: got {time_limit!r}, expected seconds, or 0 for no limit")
     if not isinstance(autograd, str):
         raise InputError(f"autograd: got {autograd!r}, expected the name of a layer, as in encoder.layers.0")
+    asked_for = _methods(methods)
     chosen = choose(sections)
     experiment = build(
         model,
@@ -152,6 +162,7 @@ def collect(
         log_pattern=log_pattern,
         class_names=class_names,
         feature_names=feature_names,
+        categorical=categorical,
         task=task,
         modality=modality,
         normalization=normalization,
@@ -170,6 +181,7 @@ def collect(
         seed=seed,
         samples=len(asked) or samples,
         chosen=asked,
+        methods=asked_for,
         profile=profile,
         autograd=autograd,
         show_attrs=show_attrs,
@@ -196,6 +208,15 @@ def _numbers(explain: Any) -> tuple[int, ...]:
     if len(found) > 64:
         raise InputError(f"explain: got {len(found)} samples, expected 64 at the most")
     return tuple(_whole("explain", number, 0, 2**62) for number in found)
+
+
+def _methods(names: Any) -> tuple[str, ...]:
+    """Raises InputError for the name of no method, and for one whose package is not installed."""
+    if names is None:
+        return ()
+    from reportgen.attribution.methods import check
+
+    return check(names)
 
 
 def _target(target: Any) -> int | str | None:

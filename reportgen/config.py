@@ -27,6 +27,7 @@ _FLAGS = {
     "facts": "--fact",
     "sections": "--section",
     "layers": "--layer",
+    "methods": "--method",
 }  # one a flag there, all in one key here
 
 
@@ -65,11 +66,17 @@ def _numbers(value: Any) -> Any:
     return [int(part) for part in value.split(",")] if isinstance(value, str) else value
 
 
+def _categorical(value: Any) -> Any:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
 Words = Annotated[str, Field(min_length=1)]
 Many = Annotated[list[Words], BeforeValidator(_listed), Field(min_length=1)]
 Names = Words | Annotated[list[str | int], Field(min_length=1)]
 Pair = Annotated[tuple[tuple[float, ...], tuple[float, ...]], BeforeValidator(_normalization)]
 Fact = Annotated[str, BeforeValidator(_fact)]
+Column = Words | int
+Categorical = Annotated[list[Column | list[Column]] | dict[str, list[str]], BeforeValidator(_categorical)]
 Numbers = Annotated[
     list[Annotated[int, Field(ge=0)]], BeforeValidator(_numbers), Field(min_length=1, max_length=64)
 ]
@@ -90,6 +97,10 @@ class Config(BaseModel):
     title: Words | None = Field(None, description="a text")
     class_names: Names | None = Field(None, description=_NAMES)
     feature_names: Names | None = Field(None, description=_NAMES)
+    categorical: Categorical | None = Field(
+        None,
+        description="columns parted by commas, a list of columns and one-hot groups, or a table of names",
+    )
     task: Literal["classification", "regression"] | None = Field(
         None, description="classification or regression"
     )
@@ -103,6 +114,7 @@ class Config(BaseModel):
     sections: Many | None = Field(None, description="names of sections (see reportgen sections)")
     samples: int = Field(8, ge=1, le=64, description="a whole number from 1 to 64")
     explain: Numbers | None = Field(None, description="sample numbers, as in 3,17 or [3, 17]")
+    methods: Many | None = Field(None, description="names of methods, as in lime or shap-kernel")
     seed: int = Field(0, ge=0, lt=2**32, description="a whole number from 0 to 4294967295")
     device: Words | None = Field(None, description="cpu, cuda, cuda:0 or mps")
     time_limit: float = Field(300.0, ge=0, description="seconds a section may take, 0 for no limit")

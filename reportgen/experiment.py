@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from reportgen.data import Batch, Inputs
     from reportgen.samples import Samples
+    from reportgen.tabular import Category
     from reportgen.vocabulary import Vocabulary
 
 TASKS = ("classification", "regression")
@@ -35,6 +36,7 @@ def _silent(method: str, done: int, total: int) -> None:
 class Options:
     """What a section may be told: how many samples to show, or which, the seed, the sections already made.
 
+    `methods`: the names of the methods that explain, none for those of the kind of input.
     `profile`: whether the layers' time is measured. `autograd`: the layer whose autograd graph is drawn, "" for
     the model; `show_attrs`, `show_saved`: with the attributes and the saved tensors of its nodes. `layers`: names of
     the layers whose activations and weights are drawn, () for a choice of our own. `now`: when the report is made, in
@@ -45,6 +47,7 @@ class Options:
     seed: int = 0
     samples: int = 8
     chosen: tuple[int, ...] = ()
+    methods: tuple[str, ...] = ()
     profile: bool = False
     autograd: str = ""
     show_attrs: bool = False
@@ -97,6 +100,7 @@ class Experiment:
     that was given but can't be used; `forward_problem` why the model can't be called; `no_values` why what
     it returns has a shape and no numbers. `target` is the output that is explained, where the user named one.
     `tokenizer` tells the texts of token ids; `embedding` is the path of the layer that turns them into vectors.
+    `categorical`: the features of a table that hold categories.
     `program` is what `model` was made from, where that was exported. `shaped`: paths of the lazy layers that the
     example gave their shapes in the copy that `model` then is. `inferred` lists what nobody said and was concluded.
     """
@@ -112,6 +116,7 @@ class Experiment:
     fetch: Callable[[Any, Path], Any] | None = None
     class_names: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
+    categorical: tuple[Category, ...] = ()
     task: str = ""
     modality: str = ""
     normalization: tuple[tuple[float, ...], tuple[float, ...]] | None = None
@@ -271,6 +276,7 @@ def build(
     log_pattern: str | None = None,
     class_names: Sequence[str] | None = None,
     feature_names: Sequence[str] | None = None,
+    categorical: Any = None,
     task: str | None = None,
     modality: str | None = None,
     normalization: tuple[Any, Any] | None = None,
@@ -311,7 +317,7 @@ def build(
     if model is not None or data is not None:
         from reportgen.inference import look
 
-        look(experiment, model, data, example_inputs, device, seed)
+        look(experiment, model, data, example_inputs, device, seed, categorical)
     if not experiment.title:
         experiment.title = f"{experiment.model_name} report" if model is not None else "Training report"
     return experiment

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.parameter import UninitializedBuffer, is_lazy
 
 from reportgen import data as reading
+from reportgen import tabular
 from reportgen.data import Batch, Inputs
 from reportgen.embeddings import lookup
 from reportgen.errors import InputError, one_line
@@ -22,8 +23,17 @@ from reportgen.samples import Samples
 PROBE = 64  # samples looked at to tell what the targets are
 
 
-def look(experiment: Experiment, model: Any, data: Any, example: Any, device: str | None, seed: int) -> None:
+def look(
+    experiment: Experiment,
+    model: Any,
+    data: Any,
+    example: Any,
+    device: str | None,
+    seed: int,
+    categorical: Any,
+) -> None:
     """Fill in the model, the samples, one example and what follows from them. Raises InputError."""
+    said = tabular.declared(categorical)
     model = _as_module(experiment, model)
     dtype = _dtype(model)
     if model is not None:
@@ -49,6 +59,7 @@ def look(experiment: Experiment, model: Any, data: Any, example: Any, device: st
         experiment.feature_names = experiment.samples.columns
     _conclude(experiment, probe, looked_up)
     _check_names(experiment)
+    _categories(experiment, said, probe)
 
 
 def _as_module(experiment: Experiment, model: Any) -> nn.Module | None:
@@ -270,17 +281,51 @@ def _check_names(experiment: Experiment) -> None:
         )
     tensor = experiment.example.primary if experiment.example is not None else None
     if experiment.normalization is not None and tensor is not None:
-        _check_normalization(len(experiment.normalization[0]), experiment.modality, tensor)
+        _check_normalization(experiment, len(experiment.normalization[0]), tensor)
     if experiment.modality == "table" and experiment.feature_names and tensor is not None:
-        given, wanted = len(experiment.feature_names), tensor.shape[1]
-        if given != wanted:
+        given, wanted = len(experiment.feature_names), _columns(experiment)
+        if given not in (tensor.shape[1], wanted):
             said = f"feature_names: got {given} names, expected {wanted}, one for each input column"
             raise InputError(said)
 
 
-def _check_normalization(given: int, modality: str, tensor: torch.Tensor) -> None:
+def _columns(experiment: Experiment) -> int:
+    """How many columns a table's tensors have together."""
+    return tabular.width(experiment.example) if experiment.example is not None else 0
+
+
+def _categories(experiment: Experiment, said: tabular.Declared | None, probe: Batch | None) -> None:
+    """The categorical features: as declared, or what can be seen, which is then stated. Raises InputError."""
+    seen = probe.inputs if probe is not None else experiment.example
+    primary = seen.primary if seen is not None else None
+    if experiment.modality != "table" or seen is None or primary is None or primary.ndim != 2:
+        if said:
+            raise InputError(
+                "categorical: given, but the input is no table", "leave it out, or say modality='table'"
+            )
+        return
+    if said is not None:
+        experiment.categorical = tabular.resolve(said, experiment.feature_names, _columns(experiment))
+        return
+    places, why = tabular.inferred(seen)
+    if places:
+        found = tuple(tabular.Category(experiment.feature_name(at), (at,)) for at in places)
+        names = ", ".join(category.name for category in found[:8]) + (", …" if len(found) > 8 else "")
+        experiment.categorical = found
+        experiment.inferred += (Fact(label="Categorical", value=names, note=why),)
+
+
+def _check_normalization(experiment: Experiment, given: int, tensor: torch.Tensor) -> None:
+    modality = experiment.modality
+    if modality == "table" and tensor.ndim == 2:
+        wanted = sorted({tensor.shape[1], _columns(experiment)})
+        if given not in (1, *wanted):
+            columns = " or ".join(str(count) for count in wanted)
+            said = f"normalization: got {given} means and deviations, expected {columns}, one a column, or 1"
+            raise InputError(said)
+        return
     if modality != "image" or tensor.ndim != 4:
-        raise InputError("normalization: given, but the inputs are no images", "leave it out")
+        raise InputError("normalization: given, but the inputs are no images and no table", "leave it out")
     channels = tensor.shape[1]
     if given not in (1, channels):
         said = f"normalization: got {given} means and deviations, expected {channels}, one a channel, or 1"

@@ -290,7 +290,18 @@ def arguments(config: Config, folders: Sequence[Path]) -> dict[str, Any]:
         given["tokenizer"] = load_tokenizer(config.tokenizer, folders)
     given["autograd"], given["layers"] = config.autograd or "", config.layers or ()
     as_said = ("logs", "task", "modality", "normalization", "facts", "title", "sections", "samples", "seed")
-    more = ("target", "explain", "log_pattern", "device", "time_limit", "profile", "show_attrs", "show_saved")
+    more = (
+        "target",
+        "explain",
+        "methods",
+        "categorical",
+        "log_pattern",
+        "device",
+        "time_limit",
+        "profile",
+        "show_attrs",
+        "show_saved",
+    )
     return given | {key: getattr(config, key) for key in (*as_said, *more)}
 
 

@@ -43,10 +43,12 @@ def test_every_key_is_read(tmp_path):
             modality = "image"
             tokenizer = "words.txt"
             normalization = [[0.5, 0.5], [0.2, 0.2]]
+            categorical = ["sex", 4, ["red", "green"]]
             target = "dog"
             sections = ["training"]
             samples = 4
             explain = [3, 17]
+            methods = ["lime", "shap-kernel"]
             seed = 7
             device = "cpu"
             time_limit = 20
@@ -83,6 +85,7 @@ def test_every_key_is_read(tmp_path):
     assert said.templates == str(tmp_path / "mine")
     assert said.feature_names == "a,b"
     assert said.tokenizer == str(tmp_path / "words.txt")
+    assert said.categorical == ["sex", 4, ["red", "green"]]
     assert said.normalization == ((0.5, 0.5), (0.2, 0.2))
     assert said.time_limit == 20
     assert said.facts == {

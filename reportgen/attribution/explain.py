@@ -64,14 +64,23 @@ def prepare(experiment: Experiment, options: Options, sights: Sequence[Sight], s
     What was made in inference mode has no gradient: then a copy of the model is explained, and of the values.
     """
     experiment = _normal(experiment)
-    own = []
-    for sight in sights:
-        values = sight.values.clone() if sight.values.is_inference() else sight.values
-        own.append(replace(sight, values=values, score=replace(sight.score, experiment=experiment)))
+    own = [_own(sight, experiment) for sight in sights]
     pace = measure(max(own, key=lambda sight: sight.values.numel()), timed=options.timed)
-    paced = [replace(sight, score=replace(sight.score, channels_last=pace.channels_last)) for sight in own]
+    paced = [_paced(sight, pace.channels_last) for sight in own]
     tools = Tools(experiment, pace.forward, pace.gradient, options.seed, share)
     return Ready(paced, tools, pace.notes)
+
+
+def _own(sight: Sight, experiment: Experiment) -> Sight:
+    """The sight on this experiment, and with values that can have a gradient."""
+    values = sight.values.clone() if sight.values.is_inference() else sight.values
+    smooth = None if sight.smooth is None else _own(sight.smooth, experiment)
+    return replace(sight, values=values, score=replace(sight.score, experiment=experiment), smooth=smooth)
+
+
+def _paced(sight: Sight, channels_last: tuple[bool, bool]) -> Sight:
+    smooth = None if sight.smooth is None else _paced(sight.smooth, channels_last)
+    return replace(sight, score=replace(sight.score, channels_last=channels_last), smooth=smooth)
 
 
 def _normal(experiment: Experiment) -> Experiment:
@@ -113,10 +122,12 @@ def _timed(method: Method, sight: Sight, tools: Tools, options: Options) -> Outc
 
     start = time.perf_counter()
     devices = [torch.device(tools.experiment.device)] if tools.experiment.device.startswith("cuda") else []
+    seen = sight.smooth if method.backward and sight.smooth is not None else sight
     # A model that draws at random draws the same for a sample, whatever ran before.
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(options.seed + sight.subject.number)
-        made = attempt(method.name, partial(method.make, sight, tools))
-    if isinstance(made, Attribution) and options.timed:
-        return replace(made, seconds=time.perf_counter() - start)
+        made = attempt(method.name, partial(method.make, seen, tools))
+    if isinstance(made, Attribution):
+        seconds = time.perf_counter() - start if options.timed else 0.0
+        return replace(made, seconds=seconds, unknown=seen.unknown)
     return made

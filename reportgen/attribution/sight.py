@@ -13,6 +13,7 @@ from reportgen.attribution.choose import Subject
 if TYPE_CHECKING:
     import torch
 
+    from reportgen.attribution.table import Table
     from reportgen.experiment import Experiment
 
 
@@ -53,6 +54,8 @@ class Sight:
     shape of `values[0]` without its axis `folded` (channels, embedding dimensions), over which it is summed.
     `baseline` stands for absence; `other` is a second one, for what depends on the choice. `parts` are what the
     methods that hide the input hide together. `rigid` says why the values have no gradient, where they have none.
+    `table` knows the features of a table's row. `smooth` is the sight for what takes gradients, where some places
+    have none: there these are held, and named in its `unknown`.
     """
 
     subject: Subject
@@ -63,6 +66,9 @@ class Sight:
     other: Baseline
     parts: Parts
     rigid: str = ""
+    table: Table | None = None
+    smooth: Sight | None = None
+    unknown: np.ndarray | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -107,12 +113,14 @@ class Sight:
         return np.abs(numbers).max(axis=self.folded) if sizes else numbers.sum(axis=self.folded)
 
     def differentiable(self) -> torch.Tensor:
-        """The values, where they have a gradient. Raises NotApplicable for whole numbers."""
+        """The values, where they have a gradient. Raises NotApplicable for whole numbers and for categories."""
         if self.rigid:
             raise NotApplicable(self.rigid)
         if not self.values.is_floating_point():
             kind = str(self.values.dtype).removeprefix("torch.")
             raise NotApplicable(f"the input is {kind}, which has no gradient")
+        if self.unknown is not None and self.unknown.all():
+            raise NotApplicable("every feature is a category or a whole number, which has no gradient")
         return self.values
 
 

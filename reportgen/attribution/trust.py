@@ -56,10 +56,19 @@ def agreement(samples: Sequence[Sequence[Attribution]], methods: Sequence[str]) 
     for row, column in np.ndindex(table.shape):
         found = []
         for sample in samples:
-            by_name = {made.method: np.abs(made.values) for made in sample}
+            by_name = {made.method: made for made in sample}
             if methods[row] in by_name and methods[column] in by_name:
-                value = spearman(by_name[methods[row]], by_name[methods[column]])
+                value = spearman(*_both(by_name[methods[row]], by_name[methods[column]]))
                 found += [] if value is None else [value]
         if found:
             table[row, column] = np.mean(found)
     return table
+
+
+def _both(left: Attribution, right: Attribution) -> tuple[np.ndarray, np.ndarray]:
+    """The sizes of two attributions at the places of which both can say something."""
+    known = np.ones(left.values.shape, bool)
+    for made in (left, right):
+        if made.unknown is not None:
+            known &= ~made.unknown
+    return np.abs(left.values[known]), np.abs(right.values[known])

@@ -10,6 +10,7 @@ from reportgen.attribution.base import Attribution, Outcome
 from reportgen.attribution.explain import Rows
 from reportgen.attribution.gradients import COMPLETENESS, DIFFERENCE
 from reportgen.attribution.lime import R2, STABILITY
+from reportgen.attribution.shap_package import ADDITIVITY
 from reportgen.attribution.sight import Sight
 from reportgen.attribution.trust import agreement as correlations
 from reportgen.report import Block, Column, Finding, Heatmap, Row, Table, Text
@@ -35,9 +36,13 @@ READING = {
     "It has no sign.",
     "Integrated Gradients": "Integrated Gradients sums gradients from the baseline to the input. The values add up "
     "to the difference of the two scores; the completeness error is by how much they miss it.",
-    "Occlusion": "Occlusion hides one part at a time: a value is what the score loses without that part alone.",
     "Grad-CAM": "Grad-CAM weights a layer's channels by their gradient and keeps what speaks for the score, as "
     "coarse as that layer is. It has no sign.",
+    "SHAP Gradient": "SHAP Gradient averages gradients between the sample and samples of the data; the values add up "
+    "to f(x) - the mean score of these samples, but for the error of drawing them, which the additivity error tells.",
+    "SHAP Kernel": "SHAP Kernel shares f(x) - the mean score among the features as Shapley values, by least squares "
+    "over features shown and hidden; what is hidden takes the values of other samples.",
+    "SHAP Permutation": "SHAP Permutation does the same over random orders in which the features are shown.",
     "agreement": "Methods ask different questions, so they may differ and all be right. Where they agree, that is "
     "some support; no single number says that an explanation is true.",
 }
@@ -120,11 +125,17 @@ def findings(rows: Rows) -> list[Finding]:
             "Integrated Gradients miss completeness on {} (by {})",
             f"|sum - (f(x) - f(baseline))| / |f(x) - f(baseline)| > {show(INCOMPLETE, 'share')}",
         ),
+        (
+            ADDITIVITY,
+            lambda v: v > INCOMPLETE,
+            "SHAP values miss additivity on {} (by {})",
+            f"|sum + expected - f(x)| / |f(x) - expected| > {show(INCOMPLETE, 'share')}",
+        ),
     ):
         known = [value for row in rows if (value := _known(row, name)) is not None]
         failing = sorted(value for value in known if bad(value))
         if failing:
-            unit = "share" if name == COMPLETENESS else ""
+            unit = "share" if name in (COMPLETENESS, ADDITIVITY) else ""
             ends = [show(float(f"{value:.2g}"), unit) for value in (failing[0], failing[-1])]
             reach = ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
             message = sentence.format(f"{len(failing)} of {plural(len(known), 'sample')}", reach) + "."

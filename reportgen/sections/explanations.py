@@ -16,6 +16,7 @@ from reportgen.attribution.target import explained
 from reportgen.errors import InputError
 from reportgen.experiment import Experiment, Options
 from reportgen.report import Block, Failure, Finding, Section
+from reportgen.sections._global import whole
 from reportgen.sections._trust import EVIDENCE, agreement, findings, reading, trust
 from reportgen.units import plural
 
@@ -42,6 +43,12 @@ class Told:
         """The names of the methods, in order."""
         return tuple(made.method for made in self.rows[0])
 
+    def target(self, sight: Sight) -> str:
+        """What is explained of this sample, by the name of its class where it has one."""
+        if self.experiment.task == "classification":
+            return f"score of {sight.subject.target.name}"
+        return self.what.removeprefix("the ")
+
 
 def explanations(experiment: Experiment, options: Options) -> Section:
     """The same samples through all methods that suit the input."""
@@ -50,7 +57,7 @@ def explanations(experiment: Experiment, options: Options) -> Section:
         nothing = experiment.model is None or (experiment.example is None and experiment.samples is None)
         return _section(status="empty" if nothing else "skipped", reason=reason)
     kind = kind_of(experiment)
-    methods = suited(kind)
+    methods = suited(kind, options.methods)
     allowed = plan(experiment, methods, options.samples)
     subjects, rule = choose(experiment, allowed.samples, options.chosen[: allowed.samples])
     if allowed.samples < options.samples:
@@ -71,7 +78,8 @@ def explanations(experiment: Experiment, options: Options) -> Section:
         options.seed,
     )
     drawn = import_module(f"reportgen.sections._explained_{kind}").draw(told)
-    return _done(told, [*([cut] if cut else []), *drawn])
+    over_all = whole(experiment, options, kind, ready.sights, ready.tools.forward)
+    return _done(told, [*([cut] if cut else []), *drawn, *over_all])
 
 
 def _cut(rows: Rows, wanted: int) -> Failure | None:
