@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
     import torch
 
 STEPS, MOST_STEPS = 50, 200
-COMPLETE = 0.01  # the completeness error above which the steps are doubled
+PER_STRETCH = 10  # steps on a stretch of the line
+COMPLETE = 0.01  # the completeness error above which steps are added where they miss most
 COMPLETENESS, DIFFERENCE = "completeness error", "f(x) - f(baseline)"
 NOISY, NOISE = 25, 0.15  # samples of SmoothGrad, and their noise as a share of the input's range
 
@@ -73,40 +76,66 @@ def batches(count: int, size: int) -> Iterator[int]:
 def integrated_gradients(sight: Sight, tools: Tools) -> Attribution:
     """Gradients along the straight line from the baseline to the sample, summed over channels.
 
-    Sundararajan et al. 2017, Gauss-Legendre quadrature. The sums add up to f(x) - f(baseline), but for the
-    error in `trust`: where it is above 1 % the steps are doubled, up to four times where the budget allows.
+    Sundararajan et al. 2017, Gauss-Legendre quadrature on each fifth of the line. The sums add up to
+    f(x) - f(baseline), but for the error in `trust`: where it is above 1 %, the stretch that misses its own
+    difference of scores by most is halved, and again, up to four times the steps where the budget allows.
     """
-    values, start = sight.differentiable(), sight.baseline.values
-    high, low = (float(sight.score.numbers(point, 1)[0]) for point in (values, start))
-    steps, spent = STEPS, 2
+    stretches = _stretches(sight, np.linspace(0, 1, STEPS // PER_STRETCH + 1), tools)
+    spent, looked = STEPS, len(stretches) + 3
+    high, low = (float(sight.score.numbers(point, 1)[0]) for point in (sight.values, sight.baseline.values))
     while True:
-        made = _along(sight, start, steps, tools.gradient)
-        spent += steps
+        made = np.sum([stretch.values for stretch in stretches], axis=0)
         error = completeness_error(float(made.sum()), high, low)
-        if error is None or error <= COMPLETE or 2 * steps > MOST_STEPS * min(1.0, 2 * tools.share):
+        if (
+            error is None
+            or error <= COMPLETE
+            or spent + 2 * PER_STRETCH > MOST_STEPS * min(1.0, 2 * tools.share)
+        ):
             break
-        steps *= 2
+        worst = max(stretches, key=lambda stretch: abs(stretch.missed))
+        stretches.remove(worst)
+        stretches += _stretches(sight, np.linspace(worst.start, worst.end, 3), tools)
+        spent, looked = spent + 2 * PER_STRETCH, looked + 3
+    steps = PER_STRETCH * len(stretches)
     return Attribution(
         method="Integrated Gradients",
         values=made,
         signed=True,
-        settings=f"{steps} steps"
-        + (f" (with {STEPS} it missed completeness by over 1 %)" if steps > STEPS else ""),
+        settings=f"{steps} steps" + (f" ({STEPS} missed completeness by over 1 %)" if steps > STEPS else ""),
         baseline=sight.baseline.said,
-        evaluations=spent,
+        evaluations=spent + looked,
         trust={DIFFERENCE: high - low, COMPLETENESS: error},
     )
 
 
-def _along(sight: Sight, start: torch.Tensor, steps: int, size: int) -> np.ndarray:
+@dataclass(frozen=True)
+class _Stretch:
+    """Integrated Gradients between two places on the line, as shares of it, and by how much their sum misses."""
+
+    start: float
+    end: float
+    values: np.ndarray
+    missed: float
+
+
+def _stretches(sight: Sight, ends: np.ndarray, tools: Tools) -> list[_Stretch]:
+    """The stretches between neighbouring `ends`."""
+    import torch
     from captum.attr import IntegratedGradients
 
-    return sight.fold(
-        IntegratedGradients(sight.score).attribute(
-            sight.values,
-            baselines=start,
-            n_steps=steps,
-            internal_batch_size=min(size, steps),
-            method="gausslegendre",
+    origin, values = sight.baseline.values, sight.differentiable()
+    points = torch.cat([torch.lerp(origin, values, float(end)) for end in ends])
+    scores = sight.score.numbers(points, tools.forward)
+    found = []
+    for at, (start, end) in enumerate(pairwise(ends)):
+        made = sight.fold(
+            IntegratedGradients(sight.score).attribute(
+                points[at + 1 : at + 2],
+                baselines=points[at : at + 1],
+                n_steps=PER_STRETCH,
+                internal_batch_size=min(tools.gradient, PER_STRETCH),
+                method="gausslegendre",
+            )
         )
-    )
+        found.append(_Stretch(start, end, made, float(made.sum() - (scores[at + 1] - scores[at]))))
+    return found

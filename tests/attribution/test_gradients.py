@@ -165,15 +165,20 @@ def test_smooth_grad_depends_on_its_seed_alone(network):
     assert smooth_grad(sight, tools_of(seed=1)).values.tolist() != first.tolist()
 
 
-def test_steps_are_doubled_where_fifty_miss_completeness_and_only_within_the_budget():
+def test_steps_are_added_where_fifty_miss_completeness_and_only_within_the_budget():
     class Steep(nn.Module):
         def forward(self, x):
             return torch.tanh(300 * (x - 0.4321)).sum(dim=1, keepdim=True)
 
     sight = sight_of(Steep(), torch.ones(1, 1))
     made = integrated_gradients(sight, tools_of())
-    assert made.settings == "200 steps (with 50 it missed completeness by over 1 %)"
-    assert made.evaluations == 50 + 100 + 200 + 2
-    poor = integrated_gradients(sight, tools_of(share=0.2))
+    steps = int(made.settings.split()[0])
+    assert made.settings == f"{steps} steps (50 missed completeness by over 1 %)"
+    assert 50 < steps < 120
+    # Each halving takes twenty steps and three scores, and drops ten steps.
+    assert made.evaluations == 50 + 8 + 23 * (steps - 50) // 10
+    assert made.values[0] == pytest.approx(2, rel=0.01)
+    assert made.trust[COMPLETENESS] < 0.01
+    poor = integrated_gradients(sight, tools_of(share=0.1))
     assert poor.settings == "50 steps"
     assert poor.trust[COMPLETENESS] > 0.01

@@ -13,7 +13,7 @@ from reportgen.attribution.kinds import kind_of, sights
 from reportgen.attribution.kinds.text import MOST, Embedded, parts, read
 from reportgen.attribution.lime import lime, solve
 from reportgen.attribution.methods import suited
-from reportgen.attribution.occlusion import occlusion
+from reportgen.attribution.occlusion import occlusion_parts
 from reportgen.errors import InputError
 from reportgen.experiment import build
 from reportgen.vocabulary import Vocabulary
@@ -179,7 +179,7 @@ def test_they_are_explained_by_ids_and_gradients_say_why_not(make, reason):
     alone = [torch.where(torch.arange(6) == place, 0, ids) for place in range(6)]
     score = sight.subject.target.of
     lost = [float(score(experiment.scores(sight.subject.inputs)) - score(model(one))) for one in alone]
-    made = occlusion(sight, tools_of(experiment=experiment))
+    made = occlusion_parts(sight, tools_of(experiment=experiment))
     assert made.values == pytest.approx(lost, abs=1e-5)
     assert made.baseline == "[PAD] in the place of each token"
     assert np.isfinite(lime(sight, tools_of(experiment=experiment)).values).all()
@@ -231,7 +231,7 @@ def test_they_add_up_on_a_trained_network(docstrings_cnn):
 def test_a_token_that_the_model_ignores_counts_nothing():
     experiment, (sight,) = looks(Bag(), (numbers(3, 6),), 1)
     odd = np.arange(6) % 2 == 1
-    for method in (saliency, integrated_gradients, occlusion):
+    for method in (saliency, integrated_gradients, occlusion_parts):
         values = method(sight, tools_of(experiment=experiment)).values
         assert values[odd] == pytest.approx(0, abs=1e-6), method
         assert (np.abs(values[~odd]) > 1e-4).all(), method
@@ -243,7 +243,7 @@ def test_occlusion_is_the_score_without_each_word(hugging_face):
     experiment, seen = hugging_face
     sight = next(sight for sight in seen if sight.subject.number == 0)
     inputs = sight.subject.inputs
-    made = occlusion(sight, tools_of(experiment=experiment))
+    made = occlusion_parts(sight, tools_of(experiment=experiment))
     without = inputs.kwargs["input_ids"].clone()
     without[0, 2:4] = 0  # play ##ers
     score = sight.subject.target.of
@@ -286,6 +286,6 @@ def test_a_text_of_marks_alone_has_no_part_to_hide(hugging_face):
     experiment, _ = hugging_face
     sample = {"input_ids": torch.tensor([2, 3, 0]), "attention_mask": torch.tensor([1, 1, 0])}
     _, (sight,) = looks(experiment.model, [sample], 1, tokenizer=wordpiece())
-    for method in (lime, occlusion):
+    for method in (lime, occlusion_parts):
         with pytest.raises(NotApplicable, match="no part that may be hidden"):
             method(sight, tools_of(experiment=experiment))
