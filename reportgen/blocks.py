@@ -272,11 +272,18 @@ class Images(_Block):
 
 
 class Tokens(_Block):
-    """Pieces of text with signed weights."""
+    """Pieces of text with signed weights.
+
+    `joined` pieces stand exactly as in the text, with their own white space; others are words, set apart.
+    `limit` is the weight at either end of the colour scale: the same one makes blocks comparable; None is the
+    largest weight's size.
+    """
 
     kind: Literal["tokens"] = "tokens"
     tokens: Lines
     weights: Numbers
+    joined: bool = False
+    limit: Number | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")
     def _paired(self) -> Tokens:

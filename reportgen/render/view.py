@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from reportgen.render import graph as graphs
-from reportgen.render import pictures, tables
+from reportgen.render import pictures, tables, words
 from reportgen.render.figures import KINDS, Figure, figure
 from reportgen.render.figures.base import Columns, Palette
 from reportgen.render.graph_split import Part, split
@@ -31,7 +31,6 @@ from reportgen.report import (
     Tokens,
     slug,
 )
-from reportgen.units import show
 
 _FIRST_FINDINGS = 5
 LEGIBLE = 0.6  # the scale of a graph at which its names are 5.4 pt
@@ -67,7 +66,7 @@ class BlockView:
     data: Columns | None = None
     text: str = ""
     left_out: int = 0
-    tokens: tuple[tuple[str, int, str], ...] = ()
+    words: words.Words | None = None
     colours: tuple[int, ...] = ()
 
 
@@ -240,10 +239,8 @@ def _block(block: Any, section: Section, medium: Medium, palette: Palette, known
     if isinstance(block, Images):
         return BlockView(block, place, grid=pictures.grid(block, medium.width))
     if isinstance(block, Tokens):
-        tokens = _tokens(block)
-        rows = [[token, weight] for token, _, weight in tokens[: medium.rows]]
-        data = Columns(["token", "weight"], rows, len(tokens))
-        return BlockView(block, place, tokens=tokens, data=data)
+        pieces = words.words(block, medium.pieces, folds=not medium.printed)
+        return BlockView(block, place, words=pieces, data=words.table(block))
     if isinstance(block, Graph):
         return _graph(block, place, medium, {row: name for row, (_, name) in known.items()})
     if isinstance(block, Code | Failure):
@@ -296,12 +293,3 @@ def _part(title: str, picture: graphs.Drawing, medium: Medium) -> GraphPart:
 def _scale(picture: graphs.Drawing, medium: Medium) -> float:
     """How large a picture is drawn to be on one page."""
     return min(medium.scale, medium.width / picture.width, medium.height / picture.height)
-
-
-def _tokens(block: Tokens) -> tuple[tuple[str, int, str], ...]:
-    """Each piece with its step on the diverging scale (-5 to 5) and its weight written out."""
-    top = max((abs(weight) for weight in block.weights if math.isfinite(weight)), default=0.0) or 1.0
-    return tuple(
-        (token, round(5 * weight / top) if math.isfinite(weight) else 0, show(weight))
-        for token, weight in zip(block.tokens, block.weights, strict=True)
-    )

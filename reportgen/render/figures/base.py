@@ -8,18 +8,28 @@ from typing import TypeVar
 
 from reportgen.render.figures.style import CLASSES, LINES
 from reportgen.report import Curves, Distribution, Report, Scatter
-from reportgen.units import shorten, show
+from reportgen.units import plural, shorten, show
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Columns:
-    """A chart's numbers as text, for the table behind it; `total` counts the rows before any were cut."""
+    """A chart's numbers as text, for the table behind it.
+
+    `total` counts the rows before any were cut, `taken` says which are left.
+    """
 
     names: list[str]
     rows: list[list[str]]
     total: int
+    taken: str = "evenly taken"
+
+    @property
+    def cut(self) -> str:
+        """What is left of the numbers, in words; "" where all of them are."""
+        shown = f"{len(self.rows):,} of {plural(self.total, 'row')}, {self.taken}"
+        return shown if len(self.rows) < self.total else ""
 
 
 def written(value: float, unit: str) -> str:
