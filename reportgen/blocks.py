@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
@@ -222,6 +223,36 @@ class Scatter(_Block):
         return self
 
 
+class Strip(Data):
+    """One row of a swarm: a point for each sample at `x`, its `shade` from 0 (low) to 1 (high), NaN where unknown."""
+
+    name: Line
+    x: Numbers
+    shades: Numbers = ()
+
+    @model_validator(mode="after")
+    def _paired(self) -> Strip:
+        if self.shades and len(self.shades) != len(self.x):
+            raise ValueError(f"row {self.name!r} has {len(self.x)} points and {len(self.shades)} shades")
+        if any(not 0 <= shade <= 1 for shade in self.shades if not math.isnan(shade)):
+            raise ValueError(f"row {self.name!r} has shades outside 0 to 1")
+        return self
+
+
+class Swarm(_Block):
+    """Signed points in rows, those with the largest mean size on top; `shade` is what their colour means.
+
+    `total` is the number of rows before any were cut.
+    """
+
+    kind: Literal["swarm"] = "swarm"
+    rows: tuple[Strip, ...]
+    x_label: Line
+    shade: Line = "feature value"
+    unit: Line = ""
+    total: int | None = None
+
+
 class Picture(Data):
     """One place in a grid of images: pixels, a map laid over them (or alone), or why there is neither."""
 
@@ -367,6 +398,6 @@ class Failure(_Block):
 
 Block = Annotated[
     Facts | Table | Text | Code | Curves | Bars | Heatmap | Distribution | Scatter
-    | Parallel | Images | Tokens | Signal | Graph | Failure,
+    | Swarm | Parallel | Images | Tokens | Signal | Graph | Failure,
     Field(discriminator="kind"),
 ]  # fmt: skip

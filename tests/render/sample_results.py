@@ -24,6 +24,8 @@ from reportgen.report import (
     Scatter,
     Section,
     Signal,
+    Strip,
+    Swarm,
     Table,
     Tokens,
 )
@@ -296,6 +298,7 @@ def explanations() -> Section:
             weights=(0, -0.1, -0.8, -0.3, 0, 0, 0.05, 0.5, 0.7, -0.5, 1.2, 1.0, 0.2),
             caption="Integrated Gradients, 50 steps, baseline: padding; one scale for all texts.",
         ),
+        _swarm(),
         Signal(
             title="Waveform",
             values=wave,
@@ -314,6 +317,27 @@ def explanations() -> Section:
         ),
     )
     return Section(name="explanations", title="Explanations", seconds=3.2, blocks=blocks, findings=findings)
+
+
+def _swarm() -> Swarm:
+    rng = np.random.default_rng(5)
+    rows = []
+    for name, weight in (
+        ("mean pixel", 0.1),
+        ("ink in the lower half", 1.2),
+        ("width", -0.6),
+        ("holes", 0.9),
+    ):
+        value = rng.normal(size=60)
+        shades = np.argsort(np.argsort(value)) / 59
+        shades[:4] = math.nan
+        rows.append(Strip(name=name, x=(weight * value).round(4), shades=shades.round(3)))
+    return Swarm(
+        title="Which features speak",
+        rows=tuple(rows),
+        x_label="attribution (logit of 8)",
+        caption="Integrated Gradients, 60 of 450 validation samples; seed 0.",
+    )
 
 
 def calibration() -> Section:

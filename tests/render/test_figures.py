@@ -16,7 +16,19 @@ from PIL import Image
 
 from reportgen.render.figures import KINDS, figure, style
 from reportgen.render.figures.base import Palette, evenly
-from reportgen.report import Bars, Curves, Distribution, Heatmap, Histogram, Scatter, Series, Signal
+from reportgen.render.figures.swarm import spread
+from reportgen.report import (
+    Bars,
+    Curves,
+    Distribution,
+    Heatmap,
+    Histogram,
+    Scatter,
+    Series,
+    Signal,
+    Strip,
+    Swarm,
+)
 
 BLOCKS = {block.kind: block for block in samples.every_kind("x") if block.kind in KINDS}
 
@@ -86,6 +98,10 @@ def test_no_figure_becomes_pyplots():
         Distribution(histograms=(Histogram(name="n", edges=(0, math.inf), counts=(1,)),), x_label="x"),
         Scatter(x=(), y=(), member=(), groups=("a",), x_label="x", y_label="y"),
         Scatter(x=(math.nan,), y=(1,), member=(0,), groups=("a",), x_label="x", y_label="y"),
+        Swarm(rows=(), x_label="x"),
+        Swarm(rows=(Strip(name="a", x=()), Strip(name="b", x=(math.nan, math.inf))), x_label="x"),
+        Swarm(rows=(Strip(name="a", x=(1.0,), shades=(math.nan,)),) * 90, x_label="x"),
+        Swarm(rows=(Strip(name="a", x=(1e300, -1e300)),), x_label="x", unit="bytes"),
         Signal(values=(), rate=1.0),
         Signal(values=(1.0, math.inf), rate=1e-9, weights=(math.nan,)),
     ],
@@ -171,6 +187,73 @@ def test_many_points_are_a_lossless_webp_inside_the_vector_frame():
         assert raster.width > 300
     assert len(made.src) < 250_000
     assert "x" in texts(source)
+
+
+def swarm(count=400, **more) -> Swarm:
+    values = np.linspace(-1, 1, count)
+    rows = (
+        Strip(name="weak", x=0.1 * values, shades=(values + 1) / 2),
+        Strip(name="strong", x=3 * values, shades=(1 - values) / 2),
+    )
+    return Swarm(rows=rows, x_label="attribution", **more)
+
+
+def test_a_swarm_has_its_strongest_row_on_top_and_says_the_true_sizes():
+    made, source = drawn(swarm())
+    found = texts(source)
+    assert found.index("strong") < found.index("weak")
+    assert {"low", "high", "feature value"} <= set(found)
+    mean = np.abs(np.linspace(-1, 1, 400)).mean()
+    assert made.alt == (
+        "Swarm plot of attribution, 2 rows, up to 400 points a row. Largest mean size: "
+        f"strong ({3 * mean:.4g}), weak ({0.1 * mean:.4g})."
+    )
+    low, high = np.quantile(3 * np.linspace(-1, 1, 400), (0.05, 0.95))
+    expected = ["strong", "400", f"{3 * mean:.4g}", "0", f"−{-low:.4g}", f"{high:.4g}"]
+    assert [cell for at, cell in enumerate(made.data.rows[0]) if at != 3] == expected[:3] + expected[4:]
+    assert abs(float(made.data.rows[0][3].replace("−", "-"))) < 1e-9
+
+
+def test_a_swarm_says_how_many_rows_it_draws_of_how_many_there_were_and_what_is_no_number():
+    rows = tuple(Strip(name=f"r{at}", x=(at, math.nan)) for at in range(50))
+    made, source = drawn(Swarm(rows=rows, x_label="a", total=200), rows=40)
+    assert "200 rows, up to 2 points a row, the 30 largest drawn" in made.alt
+    assert made.alt.endswith("50 values not finite.")
+    assert {"r49", "r20"} <= set(texts(source))
+    assert "r19" not in texts(source)
+    assert made.data.cut == "40 of 50 rows, those of the largest mean size"
+
+
+def test_points_of_a_swarm_part_where_they_are_many_and_stay_in_their_row():
+    x = np.concatenate([np.full(500, 0.25), np.linspace(-1, 1, 7)])
+    places = spread(x, (-1.0, 1.0))
+    assert np.abs(places).max() <= 1
+    assert len(np.unique(places[:500])) == 500
+    assert np.ptp(places[:500]) > 1.9
+    assert (np.abs(places[500:505]) < 0.5).all()
+    assert (spread(x, (-1.0, 1.0)) == places).all()
+    assert (spread(np.array([2.0]), (2.0, 2.0)) == 0).all()
+
+
+def test_a_swarm_of_thousands_of_points_is_a_raster_and_light():
+    few, many = drawn(swarm(40)), drawn(swarm(1000))
+    assert "<image" not in few[1]
+    assert few[1].count("<use") >= 80
+    assert "<image" in many[1]
+    assert len(many[0].src) < 60_000
+
+
+def test_a_point_whose_value_is_unknown_is_grey():
+    grey = Swarm(rows=(Strip(name="a", x=(1, 2, 3), shades=(0, math.nan, 1)),), x_label="x")
+    source = drawn(grey)[1]
+    for colour in (style.MARKS[0], style.FRAME, style.MARKS[-1]):
+        assert re.search(f"<use[^>]*fill: {colour}", source)
+
+
+@pytest.mark.parametrize("step", range(0, len(style.MARKS), 4))
+def test_points_of_a_swarm_stand_out_on_light_and_on_dark(step):
+    assert contrast(style.MARKS[step], style.SURFACE) >= 3
+    assert contrast(style.DARK[style.MARKS[step]], style.DARK[style.SURFACE]) >= 3
 
 
 def lightness(colour: str) -> float:

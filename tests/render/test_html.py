@@ -107,7 +107,7 @@ def test_hostile_text_comes_out_as_text_in_every_kind_of_block(hostile):
 
 def test_hostile_figures_are_drawn_all_the_same(hostile):
     assert "could not be drawn" not in hostile[1].words
-    assert len([image for image in hostile[1].named("img") if "svg+xml" in image["src"]]) == 7
+    assert len([image for image in hostile[1].named("img") if "svg+xml" in image["src"]]) == 8
 
 
 def test_every_id_is_there_once_and_every_link_has_its_target(rich, hostile):
