@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from reportgen.values import Cell, Data, Fact, Line, Lines, Map, Number, Numbers, Raster, listed
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class _Block(Data):
@@ -161,22 +164,39 @@ class Bars(_Block):
 
 
 class Heatmap(_Block):
-    """A matrix of numbers with named rows and columns; NaN cells are left blank."""
+    """A matrix of numbers with named rows and columns; NaN cells are left blank.
+
+    Where an axis is one of numbers, `row_ends` or `column_ends` say where its first row (column) begins and its
+    last one ends, in `row_unit` or `column_unit`; it then needs no labels, and rows go upwards.
+    """
 
     kind: Literal["heatmap"] = "heatmap"
-    row_labels: Lines
-    column_labels: Lines
+    row_labels: Lines = ()
+    column_labels: Lines = ()
     values: tuple[Numbers, ...]
     row_title: Line = ""
     column_title: Line = ""
     unit: Line = ""
     scale: Literal["sequential", "diverging"] = "sequential"
+    row_ends: tuple[Number, Number] | None = None
+    column_ends: tuple[Number, Number] | None = None
+    row_unit: Line = ""
+    column_unit: Line = ""
 
     @model_validator(mode="after")
     def _rectangular(self) -> Heatmap:
-        shape = (len(self.row_labels), len(self.column_labels))
-        if len(self.values) != shape[0] or any(len(row) != shape[1] for row in self.values):
-            raise ValueError(f"expected {shape[0]} rows of {shape[1]} values")
+        across = len(self.values[0]) if self.values else len(self.column_labels)
+        if any(len(row) != across for row in self.values):
+            raise ValueError("the rows differ in length")
+        axes = (
+            ("row", self.row_labels, self.row_ends, len(self.values)),
+            ("column", self.column_labels, self.column_ends, across),
+        )
+        for name, labels, ends, count in axes:
+            if len(labels) != count and (labels or ends is None):
+                raise ValueError(f"{count} {name}s, {len(labels)} {name} labels")
+            if ends is not None and not 0 < abs(ends[1] - ends[0]) < math.inf:
+                raise ValueError(f"{name}_ends must be two finite numbers that differ, got {ends}")
         return self
 
 
@@ -324,13 +344,58 @@ class Tokens(_Block):
 
 
 class Signal(_Block):
-    """A sampled waveform, `rate` samples a second, with an optional signed weight a sample."""
+    """A sampled waveform, `rate` samples a second, with an optional signed weight a sample.
+
+    A long one in stretches of `each` samples: `values` are their lowest, `high` their highest, `weights` their
+    mean weight. See `Signal.of`.
+    """
 
     kind: Literal["signal"] = "signal"
     values: Numbers
     rate: Number = Field(gt=0)
     weights: Numbers = ()
     y_label: Line = "amplitude"
+    high: Numbers = ()
+    each: int = Field(default=1, gt=0)
+
+    @model_validator(mode="after")
+    def _paired(self) -> Signal:
+        for name, numbers in (("weights", self.weights), ("high values", self.high)):
+            if numbers and len(numbers) != len(self.values):
+                raise ValueError(f"{len(self.values)} values, {len(numbers)} {name}")
+        return self
+
+    @classmethod
+    def of(
+        cls,
+        values: np.ndarray,
+        rate: float,
+        weights: np.ndarray | None = None,
+        *,
+        most: int = 2000,
+        **more: Any,
+    ) -> Signal:
+        """From samples (N,) and weights (N,): in at most `most` stretches where there are more than twice as many.
+
+        Numbers are rounded to five significant digits. `more` are the block's other fields.
+        """
+        import numpy as np
+
+        each = -(-len(values) // most) if len(values) > 2 * most else 1
+        starts = np.arange(0, len(values), each)
+        wave = np.asarray(values, dtype=np.float64)
+        low = np.minimum.reduceat(wave, starts) if len(starts) else wave
+        made: dict[str, Any] = {"values": _rounded(low), "rate": rate, "each": each, **more}
+        if each > 1:
+            made["high"] = _rounded(np.maximum.reduceat(wave, starts))
+        if weights is not None and len(weights):
+            sums = np.add.reduceat(np.asarray(weights, dtype=np.float64), starts)
+            made["weights"] = _rounded(sums / np.diff(np.append(starts, len(values))))
+        return cls(**made)
+
+
+def _rounded(values: np.ndarray) -> list[float]:
+    return [float(f"{value:.5g}") for value in values.tolist()]
 
 
 class Node(Data):

@@ -37,6 +37,7 @@ from reportgen.report import (
     Scatter,
     Section,
     Series,
+    Signal,
     Strip,
     Swarm,
     Table,
@@ -171,7 +172,22 @@ def test_a_slug_is_always_an_identifier(text):
         (lambda: Series(name="s", x=(1,), y=(1, 2)), "1 x and 2 y"),
         (lambda: Table(columns=(Column(name="a"),), rows=(Row(cells=(1, 2)),)), "2 cells, the table 1"),
         (lambda: Bars(labels=("a",), values=(1, 2)), "differ in length"),
-        (lambda: Heatmap(row_labels=("a",), column_labels=("b",), values=((1, 2),)), "1 rows of 1"),
+        (
+            lambda: Heatmap(row_labels=("a",), column_labels=("b",), values=((1, 2),)),
+            "2 columns, 1 column labels",
+        ),
+        (
+            lambda: Heatmap(row_labels=("a", "b"), column_labels=("b",), values=((1,), (1, 2))),
+            "the rows differ",
+        ),
+        (lambda: Heatmap(row_labels=("a",), values=((1, 2),)), "2 columns, 0 column labels"),
+        (
+            lambda: Heatmap(values=((1,),), row_ends=(0, 0), column_ends=(0, 1)),
+            "two finite numbers that differ",
+        ),
+        (lambda: Heatmap(values=((1,),), row_ends=(0, math.inf), column_ends=(0, 1)), "row_ends must be"),
+        (lambda: Signal(values=(1,), rate=1, weights=(1, 2)), "1 values, 2 weights"),
+        (lambda: Signal(values=(1,), rate=1, high=(1, 2)), "1 values, 2 high values"),
         (lambda: Histogram(name="h", edges=(0, 1), counts=(1, 2)), "need 3 edges"),
         (
             lambda: Scatter(x=(1,), y=(1,), member=(1,), groups=("a",), x_label="", y_label=""),

@@ -307,6 +307,17 @@ def explanations() -> Section:
             y_label="amplitude",
             caption="Integrated Gradients, 50 steps, baseline 0.",
         ),
+        Heatmap(
+            title="Spectrogram",
+            values=np.hypot(*np.meshgrid(np.linspace(-1, 1, 60), np.linspace(-1, 1, 33))).round(3).tolist(),
+            row_title="frequency",
+            column_title="time",
+            row_ends=(0, 150),
+            column_ends=(0, 3),
+            row_unit="Hz",
+            column_unit="s",
+            caption="Short-time Fourier transform, window 64, hop 15.",
+        ),
     )
     findings = (
         Finding(

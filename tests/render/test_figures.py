@@ -14,7 +14,7 @@ import pytest
 import samples
 from PIL import Image
 
-from reportgen.render.figures import KINDS, figure, style
+from reportgen.render.figures import KINDS, figure, heatmap, style
 from reportgen.render.figures.base import Palette, evenly
 from reportgen.render.figures.swarm import spread
 from reportgen.report import (
@@ -98,12 +98,15 @@ def test_no_figure_becomes_pyplots():
         Distribution(histograms=(Histogram(name="n", edges=(0, math.inf), counts=(1,)),), x_label="x"),
         Scatter(x=(), y=(), member=(), groups=("a",), x_label="x", y_label="y"),
         Scatter(x=(math.nan,), y=(1,), member=(0,), groups=("a",), x_label="x", y_label="y"),
+        Heatmap(values=(), row_ends=(0, 1), column_ends=(1, 0)),
+        Heatmap(values=((1, 2),), row_ends=(5, -5), column_ends=(0, 1e-9), column_unit="s"),
+        Heatmap(values=((math.nan,) * 500,), row_labels=("a",), column_ends=(0, 1e12), column_unit="bytes"),
         Swarm(rows=(), x_label="x"),
         Swarm(rows=(Strip(name="a", x=()), Strip(name="b", x=(math.nan, math.inf))), x_label="x"),
         Swarm(rows=(Strip(name="a", x=(1.0,), shades=(math.nan,)),) * 90, x_label="x"),
         Swarm(rows=(Strip(name="a", x=(1e300, -1e300)),), x_label="x", unit="bytes"),
         Signal(values=(), rate=1.0),
-        Signal(values=(1.0, math.inf), rate=1e-9, weights=(math.nan,)),
+        Signal(values=(1.0, math.inf), rate=1e-9, weights=(math.nan, math.nan)),
     ],
     ids=lambda block: block.kind,
 )
@@ -187,6 +190,91 @@ def test_many_points_are_a_lossless_webp_inside_the_vector_frame():
         assert raster.width > 300
     assert len(made.src) < 250_000
     assert "x" in texts(source)
+
+
+def spectrogram(rows=128, columns=400, **more) -> Heatmap:
+    values = np.add.outer(np.arange(rows), np.arange(columns)) % 97
+    return Heatmap(values=values.tolist(), row_title="frequency", column_title="time", row_unit="Hz", column_unit="s",
+                   row_ends=(0, 8000), column_ends=(0, 3.75), unit="dB", **more)  # fmt: skip
+
+
+def test_axes_of_numbers_have_round_ticks_their_unit_once_and_go_upwards():
+    _, source = drawn(spectrogram())
+    found = texts(source)
+    assert {"0", "2,000", "4,000", "6,000", "8,000", "1", "2", "3"} <= set(found)
+    assert {"frequency (Hz)", "time (s)"} <= set(found)
+    heights = {
+        name: float(re.search(rf'y="([\d.]+)"[^>]*>{name}</text>', source)[1]) for name in ("2,000", "8,000")
+    }
+    assert heights["8,000"] < heights["2,000"]
+
+
+def test_a_row_of_numbers_lies_where_its_number_is():
+    """One dark cell in the lowest row and the last column of 40: below and right of the middle of all others."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    values = np.full((40, 40), 0.5)
+    values[0, -1] = 1.0
+    with style.drawing():
+        figure = heatmap.draw(Heatmap(values=values.tolist(), row_ends=(0, 1), column_ends=(0, 1)), Palette())
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+    seen = np.asarray(canvas.buffer_rgba()).astype(int)[:, : round(figure.axes[0].get_window_extent().x1)]
+    darkest, common = (
+        np.argwhere(np.abs(seen[..., :3] - [int(colour[at : at + 2], 16) for at in (1, 3, 5)]).sum(-1) < 9)
+        for colour in (style.SEQUENTIAL[-1], style.SEQUENTIAL[16])
+    )
+    assert len(darkest) > 0
+    assert len(common) > 100 * len(darkest)
+    assert darkest[:, 0].mean() > np.quantile(common[:, 0], 0.95)
+    assert darkest[:, 1].mean() > np.quantile(common[:, 1], 0.95)
+
+
+def test_a_spectrogram_is_light_and_its_numbers_say_how_much_of_them_is_shown():
+    made, source = drawn(spectrogram())
+    assert len(made.src) < 120_000
+    assert source.count("<image") == 1
+    assert made.data.cut == "40 of 128 rows and 12 of 400 columns, evenly taken"
+    assert made.data.rows[0][:2] == ["31.25 Hz", "0 dB"]
+    assert made.data.names[:2] == ["frequency / time", "4.69 ms"]
+    assert made.alt.startswith("Heat map, 128 rows (frequency) by 400 columns (time): highest 96 dB at ")
+
+
+def test_sixty_thousand_samples_are_drawn_by_their_lowest_and_highest_and_are_light():
+    wave = np.sin(np.arange(60_000) / 7.0)
+    wave[31_234] = 5.0  # one sample that sticks out is seen
+    block = Signal(values=wave, rate=16_000.0, weights=np.cos(np.arange(60_000) / 5000.0))
+    made, source = drawn(block, Palette(width=9.6))
+    assert len(made.src) < 60_000
+    assert "mean of 250 samples" in texts(source)
+    paths = re.findall(r'<path d="M[^"]*"', source)
+    longest = max(paths, key=len)
+    assert 1500 < len(re.findall("[hvl]", longest)) < 2500
+    assert "5" in made.alt.split("to ")[1]
+
+
+def test_a_long_signal_in_stretches_keeps_its_extremes_its_length_and_its_sum_of_weights():
+    rng = np.random.default_rng(0)
+    wave, weights = rng.normal(size=50_001), rng.normal(size=50_001)
+    block = Signal.of(wave, 8000.0, weights, title="Clip")
+    assert block.each == 26
+    assert len(block.values) == len(block.high) == len(block.weights) == 1924
+    assert (min(block.values), max(block.high)) == pytest.approx((wave.min(), wave.max()), rel=1e-4)
+    sizes = np.diff(np.append(np.arange(0, 50_001, 26), 50_001))
+    assert (np.array(block.weights) * sizes).sum() == pytest.approx(weights.sum(), abs=0.05)
+    made, _ = drawn(block)
+    assert made.alt.startswith("Waveform of 1,924 stretches of 26 samples, 6.25 s, amplitude from ")
+    assert made.data.names == ["time (s)", "lowest amplitude", "highest", "weight"]
+    short = Signal.of(wave[:3000], 8000.0)
+    assert (short.each, short.high, short.weights) == (1, (), ())
+    assert short.values == pytest.approx(wave[:3000], rel=1e-4)
+    assert Signal.of(wave[:0], 1.0).values == ()
+
+
+def test_the_upright_axis_of_a_quiet_wave_is_its_own_with_weights_too():
+    quiet = Signal(values=(0.01, -0.02, 0.015), rate=100.0, weights=(1, -1, 0))
+    assert "1.0" not in texts(drawn(quiet)[1])
+    assert {"0.00", "−0.02"} & set(texts(drawn(quiet)[1]))
 
 
 def swarm(count=400, **more) -> Swarm:

@@ -17,19 +17,28 @@ T = TypeVar("T")
 class Columns:
     """A chart's numbers as text, for the table behind it.
 
-    `total` counts the rows before any were cut, `taken` says which are left.
+    `total` counts the rows before any were cut, `taken` says which are left; `across` counts the columns, after
+    the first, before any were cut, 0 where none were.
     """
 
     names: list[str]
     rows: list[list[str]]
     total: int
     taken: str = "evenly taken"
+    across: int = 0
 
     @property
     def cut(self) -> str:
         """What is left of the numbers, in words; "" where all of them are."""
-        shown = f"{len(self.rows):,} of {plural(self.total, 'row')}, {self.taken}"
-        return shown if len(self.rows) < self.total else ""
+        shown = [
+            f"{left:,} of {plural(total, name)}"
+            for left, total, name in (
+                (len(self.rows), self.total, "row"),
+                (len(self.names) - 1, self.across, "column"),
+            )
+            if left < total
+        ]
+        return f"{' and '.join(shown)}, {self.taken}" if shown else ""
 
 
 def written(value: float, unit: str) -> str:
