@@ -17,7 +17,9 @@ class _Block(Data):
     """What all blocks share. `caption` says method, sample size and seed; `id` is made from the title.
 
     Neighbours of one `group` stand under one heading that folds; where all of them are `folded`, it is folded
-    at first, and on paper only their titles are given. `width` is a figure's share of a wide page's width.
+    at first, and on paper only their titles are given. Of neighbours that name a `choice` the page shows one
+    choice at a time, all those of one name together; without a script, and on paper, one after the other.
+    `width` is a figure's share of a wide page's width.
     """
 
     id: Annotated[str, StringConstraints(pattern=r"^([a-z0-9]+(-[a-z0-9]+)*)?$", max_length=80)] = ""
@@ -25,6 +27,7 @@ class _Block(Data):
     caption: Line = ""
     folded: bool = False
     group: Line = ""
+    choice: Line = ""
     width: Literal["full", "half", "third"] = "half"
 
 
@@ -274,11 +277,15 @@ class Swarm(_Block):
 
 
 class Picture(Data):
-    """One place in a grid of images: pixels, a map laid over them (or alone), or why there is neither."""
+    """One place in a grid of images: pixels, a map laid over them (or alone), or why there is neither.
+
+    `behind` is the place in the grid of the picture whose pixels lie under this one's map, which are then kept once.
+    """
 
     caption: Line = ""
     alt: Line = ""
     raster: Raster | None = None
+    behind: int | None = None
     map: Map | None = None
     missing: Line = ""
 
@@ -320,6 +327,14 @@ class Images(_Block):
     columns: int = Field(default=8, gt=0)
     column_titles: Lines = ()
     row_titles: Lines = ()
+
+    @model_validator(mode="after")
+    def _known(self) -> Images:
+        for picture in self.pictures:
+            at = picture.behind
+            if at is not None and not (0 <= at < len(self.pictures) and self.pictures[at].raster is not None):
+                raise ValueError(f"behind must be the place of a picture with pixels, got {at}")
+        return self
 
 
 class Tokens(_Block):

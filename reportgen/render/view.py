@@ -35,6 +35,7 @@ from reportgen.report import (
 _FIRST_FINDINGS = 5
 LEGIBLE = 0.6  # the scale of a graph at which its names are 5.4 pt
 LEAST = 0.56  # and at which they are 5 pt: none is drawn smaller
+_ROOM = 72  # pixels: a grid of smaller pictures is printed on a page on its side
 _HALF = 470  # pixels that a figure may be wide to stand beside another
 
 
@@ -61,6 +62,7 @@ class BlockView:
     figure: Figure | None = None
     table: tables.TableView | None = None
     grid: pictures.Grid | None = None
+    turned: bool = False
     drawing: graphs.Drawing | None = None
     parts: tuple[GraphPart, ...] = ()
     data: Columns | None = None
@@ -71,8 +73,17 @@ class BlockView:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """Blocks in rows, small charts beside each other: one of several alternatives, or of no title."""
+
+    title: str
+    anchor: str
+    rows: tuple[tuple[BlockView, ...], ...]
+
+
+@dataclass(frozen=True)
 class Group:
-    """Neighbouring blocks under one heading, or under none, in rows: small charts stand beside each other.
+    """Neighbouring blocks under one heading, or under none.
 
     `unprinted` are (place, title) of those that a page of paper only names.
     """
@@ -80,8 +91,13 @@ class Group:
     title: str
     anchor: str
     folded: bool
-    rows: tuple[tuple[BlockView, ...], ...]
+    choices: tuple[Choice, ...]
     unprinted: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def rows(self) -> tuple[tuple[BlockView, ...], ...]:
+        """The rows of all choices."""
+        return tuple(row for choice in self.choices for row in choice.rows)
 
     @property
     def count(self) -> int:
@@ -204,8 +220,21 @@ def _groups(section: Section, medium: Medium, palette: Palette, known: Known) ->
             groups.append(Group(title, place, folded, (), named))
             continue
         views = [_block(block, section, medium, palette, known) for block in own]
-        groups.append(Group(title, place, folded, _rows(views, folded)))
+        groups.append(Group(title, place, folded, _choices(views, place, folded)))
     return tuple(groups)
+
+
+def _choices(views: list[BlockView], place: str, folded: bool) -> tuple[Choice, ...]:
+    """Neighbours that are alternatives, by their name; what lies between them stands by itself."""
+    found: list[Choice] = []
+    for named, run in groupby(views, key=lambda view: bool(view.block.choice)):
+        by_name: dict[str, list[BlockView]] = {}
+        for view in run:
+            by_name.setdefault(view.block.choice, []).append(view)
+        for name, own in by_name.items():
+            spot = f"{place}-choice-{len(found)}" if named else ""
+            found.append(Choice(name, spot, _rows(own, folded)))
+    return tuple(found)
 
 
 def _rows(views: list[BlockView], folded: bool) -> tuple[tuple[BlockView, ...], ...]:
@@ -237,7 +266,11 @@ def _block(block: Any, section: Section, medium: Medium, palette: Palette, known
         own = {row: name for row, (owner, name) in known.items() if owner == block.id}
         return BlockView(block, place, table=tables.view(block, medium.rows, own, printed=medium.printed))
     if isinstance(block, Images):
-        return BlockView(block, place, grid=pictures.grid(block, medium.width))
+        grid = pictures.grid(block, medium.width)
+        turned = medium.printed and grid.room < _ROOM
+        return BlockView(
+            block, place, grid=pictures.grid(block, medium.turned[0]) if turned else grid, turned=turned
+        )
     if isinstance(block, Tokens):
         pieces = words.words(block, medium.pieces, folds=not medium.printed)
         return BlockView(block, place, words=pieces, data=words.table(block))

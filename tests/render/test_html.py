@@ -274,3 +274,19 @@ def test_a_figure_is_drawn_as_wide_as_it_stands_and_thirds_share_a_row():
     assert [len(row) for row in group.rows] == [1, 2, 3]
     widths = [row[0].figure.width for row in group.rows]
     assert widths == [922, 461, 293]
+
+
+def test_alternatives_stand_under_their_names_those_of_one_name_together():
+    def block(at, choice, **more):
+        return Text(id=f"t{at}", title=f"Title {at}", text="x", choice=choice, **more)
+
+    blocks = (block(0, ""), block(1, "a", group="g"), block(2, "b", group="g"), block(3, "a", group="g"))
+    (_, group) = view.page(samples.one(*blocks), SCREEN).sections[0].groups
+    found = [(choice.title, [row[0].block.id for row in choice.rows]) for choice in group.choices]
+    assert found == [("a", ["t1", "t3"]), ("b", ["t2"])]
+    page = Page(html.encode(samples.one(*blocks), None))
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[345]", tag)]
+    assert levels == [3, 3, 4, 5, 5, 4, 5]
+    ids = anchors(page)
+    assert len(ids) == len(set(ids))
+    assert "g 3 parts" in page.words
