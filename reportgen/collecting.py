@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 import traceback
@@ -237,7 +238,9 @@ def report_on(
     """Run these sections on the experiment. The overview is made last, for it looks at the others."""
     tell = progress or (lambda event: None)
     order = sorted(sections, key=lambda name: name == "overview")
-    options = replace(options, now=_moment().timestamp())
+    options = replace(
+        options, now=_moment().timestamp(), time_limit=limit or math.inf, timed=_epoch() is None
+    )
     made: dict[str, Section] = {}
     cut: list[str] = []
     for number, name in enumerate(order, 1):
@@ -248,7 +251,7 @@ def report_on(
         if not in_time:
             cut.append(name)
         tell(replace(at, event="end", result=made[name]))
-    notes = tuple(f"{name} ran out of its {limit:g} s, which another machine may not" for name in cut)
+    notes = tuple(f"{name} ran out of time, which another machine may not" for name in cut)
     if options.profile:
         notes += ("measured times of layers differ from run to run",)
     return Report(

@@ -35,7 +35,8 @@ class Options:
 
     `profile`: whether the layers' time is measured. `autograd`: the layer whose autograd graph is drawn, "" for
     the model; `show_attrs`, `show_saved`: with the attributes and the saved tensors of its nodes. `now`: when the
-    report is made, in seconds since 1970.
+    report is made, in seconds since 1970. `time_limit`: seconds that the section has; `timed`: whether the clock
+    may decide anything, which it may not where the same inputs must give the same bytes.
     """
 
     seed: int = 0
@@ -46,6 +47,8 @@ class Options:
     show_attrs: bool = False
     show_saved: bool = False
     now: float = math.nan
+    time_limit: float = math.inf
+    timed: bool = True
     done: tuple[Section, ...] = ()
     step: Callable[[str, int, int], None] = _silent  # step(method, done, total): how far the section is
 

@@ -77,6 +77,7 @@ class Attribution:
     `values`: float64, of the sight's shape: (H, W), (features,), (tokens,), (time,) or (bands, time); `signed`
     where the sign says for or against the score. `settings` and `baseline` say how it was made, `evaluations`
     how often the model ran forward and backward for it. `trust` holds what speaks for or against it, by name.
+    `unknown`, bool like the values: of which places the method can say nothing; their values are no zeros.
     """
 
     method: str
@@ -87,6 +88,7 @@ class Attribution:
     evaluations: int = 0
     seconds: float = 0.0
     trust: Mapping[str, float | None] = field(default_factory=dict)
+    unknown: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from reportgen.attribution.base import Attribution
 from reportgen.attribution.sight import Sight, Tools
-from reportgen.attribution.trust import stability
+from reportgen.attribution.trust import overlap, stability
 
 RUNS = 2  # runs with seeds of their own: their mean is shown, their agreement is the stability
 MOST, FEWEST = 10, 64  # perturbations a part and run, and a run at least
-R2, STABILITY = "R2", "stability"
+R2, STABILITY, OVERLAP = "R2", "stability", "overlap of the top"
 KERNEL_WIDTH = 0.25  # lime's own for images
 
 
@@ -34,8 +36,13 @@ def lime(sight: Sight, tools: Tools) -> Attribution:
         settings=f"{RUNS} × {count:,} perturbations of {sight.parts.how}",
         baseline=sight.baseline.said,
         evaluations=RUNS * count,
-        trust={R2: float(np.mean(fits)), STABILITY: stability(runs)},
+        trust={R2: float(np.mean(fits)), STABILITY: stability(runs), OVERLAP: alike(runs)},
     )
+
+
+def alike(runs: Sequence[np.ndarray]) -> float | None:
+    """Mean overlap of the parts with the largest weights between runs that differ in their seed alone."""
+    return stability([np.abs(weights) for weights in runs], overlap)
 
 
 def draw(count: int, parts: int, seed: list[int]) -> np.ndarray:
