@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 MOST = 2  # samples
+SEEN = 8  # half-hidden samples that a new model's batch norms see first
 LARGEST = 1 << 30  # bytes of parameters that are copied
 SHARE = 0.1  # of the budget of operations that the explanations have
 SECONDS = 15.0  # for all samples, where the clock may decide
@@ -61,7 +62,8 @@ def randomised(
         raise NotApplicable("the model's cost leaves no room for it")
     model = copied(experiment)
     chosen = [at * len(rows) // count for at in range(count)]
-    same, control = [], []
+    same: list[list[float | None]] = []
+    control: list[list[float | None]] = []
     start = time.perf_counter()
     for at in chosen:
         options.step("Parameters at random", len(same), count)
@@ -69,7 +71,11 @@ def randomised(
         if options.timed and same and spent + spent / len(same) > SECONDS:
             break
         randomise(model, [*tools.seeds(sights[at]), 2])
-        other = _again(replace(experiment, model=model), tools, sights[at], methods)
+        seen = replace(
+            sights[at], score=replace(sights[at].score, experiment=replace(experiment, model=model))
+        )
+        accustom(model, seen, tools)
+        other = _again(seen, replace(tools, experiment=seen.score.experiment), methods)
         beside = edges(sights[at]) if kind == "image" else sights[at].fold(sights[at].values, sizes=True)
         same.append([_alike(one, two) for one, two in zip(rows[at], other, strict=True)])
         control.append([_like(made, beside) for made in rows[at]])
@@ -120,24 +126,46 @@ def randomise(model: nn.Module, seed: list[int]) -> None:
             if callable(reset):
                 try:
                     reset()
-                except Exception:  # noqa: BLE001, S112 - the normal distribution is there for these
+                except Exception:  # noqa: BLE001 - the normal distribution is there for these
                     continue
         for one, size in zip(parameters, sizes, strict=True):
             if bool(one.isnan().any()):
                 one.copy_(torch.randn(one.shape, dtype=torch.float32) * size)
 
 
-def _again(experiment: Experiment, tools: Tools, sight: Sight, methods: Sequence[Method]) -> list[Outcome]:
+def accustom(model: nn.Module, sight: Sight, tools: Tools) -> None:
+    """Let batch norms of a new `model` see the sample, half of it hidden at random, as their first batch.
+
+    Without it what deep layers put out vanishes, and the score is the same whatever is put in.
+    """
+    import torch
+    from torch import nn
+
+    norms = [one for one in model.modules() if isinstance(one, nn.modules.batchnorm._BatchNorm)]
+    masks = np.random.default_rng([*tools.seeds(sight), 3]).random((SEEN, *sight.shape)) < 0.5
+    try:
+        for norm in norms:
+            norm.momentum, norm.training = 1.0, True
+        with torch.no_grad():
+            sight.score(sight.shown(masks))
+    except Exception:  # noqa: BLE001 - a batch that the norm or the model takes no statistics of
+        return
+    finally:
+        for norm in norms:
+            norm.training = False
+
+
+def _again(sight: Sight, tools: Tools, methods: Sequence[Method]) -> list[Outcome]:
     import torch
 
-    seen = replace(sight, score=replace(sight.score, experiment=experiment))
-    cheap = replace(tools, experiment=experiment, share=min(tools.share, LEAST))
+    cheap = replace(tools, share=min(tools.share, LEAST))
+    experiment = tools.experiment
     devices = [torch.device(experiment.device)] if experiment.device.startswith("cuda") else []
     made = []
     for method in methods:
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(tools.seed + sight.subject.number)
-            made.append(attempt(method.name, partial(method.make, seen, cheap)))
+            made.append(attempt(method.name, partial(method.make, sight, cheap)))
     return made
 
 

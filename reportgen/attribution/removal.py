@@ -140,7 +140,7 @@ def removal(
 
 @dataclass(frozen=True)
 class Chance(Target):
-    """The probability of the target's class, where the outputs are scores of classes. `given`: they are probabilities."""
+    """The probability of the target's class; with `given` the outputs are probabilities already, not scores."""
 
     given: bool = False
 
