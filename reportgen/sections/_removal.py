@@ -80,7 +80,7 @@ def _table(told: Told, made: Removal, seed: int, kind: str) -> Table:
         cells = [_number(random[end, 0]), None, _number(random[end, 1]), None]
         counted = int(np.isfinite(made.random_areas[:, end]).all(axis=(1, 2)).sum())
         rows.append(Row(cells=(RANDOM, said, cells[0], "–", cells[2], "–", counted)))
-    ahead_of = "of random, in spreads of a random order; more is better"
+    ahead_of = "of random, in its spreads"
     return Table(
         title=TITLE,
         caption=_caption(told, made, seed, kind),
@@ -134,7 +134,8 @@ def findings(made: Removal) -> list[Finding]:
         total, lost = int(known[:, at].sum()), int((known[:, at] & (best[:, at] <= AHEAD)).sum())
         if lost * 2 > total:
             message = (
-                f"The order of {method} is no better than a random one on {lost} of {plural(total, 'sample')}, "
+                f"The order of {method} is not clearly better than a random one on {lost} of "
+                f"{plural(total, 'sample')}, "
                 "by deletion and by insertion, whatever stands for hidden."
             )
             rule = (

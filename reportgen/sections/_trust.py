@@ -141,7 +141,7 @@ def each(told: Told, options: Options) -> Table:
         Column(name="Evaluations", unit="exact", note="passes of the model"),
         *([Column(name="Time", unit="s")] if options.timed else []),
         Column(name=DIFFERENCE, unit="exact"),
-        *(Column(name=name.capitalize() if name.islower() else name, unit=_unit(name)) for name in names),
+        *(Column(name=name.capitalize() if name.islower() else name, unit="exact") for name in names),
     ]
     cells = []
     for sight, row in zip(told.sights, told.rows, strict=True):
@@ -171,10 +171,6 @@ def _names(rows: Rows) -> list[str]:
 
 def _trust_of(made: object) -> list[str]:
     return list(made.trust) if isinstance(made, Attribution) else []
-
-
-def _unit(name: str) -> str:
-    return "share" if "error" in name else "exact"
 
 
 def _cell(made: Attribution, name: str) -> float | str | None:
