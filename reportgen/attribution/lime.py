@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from reportgen.attribution.base import Attribution
 from reportgen.attribution.sight import Sight, Tools
-from reportgen.attribution.trust import stability
+from reportgen.attribution.trust import overlap, stability
 
 RUNS = 2  # runs with seeds of their own: their mean is shown, their agreement is the stability
 ROUND, MOST = 5, 20  # perturbations a part and run: in a round, and at most
 FEWEST = 200  # perturbations in a run at least: of fewer, the ridge takes more than a twentieth away
 SETTLED = 0.95  # the stability at which further rounds would change little
-R2, STABILITY = "R2", "stability"
+R2, STABILITY, OVERLAP = "R2", "stability", "overlap of the top"
 KERNEL_WIDTH = 0.25  # lime's own for images
 
 
@@ -44,8 +46,17 @@ def lime(sight: Sight, tools: Tools) -> Attribution:
         + ("until the rankings settled" if settled else "the budget, before the rankings settled"),
         baseline=sight.baseline.said,
         evaluations=RUNS * done,
-        trust={R2: float(np.mean([fit for _, fit in fitted])), STABILITY: steady},
+        trust={
+            R2: float(np.mean([fit for _, fit in fitted])),
+            STABILITY: steady,
+            OVERLAP: alike([weights for weights, _ in fitted]),
+        },
     )
+
+
+def alike(runs: Sequence[np.ndarray]) -> float | None:
+    """Mean overlap of the parts with the largest weights between runs that differ in their seed alone."""
+    return stability([np.abs(weights) for weights in runs], overlap)
 
 
 def draw(count: int, parts: int, seed: list[int]) -> np.ndarray:

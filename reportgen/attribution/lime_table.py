@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from reportgen.attribution.base import Attribution, NotApplicable
-from reportgen.attribution.lime import R2, RUNS, STABILITY
+from reportgen.attribution.lime import OVERLAP, R2, RUNS, STABILITY, alike
 from reportgen.attribution.sight import Sight, Tools
 from reportgen.attribution.trust import stability
 from reportgen.units import plural
@@ -48,7 +48,11 @@ def lime_table(sight: Sight, tools: Tools) -> Attribution:
         settings=f"{len(runs)} × {count:,} perturbations{drawn}",
         baseline=f"the mean of {plural(len(rows), 'sample')}",
         evaluations=len(runs) * count,
-        trust={R2: float(np.mean([run[1] for run in runs])), STABILITY: stability(coefficients)},
+        trust={
+            R2: float(np.mean([run[1] for run in runs])),
+            STABILITY: stability(coefficients),
+            OVERLAP: alike(coefficients),
+        },
     )
 
 

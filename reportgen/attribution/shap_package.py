@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reportgen.attribution.base import Attribution, NotApplicable, Score
+from reportgen.attribution.shap import ADDITIVITY
 from reportgen.attribution.sight import Sight, Tools
 from reportgen.attribution.trust import completeness_error
 from reportgen.units import plural
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 DRAWN = 200  # gradients
 EVALUATIONS = 1000  # combinations of features shown and hidden
 ROWS = 50  # of the data, which stand in for what is hidden
-ADDITIVITY = "additivity error"
 
 
 def shap_gradient(sight: Sight, tools: Tools) -> Attribution:

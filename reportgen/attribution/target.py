@@ -78,8 +78,6 @@ class Aim:
 
 def explained(experiment: Experiment) -> str:
     """What the explained number is, in words. Raises InputError."""
-    from reportgen.predictions import are_probabilities
-
     shape, asked = experiment.output_shape, experiment.target
     if len(shape) > 2 and experiment.modality == "image":
         which = f"of {asked}" if asked is not None else "of the class with the most places"
@@ -96,9 +94,20 @@ def explained(experiment: Experiment) -> str:
     whose = "the predicted class" if asked is None else f"the class {asked}"
     if width == 1:
         return f"the model's raw output for {whose} (its negative where that is the first class)"
-    if are_probabilities(_outputs(experiment)):
+    if probable(experiment):
         return f"the model's output (a probability) for {whose}"
     return f"the model's raw score (logit) of {whose}"
+
+
+def probable(experiment: Experiment) -> bool:
+    """Whether the model's outputs for classes are probabilities as they come. Raises InputError."""
+    from reportgen.predictions import are_probabilities
+
+    outputs = _outputs(experiment)
+    if outputs.shape[1] == 1:
+        seen = outputs[outputs.isfinite()]
+        return bool(((seen >= 0) & (seen <= 1)).all())
+    return are_probabilities(outputs)
 
 
 def _outputs(experiment: Experiment) -> torch.Tensor:

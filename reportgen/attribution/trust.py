@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import combinations
+from collections.abc import Callable, Sequence
+from itertools import combinations, combinations_with_replacement
 
 import numpy as np
 
 from reportgen.attribution.base import Attribution
+
+FEW = 50  # places up to which five of them are the top, and a tenth of them above
 
 
 def completeness_error(total: float, score: float, baseline_score: float) -> float | None:
@@ -17,32 +19,76 @@ def completeness_error(total: float, score: float, baseline_score: float) -> flo
     the two scores are equal to within rounding, so that there is nothing to divide by.
     """
     difference = score - baseline_score
-    if abs(difference) <= 1e-6 * max(abs(score), abs(baseline_score), 1e-12):
+    if equal(score, baseline_score):
         return None
     return abs(total - difference) / abs(difference)
 
 
+def equal(score: float, other: float) -> bool:
+    """Whether two scores are the same to within the rounding of single precision."""
+    return abs(score - other) <= 1e-6 * max(abs(score), abs(other), 1e-12)
+
+
 def spearman(left: np.ndarray, right: np.ndarray) -> float | None:
     """Rank correlation of two equally shaped arrays, ties averaged; None where either is constant."""
-    from scipy.stats import rankdata
-
-    ranks = [rankdata(_settled(np.asarray(values, np.float64).ravel())) for values in (left, right)]
-    spread = [float(rank.std()) for rank in ranks]
-    if min(spread) == 0:
-        return None
-    centred = [rank - rank.mean() for rank in ranks]
-    return float(np.mean(centred[0] * centred[1]) / (spread[0] * spread[1]))
+    return _correlated(_ranks(left), _ranks(right))
 
 
-def _settled(values: np.ndarray) -> np.ndarray:
+def overlap(left: np.ndarray, right: np.ndarray) -> float | None:
+    """Which share of the top places two equally shaped arrays have in common; None where either is constant.
+
+    The top is a tenth of the places, or five where there are up to fifty, and never more than half. Places that
+    tie at its edge share the room that is left.
+    """
+    return _shared(_members(left), _members(right))
+
+
+def top(places: int) -> int:
+    """How many of so many places are the top."""
+    return round(places / 10) if places > FEW else max(1, min(5, places // 2))
+
+
+def settled(values: np.ndarray) -> np.ndarray:
     """Values to a millionth of the largest, so that rounding noise about zero is a tie and no rank."""
     largest = float(np.abs(values).max(initial=0.0))
     return np.round(values / largest, 6) if largest > 0 else values
 
 
-def stability(runs: Sequence[np.ndarray]) -> float | None:
-    """Mean rank correlation between the coefficients of runs that differ in their seed alone."""
-    pairs = [spearman(left, right) for left, right in combinations(runs, 2)]
+def _ranks(values: np.ndarray) -> np.ndarray | None:
+    """Centred ranks, of length one; None where all values are equal."""
+    from scipy.stats import rankdata
+
+    rank = rankdata(settled(np.asarray(values, np.float64).ravel()))
+    centred = rank - rank.mean()
+    length = float(np.sqrt(centred @ centred))
+    return centred / length if length > 0 else None
+
+
+def _correlated(left: np.ndarray | None, right: np.ndarray | None) -> float | None:
+    return None if left is None or right is None else float(left @ right)
+
+
+def _members(values: np.ndarray) -> np.ndarray | None:
+    """How far each place belongs to the top, 0 to 1; None where all values are equal."""
+    flat = settled(np.asarray(values, np.float64).ravel())
+    if flat.size == 0 or flat.min() == flat.max():
+        return None
+    count = top(flat.size)
+    edge = np.partition(flat, flat.size - count)[flat.size - count]
+    above, tied = flat > edge, flat == edge
+    member: np.ndarray = above + tied * ((count - above.sum()) / tied.sum())
+    return member
+
+
+def _shared(left: np.ndarray | None, right: np.ndarray | None) -> float | None:
+    return None if left is None or right is None else float(np.minimum(left, right).sum() / left.sum())
+
+
+def stability(
+    runs: Sequence[np.ndarray], measure: Callable[[np.ndarray, np.ndarray], float | None] = spearman
+) -> float | None:
+    """Mean rank correlation (or another `measure`) between the coefficients of runs that differ in their seed alone."""
+    pairs = [measure(left, right) for left, right in combinations(runs, 2)]
     known = [value for value in pairs if value is not None]
     return float(np.mean(known)) if known else None
 
@@ -52,23 +98,44 @@ def agreement(samples: Sequence[Sequence[Attribution]], methods: Sequence[str]) 
 
     Returns (methods, methods). Sizes, because saliency and Grad-CAM tell no sign.
     """
+    return _between(samples, methods, _ranks, _correlated)
+
+
+def common(samples: Sequence[Sequence[Attribution]], methods: Sequence[str]) -> np.ndarray:
+    """Mean overlap of the places with the largest |a|, as `agreement` returns it."""
+    return _between(samples, methods, _members, _shared)
+
+
+def _between(
+    samples: Sequence[Sequence[Attribution]],
+    methods: Sequence[str],
+    prepare: Callable[[np.ndarray], np.ndarray | None],
+    compare: Callable[[np.ndarray | None, np.ndarray | None], float | None],
+) -> np.ndarray:
+    found: dict[tuple[int, int], list[float]] = {}
+    for sample in samples:
+        by_name = {made.method: made for made in sample}
+        ready: dict[tuple[str, bytes], np.ndarray | None] = {}
+
+        def seen(made: Attribution, known: np.ndarray, ready: dict = ready) -> np.ndarray | None:
+            key = made.method, known.tobytes()
+            if key not in ready:
+                ready[key] = prepare(np.abs(made.values[known]))
+            return ready[key]
+
+        for row, column in combinations_with_replacement(range(len(methods)), 2):
+            left, right = by_name.get(methods[row]), by_name.get(methods[column])
+            if left is not None and right is not None:
+                known = _known(left) & _known(right)
+                value = compare(seen(left, known), seen(right, known))
+                found.setdefault((row, column), []).extend([] if value is None else [value])
     table = np.full((len(methods), len(methods)), np.nan)
-    for row, column in np.ndindex(table.shape):
-        found = []
-        for sample in samples:
-            by_name = {made.method: made for made in sample}
-            if methods[row] in by_name and methods[column] in by_name:
-                value = spearman(*_both(by_name[methods[row]], by_name[methods[column]]))
-                found += [] if value is None else [value]
-        if found:
-            table[row, column] = np.mean(found)
+    for (row, column), values in found.items():
+        if values:
+            table[row, column] = table[column, row] = np.mean(values)
     return table
 
 
-def _both(left: Attribution, right: Attribution) -> tuple[np.ndarray, np.ndarray]:
-    """The sizes of two attributions at the places of which both can say something."""
-    known = np.ones(left.values.shape, bool)
-    for made in (left, right):
-        if made.unknown is not None:
-            known &= ~made.unknown
-    return np.abs(left.values[known]), np.abs(right.values[known])
+def _known(made: Attribution) -> np.ndarray:
+    """Of which places the method can say something."""
+    return np.ones(made.values.shape, bool) if made.unknown is None else ~made.unknown

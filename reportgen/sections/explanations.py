@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 
 from reportgen.attribution.base import Attribution, Missing, Outcome
@@ -17,7 +18,7 @@ from reportgen.errors import InputError
 from reportgen.experiment import Experiment, Options
 from reportgen.report import Block, Failure, Finding, Section
 from reportgen.sections._global import whole
-from reportgen.sections._trust import EVIDENCE, agreement, findings, reading, trust
+from reportgen.sections._trust import EVIDENCE, trust
 from reportgen.units import plural
 
 RUN_RULE = "three inputs, alone and in one batch, several times, give the same scores to within a thousandth"
@@ -79,7 +80,8 @@ def explanations(experiment: Experiment, options: Options) -> Section:
     )
     drawn = import_module(f"reportgen.sections._explained_{kind}").draw(told)
     over_all = whole(experiment, options, kind, ready.sights, ready.tools.forward)
-    return _done(told, [*([cut] if cut else []), *drawn, *over_all])
+    shown = [*([cut] if cut else []), *drawn, *over_all]
+    return _done(told, shown, partial(trust, told, options, ready.tools, methods, kind))
 
 
 def _cut(rows: Rows, wanted: int) -> Failure | None:
@@ -115,20 +117,17 @@ def _why_not(experiment: Experiment) -> str:
     return ""
 
 
-def _done(told: Told, drawn: Sequence[Block]) -> Section:
+def _done(
+    told: Told, drawn: Sequence[Block], judged: Callable[[], tuple[list[Block], list[Finding]]]
+) -> Section:
     rows = told.rows
     worked = [name for name in told.methods if any(_has(row, name) for row in rows)]
     if not worked:
         lost = next(made for made in rows[0] if isinstance(made, Missing))
         raise InputError(f"no method could explain a sample; {lost.method}: {lost.reason}")
-    blocks = [
-        *drawn,
-        trust(told.sights, rows),
-        *agreement(rows, told.methods),
-        reading((*told.methods, "agreement")),
-    ]
+    measures, found = judged()
     summary = f"{plural(len(rows), 'prediction')} explained by {', '.join(worked)}."
-    return _section(summary=summary, blocks=tuple(blocks), findings=(*_noted(told), *findings(rows)))
+    return _section(summary=summary, blocks=(*drawn, *measures), findings=(*_noted(told), *found))
 
 
 def _noted(told: Told) -> list[Finding]:

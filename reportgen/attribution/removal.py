@@ -1,0 +1,275 @@
+"""Deletion and insertion curves: how the score moves as what a method ranks first is hidden, or shown alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reportgen.attribution.base import Attribution, Outcome, Score, Target
+from reportgen.attribution.explain import BUDGET, Rows
+from reportgen.attribution.sight import Baseline, Sight, Tools
+from reportgen.attribution.target import probable
+from reportgen.attribution.trust import equal, settled
+from reportgen.experiment import Experiment, Options
+
+if TYPE_CHECKING:
+    import torch
+
+STEPS, ORDERS = 20, 5  # equal steps of the curves, and random orders a sample
+COARSE, FEW = 10, 3  # the same where not even one sample can be afforded otherwise
+MOST = 8  # samples with curves
+SHARE = 0.1  # of the budget of operations that the explanations have
+SECONDS = 15.0  # for all samples, where the clock may decide
+DELETION, INSERTION = 0, 1
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What the budget allows: curves for so many samples, in so many steps, beside so many random orders."""
+
+    samples: int
+    steps: int = STEPS
+    orders: int = ORDERS
+
+
+@dataclass(frozen=True)
+class Removal:
+    """The curves of some samples, and the areas under them.
+
+    `curves` (samples, baselines, 2, methods, steps + 1) and `random` (samples, baselines, 2, orders, steps + 1)
+    are scores over the share of the places hidden (deletion) or shown (insertion), 0 to 1 in equal steps; `areas`
+    and `random_areas` have no last axis. NaN where unknown. The scores are probabilities of the target where
+    `classes`, else 1 is the sample's score and 0 the baseline's. `baselines` are what the two are called,
+    `evaluations` how often the model ran, `numbers` which of the explained samples these are.
+    """
+
+    methods: tuple[str, ...]
+    baselines: tuple[str, ...]
+    classes: bool
+    effort: Effort
+    numbers: tuple[int, ...]
+    evaluations: int
+    curves: np.ndarray
+    random: np.ndarray
+    areas: np.ndarray
+    random_areas: np.ndarray
+
+    @property
+    def spread(self) -> np.ndarray:
+        """Standard deviation (baselines, 2) of the area of one random order on one sample; NaN where unknown."""
+        variances = self.random_areas.var(axis=-1, ddof=1)
+        return np.sqrt(mean_known(variances))
+
+    @property
+    def ahead(self) -> np.ndarray:
+        """By how many spreads each area (samples, baselines, 2, methods) is better than the mean random order's.
+
+        Better is lower for a deletion, higher for an insertion. NaN where unknown, or where all random orders
+        come to the same.
+        """
+        spread = np.where(self.spread > 1e-6, self.spread, np.nan)[None, :, :, None]
+        sign = np.array([-1.0, 1.0])[None, None, :, None]
+        ahead: np.ndarray = sign * (self.areas - self.random_areas.mean(axis=-1, keepdims=True)) / spread
+        return ahead
+
+
+def mean_known(values: np.ndarray) -> np.ndarray:
+    """The mean over the first axis of what is not NaN, NaN where nothing is."""
+    known = np.isfinite(values)
+    total = np.where(known, values, 0.0).sum(axis=0)
+    count = known.sum(axis=0)
+    mean: np.ndarray = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return mean
+
+
+def effort(experiment: Experiment, methods: int, wanted: int) -> Effort:
+    """What a tenth of the explanations' budget allows: first fewer samples, then a coarser look at one, or none."""
+    wanted = min(MOST, wanted)
+    if experiment.operations == 0:
+        return Effort(wanted)
+    passes = SHARE * BUDGET.get(experiment.device.split(":")[0], BUDGET["cpu"]) / experiment.operations
+    samples = int(passes / _cost(methods, STEPS, ORDERS))
+    if samples:
+        return Effort(min(wanted, samples))
+    return Effort(int(passes >= _cost(methods, COARSE, FEW)), COARSE, FEW)
+
+
+def _cost(methods: int, steps: int, orders: int) -> int:
+    return 2 * (2 * (methods + orders) * (steps - 1) + 2)
+
+
+def removal(
+    experiment: Experiment, options: Options, tools: Tools, sights: Sequence[Sight], rows: Rows, kind: str
+) -> Removal | None:
+    """The curves of as many samples as the budget and the clock allow, evenly from those explained; None for none.
+
+    Petsiuk et al. 2018. Pictures lose pixels, anything else its parts (a part counts with the sum of its places).
+    """
+    methods = tuple(made.method for made in rows[0])
+    effort_ = effort(experiment, len(methods), len(rows))
+    chosen = [at * len(rows) // effort_.samples for at in range(effort_.samples)]
+    seen: list[_Seen] = []
+    start = time.perf_counter()
+    for at in chosen:
+        options.step("Removal curves", len(seen), len(chosen))
+        spent = time.perf_counter() - start
+        if options.timed and seen and spent + spent / len(seen) > SECONDS:
+            break
+        seen.append(_sample(experiment, tools, sights[at], rows[at], effort_, kind == "image"))
+    if not seen:
+        return None
+    options.step("Removal curves", len(seen), len(seen))
+    names = [sights[at].subject.target for at in chosen]
+    return Removal(
+        methods=methods,
+        baselines=(sights[0].baseline.said, sights[0].other.said),
+        classes=_classes(experiment, names[0]),
+        effort=replace(effort_, samples=len(seen)),
+        numbers=tuple(chosen[: len(seen)]),
+        evaluations=sum(one.evaluations for one in seen),
+        curves=np.stack([one.curves[:, :, effort_.orders :] for one in seen]),
+        random=np.stack([one.curves[:, :, : effort_.orders] for one in seen]),
+        areas=np.stack([one.areas[:, :, effort_.orders :] for one in seen]),
+        random_areas=np.stack([one.areas[:, :, : effort_.orders] for one in seen]),
+    )
+
+
+@dataclass(frozen=True)
+class Chance(Target):
+    """The probability of the target's class; with `given` the outputs are probabilities already, not scores."""
+
+    given: bool = False
+
+    def of(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Probabilities (n,) of outputs (n,) or (n, values)."""
+        flat = outputs.reshape(len(outputs), -1).float()
+        if flat.shape[1] == 1:
+            positive = (flat if self.given else flat.sigmoid())[:, 0]
+            return 1 - positive if self.sign < 0 else positive
+        return (flat if self.given else flat.softmax(dim=1))[:, self.column]
+
+
+def _classes(experiment: Experiment, target: Target) -> bool:
+    shaped = len(experiment.output_shape) in (1, 2)
+    return experiment.task == "classification" and target.region is None and shaped
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One sample's curves (baselines, 2, orders and methods, STEPS + 1), random orders first, and their areas."""
+
+    curves: np.ndarray
+    areas: np.ndarray
+    evaluations: int
+
+
+def _sample(
+    experiment: Experiment, tools: Tools, sight: Sight, row: Sequence[Outcome], work: Effort, places: bool
+) -> _Seen:
+    import torch
+
+    numbers = np.arange(int(np.prod(sight.shape))).reshape(sight.shape) if places else sight.parts.numbers
+    count = int(numbers.max(initial=-1)) + 1
+    rng = np.random.default_rng([*tools.seeds(sight), 1])
+    ties, *orders = (rng.permutation(count) for _ in range(1 + work.orders))
+    ranks: list[np.ndarray | None] = [*orders]
+    ranks += [rank(made, numbers, ties) if isinstance(made, Attribution) else None for made in row]
+    target, score = sight.subject.target, sight.score
+    classes = _classes(experiment, target)
+    if classes:
+        chance = Chance(target.name, target.column, target.sign, given=probable(experiment))
+        score = replace(score, target=chance)
+    shape = (2, 2, len(ranks), work.steps + 1)
+    curves, areas, evaluations = np.full(shape, np.nan), np.full(shape[:3], np.nan), 0
+    ends = [sight.baseline, sight.other]
+    if torch.equal(ends[0].values, ends[1].values):
+        ends = ends[:1]
+    devices = [torch.device(experiment.device)] if experiment.device.startswith("cuda") else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(tools.seed + sight.subject.number)
+        for at, end in enumerate(ends):
+            found = _Curves(sight, score, end, numbers, tools.forward)
+            known = [one for one in ranks if one is not None]
+            cuts = np.unique(np.round(np.linspace(0, count, work.steps + 1)).astype(int))
+            made, runs = found.of(known, cuts)
+            evaluations += runs
+            made = made if classes else _as_share(made)
+            where = [place for place, one in enumerate(ranks) if one is not None]
+            shares, grid = cuts / max(1, count), np.linspace(0, 1, work.steps + 1)
+            areas[at][:, where] = area(made, shares)
+            curves[at][:, where] = [[np.interp(grid, shares, line) for line in lines] for lines in made]
+    return _Seen(curves, areas, evaluations)
+
+
+def _as_share(scores: np.ndarray) -> np.ndarray:
+    """Scores (2, orders, cuts) with the sample's at 1 and the baseline's at 0; NaN where the two are equal."""
+    high, low = scores[DELETION, 0, 0], scores[DELETION, 0, -1]
+    if not np.isfinite(high - low) or equal(high, low):
+        return np.full(scores.shape, np.nan)
+    return (scores - low) / (high - low)
+
+
+def rank(made: Attribution, numbers: np.ndarray, ties: np.ndarray) -> np.ndarray:
+    """Each part's place (parts,) in the order from what speaks most for the score to what speaks least, or against.
+
+    `numbers`, of the attribution's shape, say which part each place belongs to, -1 none. What has no sign goes by
+    its size, what the method can't say anything of comes last, and between equals `ties` (parts,) decide.
+    """
+    count = len(ties)
+    values = made.values if made.signed else np.abs(made.values)
+    belongs = numbers >= 0
+    weights = settled(np.bincount(numbers[belongs], values[belongs], minlength=count))
+    if made.unknown is not None:
+        blind = np.bincount(numbers[belongs], made.unknown[belongs], minlength=count) > 0
+        weights = np.where(blind, -np.inf, weights)
+    order = np.lexsort((ties, -weights))
+    place = np.empty(count, int)
+    place[order] = np.arange(count)
+    return place
+
+
+def area(lines: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """The area under lines (..., n) over x (n,), by the trapezoidal rule."""
+    found: np.ndarray = ((lines[..., 1:] + lines[..., :-1]) / 2 * np.diff(x)).sum(axis=-1)
+    return found
+
+
+@dataclass(frozen=True)
+class _Curves:
+    """What runs the model on a sample of which a part is the baseline's."""
+
+    sight: Sight
+    score: Score
+    end: Baseline
+    numbers: np.ndarray
+    size: int
+
+    def of(self, ranks: Sequence[np.ndarray], cuts: np.ndarray) -> tuple[np.ndarray, int]:
+        """Scores (2, ranks, cuts) with as many of the first parts hidden, or shown alone, as each cut says.
+
+        And how often the model ran for them: no cut, and all of it, are the same for all.
+        """
+        scores = np.empty((2, len(ranks), len(cuts)))
+        fixed = self.numbers < 0
+        whole, nothing = self._run(np.stack([np.ones_like(fixed), fixed]))
+        scores[DELETION, :, 0] = scores[INSERTION, :, -1] = whole
+        scores[DELETION, :, -1] = scores[INSERTION, :, 0] = nothing
+        inner = range(1, len(cuts) - 1)
+        wanted = [(way, at, cut) for at in range(len(ranks)) for way in (0, 1) for cut in inner]
+        for start in range(0, len(wanted), self.size):
+            batch = wanted[start : start + self.size]
+            kept = np.stack([self._kept(ranks[at], cuts[cut], way) for way, at, cut in batch])
+            scores[tuple(np.array(batch).T)] = self._run(kept | fixed)
+        return scores, len(wanted) + 2
+
+    def _kept(self, ranks: np.ndarray, cut: int, way: int) -> np.ndarray:
+        shown = ranks >= cut if way == DELETION else ranks < cut
+        kept: np.ndarray = np.append(shown, True)[self.numbers]
+        return kept
+
+    def _run(self, kept: np.ndarray) -> np.ndarray:
+        return self.score.numbers(self.sight.shown(kept, self.end), self.size)
