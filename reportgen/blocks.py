@@ -286,12 +286,16 @@ class Tokens(_Block):
 
 
 class Signal(_Block):
-    """A sampled waveform, `rate` samples a second, with an optional signed weight a sample."""
+    """A sampled waveform, `rate` samples a second, with an optional signed weight a sample.
+
+    Where the rate is unknown, `unit` is `samples` and `rate` how many values stand for one of them.
+    """
 
     kind: Literal["signal"] = "signal"
     values: Numbers
     rate: Number = Field(gt=0)
     weights: Numbers = ()
+    unit: Literal["s", "samples"] = "s"
     y_label: Line = "amplitude"
 
 

@@ -180,13 +180,14 @@ def generate(
     feature_names: Annotated[str | None, _option("NAMES", "The same for the input's columns.")] = None,
     task: Annotated[str | None, _option("TASK", "classification or regression; inferred by default.")] = None,
     modality: Annotated[
-        str | None, _option("KIND", "image, table, text or signal; inferred by default.")
+        str | None, _option("KIND", "image, table, text, signal or spectrogram; inferred by default.")
     ] = None,
     normalization: Annotated[str | None, _option("MEAN;STD", 'As in "0.5,0.5,0.5;0.2,0.2,0.2".')] = None,
     target: Annotated[
         str | None,
         _option("OUTPUT", "The output to explain: its number, or a class; the largest by default."),
     ] = None,
+    sample_rate: Annotated[str | None, _option("HZ", "Of sound, as in 16000.")] = None,
     fact: Annotated[list[str] | None, _option("KEY=VALUE", "What to say of the model. Repeatable.")] = None,
     section: Annotated[list[str] | None, _option("NAME", "Only these sections. Repeatable.")] = None,
     samples: Annotated[

@@ -56,6 +56,7 @@ def collect(
     modality: str | None = None,
     normalization: tuple[Any, Any] | None = None,
     target: int | str | None = None,
+    sample_rate: float | None = None,
     facts: Mapping[str, Any] | None = None,
     title: str | None = None,
     sections: Sequence[str] | None = None,
@@ -91,12 +92,16 @@ def collect(
     class_names, feature_names
         In the order of the model's output and of the input's columns.
     task, modality
-        "classification" or "regression"; "image", "table", "text" or "signal". Inferred where not given.
+        "classification" or "regression"; "image", "table", "text", "signal" or "spectrogram".
+        Inferred where not given.
     normalization
         `(mean, std)` that the data was normalized with, undone for showing images.
     target
         The output that is explained, by its number or its class's name; by default the predicted class or, where
         the outputs are no classes, the largest output.
+    sample_rate
+        Of sound, in Hz: its time is then shown in seconds, and an input that could be something else (a table's
+        row, an image) is taken for a waveform or a spectrogram.
     facts
         What the report should say of the model: purpose, data, licence, limits, ...
     sections
@@ -147,6 +152,7 @@ def collect(
         modality=modality,
         normalization=normalization,
         target=_target(target),
+        sample_rate=sample_rate,
         facts=facts,
         title=title,
         seed=seed,

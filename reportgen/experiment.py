@@ -10,6 +10,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reportgen.audio import rate
 from reportgen.errors import InputError, one_line, only_on_meta
 from reportgen.logs import Log, compiled
 from reportgen.report import Fact, Section
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from reportgen.samples import Samples
 
 TASKS = ("classification", "regression")
-MODALITIES = ("image", "table", "text", "signal")
+MODALITIES = ("image", "table", "text", "signal", "spectrogram")
 
 
 def _silent(method: str, done: int, total: int) -> None:
@@ -89,6 +90,7 @@ class Experiment:
     `model` and `samples` are None where none was given; `data_problem` says what was wrong with data
     that was given but can't be used; `forward_problem` why the model can't be called; `no_values` why what
     it returns has a shape and no numbers. `target` is the output that is explained, where the user named one.
+    `sample_rate`: of sound, in Hz, 0 where it is unknown.
     `program` is what `model` was made from, where that was exported. `shaped`: paths of the lazy layers that the
     example gave their shapes in the copy that `model` then is. `inferred` lists what nobody said and was concluded.
     """
@@ -108,6 +110,7 @@ class Experiment:
     modality: str = ""
     normalization: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     target: int | str | None = None
+    sample_rate: float = 0.0
     facts: Mapping[str, str] = field(default_factory=dict)
     device: str = "cpu"
     weights: Weights | None = None
@@ -261,6 +264,7 @@ def build(
     modality: str | None = None,
     normalization: tuple[Any, Any] | None = None,
     target: int | str | None = None,
+    sample_rate: float | None = None,
     facts: Mapping[str, Any] | None = None,
     title: str | None = None,
     seed: int = 0,
@@ -288,6 +292,7 @@ def build(
         modality=modality or "",
         normalization=_normalization(normalization),
         target=target,
+        sample_rate=rate(sample_rate),
         facts={str(key): str(value) for key, value in (facts or {}).items()},
         weights=weights,
         command=command,

@@ -270,7 +270,17 @@ def arguments(config: Config, folders: Sequence[Path]) -> dict[str, Any]:
             given[key] = load_names(key, getattr(config, key), folders)
     given["autograd"] = config.autograd or ""
     as_said = ("logs", "task", "modality", "normalization", "facts", "title", "sections", "samples", "seed")
-    more = ("target", "explain", "log_pattern", "device", "time_limit", "profile", "show_attrs", "show_saved")
+    more = (
+        "target",
+        "sample_rate",
+        "explain",
+        "log_pattern",
+        "device",
+        "time_limit",
+        "profile",
+        "show_attrs",
+        "show_saved",
+    )
     return given | {key: getattr(config, key) for key in (*as_said, *more)}
 
 

@@ -28,11 +28,11 @@ class Method:
 
 
 METHODS = (
-    Method("LIME", lime, parted=RUNS * MOST, kinds=("image", "generic")),
+    Method("LIME", lime, parted=RUNS * MOST, kinds=("image", "generic", "signal", "spectrogram")),
     Method("LIME", lime_table, forward=RUNS * PERTURBATIONS, kinds=("table",)),
     Method("Saliency", saliency, backward=1),
     Method("Integrated Gradients", integrated_gradients, backward=STEPS),
-    Method("Grad-CAM", grad_cam, backward=1, kinds=("image",)),
+    Method("Grad-CAM", grad_cam, backward=1, kinds=("image", "spectrogram")),
 )
 
 

@@ -9,14 +9,14 @@ from reportgen.attribution.choose import Subject
 from reportgen.attribution.sight import Sight
 from reportgen.experiment import Experiment
 
-KINDS = ("image", "table")
+AXES = {"image": (4,), "table": (2,), "signal": (2, 3), "spectrogram": (3, 4)}  # of a batch
 
 
 def kind_of(experiment: Experiment) -> str:
     """The name of the module that looks at this experiment's input: its modality's, or `generic`."""
     primary = experiment.require_forward().primary
-    wanted = {"image": 4, "table": 2}.get(experiment.modality)
-    known = experiment.modality in KINDS and primary is not None and primary.ndim == wanted
+    axes = AXES.get(experiment.modality, ())
+    known = primary is not None and primary.ndim in axes and primary.numel() > 0
     return experiment.modality if known else "generic"
 
 

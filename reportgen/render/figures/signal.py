@@ -26,7 +26,7 @@ def draw(block: Signal, palette: Palette) -> Figure:
         _band(figure, axes, block, palette.vector)
     axes.plot(times, values, color=style.INK, linewidth=0.9, zorder=3, rasterized=len(values) > _DENSE)
     axes.margins(x=0)
-    axes.set_xlabel("time (s)")
+    axes.set_xlabel(f"time ({block.unit})")
     axes.set_ylabel(shorten(block.y_label, 40))
     return figure
 
@@ -51,19 +51,19 @@ def _band(figure: Figure, axes: Axes, block: Signal, vector: int) -> None:
 def describe(block: Signal) -> str:
     """What is seen: how long, from where to where, and what the weights favour."""
     finite = [value for value in block.values if math.isfinite(value)]
-    length = show(len(block.values) / block.rate, "s")
+    length = show(len(block.values) / block.rate, block.unit)
     said = f"Waveform of {plural(len(block.values), 'sample')}, {length}"
     if finite:
         said += f", {block.y_label} from {show(min(finite))} to {show(max(finite))}"
     if any(math.isfinite(weight) for weight in block.weights):
         top = max((w for w in enumerate(block.weights) if math.isfinite(w[1])), key=lambda w: abs(w[1]))
-        said += f"; the largest weight is {show(top[1])} at {show(top[0] / block.rate, 's')}"
+        said += f"; the largest weight is {show(top[1])} at {show(top[0] / block.rate, block.unit)}"
     return f"{said}."
 
 
 def table(block: Signal, limit: int) -> Columns:
     """One row a sample."""
-    names = ["time (s)", block.y_label] + (["weight"] if block.weights else [])
+    names = [f"time ({block.unit})", block.y_label] + (["weight"] if block.weights else [])
     rows = []
     for at in evenly(range(len(block.values)), limit):
         row = [show(at / block.rate), show(block.values[at])]
