@@ -96,7 +96,7 @@ def test_telling_leaves_model_and_process_as_they_were():
 
 @pytest.mark.parametrize("given", [0, -8000, "8 kHz", True, float("nan"), [8000], np.array([1.0, 2.0])])
 def test_what_is_no_sample_rate_is_refused(given):
-    with pytest.raises(InputError, match="sample_rate: got .*, expected samples a second") as caught:
+    with pytest.raises(InputError, match=r"sample_rate: got .*, expected samples a second") as caught:
         build(Wave(), example_inputs=torch.rand(1, 8000), sample_rate=given)
     assert "\n" not in str(caught.value)
 
