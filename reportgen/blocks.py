@@ -375,12 +375,14 @@ class Signal(_Block):
 
     A long one in stretches of `each` samples: `values` are their lowest, `high` their highest, `weights` their
     mean weight. See `Signal.of`.
+    Where the rate is unknown, `unit` is `samples` and `rate` how many values stand for one of them.
     """
 
     kind: Literal["signal"] = "signal"
     values: Numbers
     rate: Number = Field(gt=0)
     weights: Numbers = ()
+    unit: Literal["s", "samples"] = "s"
     y_label: Line = "amplitude"
     high: Numbers = ()
     each: int = Field(default=1, gt=0)

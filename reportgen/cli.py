@@ -184,7 +184,7 @@ def generate(
     ] = None,
     task: Annotated[str | None, _option("TASK", "classification or regression; inferred by default.")] = None,
     modality: Annotated[
-        str | None, _option("KIND", "image, table, text or signal; inferred by default.")
+        str | None, _option("KIND", "image, table, text, signal or spectrogram; inferred by default.")
     ] = None,
     normalization: Annotated[str | None, _option("MEAN;STD", 'As in "0.5,0.5,0.5;0.2,0.2,0.2".')] = None,
     target: Annotated[
@@ -195,6 +195,7 @@ def generate(
         str | None,
         _option("REF|FILE", "What tells the texts of token ids: tokenizer.json, a folder, vocab.txt."),
     ] = None,
+    sample_rate: Annotated[str | None, _option("HZ", "Of sound, as in 16000.")] = None,
     fact: Annotated[list[str] | None, _option("KEY=VALUE", "What to say of the model. Repeatable.")] = None,
     section: Annotated[list[str] | None, _option("NAME", "Only these sections. Repeatable.")] = None,
     samples: Annotated[

@@ -59,6 +59,7 @@ def collect(
     normalization: tuple[Any, Any] | None = None,
     target: int | str | None = None,
     tokenizer: Any = None,
+    sample_rate: float | None = None,
     facts: Mapping[str, Any] | None = None,
     title: str | None = None,
     sections: Sequence[str] | None = None,
@@ -100,7 +101,8 @@ def collect(
         a dict of a column to the names of its categories. Whole numbers in a tensor beside a floating-point one, or
         with few distinct values, are taken for categories where nothing is said; [] means none.
     task, modality
-        "classification" or "regression"; "image", "table", "text" or "signal". Inferred where not given.
+        "classification" or "regression"; "image", "table", "text", "signal" or "spectrogram".
+        Inferred where not given.
     normalization
         `(mean, std)` that the data was normalized with, a number a channel or a column; undone for showing it.
     target
@@ -109,6 +111,9 @@ def collect(
     tokenizer
         What tells the texts of token ids: a tokenizer, a vocabulary (tokens to ids, or a list of tokens), a function
         of an id, or a file or folder of these; Hugging Face's are known. None of its code is run from a file.
+    sample_rate
+        Of sound, in Hz: its time is then shown in seconds, and an input that could be something else (a table's
+        row, an image) is taken for a waveform or a spectrogram.
     facts
         What the report should say of the model: purpose, data, licence, limits, ...
     sections
@@ -168,6 +173,7 @@ def collect(
         normalization=normalization,
         target=_target(target),
         tokenizer=tokenizer,
+        sample_rate=sample_rate,
         facts=facts,
         title=title,
         seed=seed,

@@ -104,12 +104,13 @@ class Config(BaseModel):
     task: Literal["classification", "regression"] | None = Field(
         None, description="classification or regression"
     )
-    modality: Literal["image", "table", "text", "signal"] | None = Field(
-        None, description="image, table, text or signal"
+    modality: Literal["image", "table", "text", "signal", "spectrogram"] | None = Field(
+        None, description="image, table, text, signal or spectrogram"
     )
     normalization: Pair | None = Field(None, description=_NORMALIZATION)
     target: int | Words | None = Field(None, description="the number of an output, or the name of a class")
     tokenizer: Words | None = Field(None, description=f"a file or folder of a tokenizer, or {REFERENCE}")
+    sample_rate: float | None = Field(None, gt=0, le=1e9, description="samples a second, as in 16000")
     facts: dict[str, Fact] | None = Field(None, description=_FACTS)
     sections: Many | None = Field(None, description="names of sections (see reportgen sections)")
     samples: int = Field(8, ge=1, le=64, description="a whole number from 1 to 64")

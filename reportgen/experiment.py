@@ -10,6 +10,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reportgen.audio import rate
 from reportgen.errors import InputError, one_line, only_on_meta
 from reportgen.logs import Log, compiled
 from reportgen.report import Fact, Section
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from reportgen.vocabulary import Vocabulary
 
 TASKS = ("classification", "regression")
-MODALITIES = ("image", "table", "text", "signal")
+MODALITIES = ("image", "table", "text", "signal", "spectrogram")
 
 
 def _silent(method: str, done: int, total: int) -> None:
@@ -101,6 +102,7 @@ class Experiment:
     it returns has a shape and no numbers. `target` is the output that is explained, where the user named one.
     `tokenizer` tells the texts of token ids; `embedding` is the path of the layer that turns them into vectors.
     `categorical`: the features of a table that hold categories.
+    `sample_rate`: of sound, in Hz, 0 where it is unknown.
     `program` is what `model` was made from, where that was exported. `shaped`: paths of the lazy layers that the
     example gave their shapes in the copy that `model` then is. `inferred` lists what nobody said and was concluded.
     """
@@ -123,6 +125,7 @@ class Experiment:
     target: int | str | None = None
     tokenizer: Vocabulary | None = None
     embedding: str | None = None
+    sample_rate: float = 0.0
     facts: Mapping[str, str] = field(default_factory=dict)
     device: str = "cpu"
     weights: Weights | None = None
@@ -282,6 +285,7 @@ def build(
     normalization: tuple[Any, Any] | None = None,
     target: int | str | None = None,
     tokenizer: Any = None,
+    sample_rate: float | None = None,
     facts: Mapping[str, Any] | None = None,
     title: str | None = None,
     seed: int = 0,
@@ -310,6 +314,7 @@ def build(
         normalization=_normalization(normalization),
         target=target,
         tokenizer=None if tokenizer is None else vocabulary(tokenizer),
+        sample_rate=rate(sample_rate),
         facts={str(key): str(value) for key, value in (facts or {}).items()},
         weights=weights,
         command=command,

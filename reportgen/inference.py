@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn.parameter import UninitializedBuffer, is_lazy
 
+from reportgen import audio, tabular
 from reportgen import data as reading
-from reportgen import tabular
 from reportgen.data import Batch, Inputs
 from reportgen.embeddings import lookup
 from reportgen.errors import InputError, one_line
@@ -194,7 +194,8 @@ def _of_two(experiment: Experiment, alone: torch.Tensor) -> torch.Tensor:
 def _conclude(experiment: Experiment, probe: Batch | None, looked_up: bool) -> None:
     said: list[Fact] = []
     if not experiment.modality:
-        experiment.modality, why = _modality(experiment, looked_up)
+        found, why = audio.modality(experiment)
+        experiment.modality, why = (found, why) if found else _modality(experiment, looked_up)
         if why:
             said.append(Fact(label="Modality", value=experiment.modality or "not known", note=why))
     if not experiment.task:
@@ -269,6 +270,7 @@ def _is_scores(output: tuple[int, ...]) -> bool:
 
 def _check_names(experiment: Experiment) -> None:
     """Names and numbers that can't fit are a mistake in the call, said at once."""
+    audio.check(experiment)
     if experiment.class_names and experiment.task == "regression":
         raise InputError("class_names: given, but the task is regression", "say which with task")
     width = experiment.output_shape[1] if len(experiment.output_shape) == 2 else 0

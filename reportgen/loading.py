@@ -295,6 +295,7 @@ def arguments(config: Config, folders: Sequence[Path]) -> dict[str, Any]:
         "explain",
         "methods",
         "categorical",
+        "sample_rate",
         "log_pattern",
         "device",
         "time_limit",

@@ -42,6 +42,7 @@ def test_every_key_is_read(tmp_path):
             task = "classification"
             modality = "image"
             tokenizer = "words.txt"
+            sample_rate = 16000
             normalization = [[0.5, 0.5], [0.2, 0.2]]
             categorical = ["sex", 4, ["red", "green"]]
             target = "dog"
@@ -122,7 +123,9 @@ def test_a_file_of_names_is_meant_from_the_folder_of_the_toml(tmp_path):
         ("seed = true", "seed", "True", "a whole number from 0 to 4294967295"),
         ("time_limit = nan", "time_limit", "nan", "seconds a section may take, 0 for no limit"),
         ("task = 'clasification'", "task", "'clasification'", "classification or regression"),
-        ("modality = 'picture'", "modality", "'picture'", "image, table, text or signal"),
+        ("modality = 'picture'", "modality", "'picture'", "image, table, text, signal or spectrogram"),
+        ("sample_rate = 0", "sample_rate", "0", "samples a second, as in 16000"),
+        ("sample_rate = '16 kHz'", "sample_rate", "'16 kHz'", "samples a second, as in 16000"),
         ("model = 3", "model", "3", "package.module:name or path/file.py:name"),
         ("logs = [1]", "logs", "[1]", "a file or folder of training logs, or a list of them"),
         ("out = []", "out", "[]", "a file to write, or a list of them"),

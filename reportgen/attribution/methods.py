@@ -60,7 +60,7 @@ class Method:
 
 
 METHODS = (
-    Method("LIME", lime, parted=RUNS * MOST, kinds=("image", "generic", "text")),
+    Method("LIME", lime, parted=RUNS * MOST, kinds=("image", "generic", "text", "signal", "spectrogram")),
     Method("LIME", lime_table, forward=RUNS * PERTURBATIONS, kinds=("table",)),
     Method("KernelShap", kernel_shap, parted=COALITIONS),
     Method("GradientShap", gradient_shap, backward=DRAWS),
@@ -68,7 +68,7 @@ METHODS = (
     Method("SmoothGrad", smooth_grad, backward=NOISY),
     Method("Input × gradient", input_gradient, backward=1),
     Method("Integrated Gradients", integrated_gradients, backward=STEPS),
-    Method("Grad-CAM", grad_cam, backward=1, kinds=("image",)),
+    Method("Grad-CAM", grad_cam, backward=1, kinds=("image", "spectrogram")),
     Method("Occlusion", occlusion_windows, forward=GRID * GRID, kinds=("image",)),
     Method("Occlusion", occlusion_parts, parted=1, but=("image",)),
     Method("SHAP Gradient", shap_gradient, backward=DRAWN, kinds=("image", "table"), needs="shap"),

@@ -44,7 +44,7 @@ def draw(block: Signal, palette: Palette) -> Figure:
         axes.plot(times, low, color=style.INK, linewidth=0.9, zorder=3)
     axes.set_xlim(0, max(len(low), 1) * block.each / block.rate)
     axes.set_ylim(*heights)
-    axes.set_xlabel("time (s)")
+    axes.set_xlabel(f"time ({block.unit})")
     axes.set_ylabel(shorten(block.y_label, 40))
     return figure
 
@@ -89,7 +89,7 @@ def _band(figure: Figure, axes: Axes, block: Signal, heights: tuple[float, float
 def describe(block: Signal) -> str:
     """What is seen: how long, from where to where, and what the weights favour."""
     finite = [value for value in (*block.values, *block.high) if math.isfinite(value)]
-    length = show(len(block.values) * block.each / block.rate, "s")
+    length = show(len(block.values) * block.each / block.rate, block.unit)
     many = f"{len(block.values):,} stretches of {plural(block.each, 'sample')}"
     said = f"Waveform of {plural(len(block.values), 'sample') if block.each == 1 else many}, {length}"
     if finite:
@@ -103,7 +103,7 @@ def describe(block: Signal) -> str:
 
 
 def _time(block: Signal, at: int) -> str:
-    return show(at * block.each / block.rate, "s")
+    return show(at * block.each / block.rate, block.unit)
 
 
 def table(block: Signal, limit: int) -> Columns:
@@ -115,4 +115,4 @@ def table(block: Signal, limit: int) -> Columns:
         for at in evenly(range(len(block.values)), limit)
     ]
     names = [f"lowest {name}" if block.high and name == block.y_label else name for name in shown]
-    return Columns(["time (s)", *names], rows, len(block.values))
+    return Columns([f"time ({block.unit})", *names], rows, len(block.values))
