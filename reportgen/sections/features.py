@@ -10,6 +10,7 @@ from reportgen.features.activations import activation_maps, map_layers
 from reportgen.features.filters import filters
 from reportgen.hooks import hidden
 from reportgen.report import Images, Picture, Raster, Section, Text
+from reportgen.sections._excite import excite
 from reportgen.sections._pictures import scaled
 from reportgen.sections._survey import Made, failure, survey
 from reportgen.units import plural
@@ -125,4 +126,8 @@ def _by(size: tuple[int, ...]) -> str:
 
 
 # What needs a forward pass, in the order of the page. A part adds its blocks, findings and notes to what is made.
-RUNNING: tuple[tuple[str, Part], ...] = (("Activation maps", _maps), ("Silent units and embedding", survey))
+RUNNING: tuple[tuple[str, Part], ...] = (
+    ("Activation maps", _maps),
+    ("Silent units and embedding", survey),
+    ("What excites units", excite),
+)

@@ -26,7 +26,7 @@ def kinds(section):
 
 
 def test_a_network_for_pictures_gets_everything(digits_section):
-    assert kinds(digits_section) == ["images", "images", "images", "table", "scatter"]
+    assert kinds(digits_section) == ["images", "images", "images", "table", "scatter", *["images"] * 4]
     assert digits_section.summary
     assert Section.model_validate_json(digits_section.model_dump_json()) == digits_section
 
@@ -89,7 +89,7 @@ def test_few_samples_give_a_table_but_no_finding():
 def test_a_table_model_gets_weights_and_an_embedding_and_why_there_are_no_maps(fixture, by, request):
     model, data, names = request.getfixturevalue(fixture)
     section = features(build(model, data=data, feature_names=names), Options())
-    assert kinds(section) == ["heatmap", "table", "scatter", "text"]
+    assert kinds(section) == ["heatmap", "table", "scatter", "table", "text"]
     assert by in section.block("embedding").caption
     assert "no 2-D convolution" in section.block("what-is-not-shown").text
 
@@ -139,8 +139,8 @@ def test_nan_weights_cost_only_what_they_touch(digits_cnn):
     model = planted()
     model[3].weight.data[0, 0] = float("nan")
     section = features(build(model, data=(torch.rand(9, 1, 4, 4), torch.arange(9) % 2)), Options())
-    assert kinds(section) == ["images", "images", "images", "failure"]
-    assert section.blocks[-1].message == "the model's outputs are not finite on 9 of 9 samples looked at"
+    assert kinds(section) == ["images", "images", "images", "failure", "table"]
+    assert section.blocks[3].message == "the model's outputs are not finite on 9 of 9 samples looked at"
 
 
 def test_a_sample_whose_output_is_not_finite_is_left_out_and_counted():
@@ -211,7 +211,7 @@ def test_what_a_scripted_model_does_inside_is_said_to_be_out_of_sight():
     model = torch.jit.script(planted())
     section = features(build(model, data=(torch.rand(9, 1, 4, 4), torch.arange(9) % 2)), Options())
     assert section.status == "empty"
-    assert section.reason.count("a scripted model's layers can't be watched") == 4
+    assert section.reason.count("a scripted model's layers can't be watched") == 5
     for untrue in ("no layer", "no 2-D convolution", "no ReLU", "neither"):
         assert untrue not in section.reason
 
@@ -257,7 +257,7 @@ def test_a_part_that_breaks_costs_only_itself(digits_cnn, monkeypatch):
     monkeypatch.setattr("reportgen.sections.features.map_layers", broken)
     model, data = digits_cnn
     section = features(build(model, data=data), Options())
-    assert kinds(section) == ["images", "failure", "table", "scatter"]
+    assert kinds(section) == ["images", "failure", "table", "scatter", *["images"] * 4]
     assert section.blocks[1].message == "no luck"
 
 
