@@ -94,3 +94,29 @@ def diabetes() -> tuple[nn.Module, TensorDataset, list[str]]:
     targets = torch.tensor(found.target, dtype=torch.float32)[:, None]
     model = train(mlp(10, 1), table, targets, nn.MSELoss(), 30)
     return model, TensorDataset(table, targets), list(found.feature_names)
+
+
+class RowsTransformer(nn.Module):
+    """Two layers of attention over the eight rows of a digit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lift = nn.Linear(8, 16)
+        self.place = nn.Parameter(torch.randn(8, 16) / 4)
+        layer = nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 2)
+        self.head = nn.Linear(16, 10)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        return self.head(self.encoder(self.lift(rows) + self.place).mean(dim=1))
+
+
+def rows_transformer() -> tuple[nn.Module, TensorDataset]:
+    """A transformer that reads digits row by row, trained on the first 1,300, and the other 497."""
+    images, labels = load_digits(return_X_y=True)
+    rows, targets = torch.tensor(images / 16, dtype=torch.float32).reshape(-1, 8, 8), torch.tensor(labels)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = RowsTransformer()
+    train(model, rows[:1300], targets[:1300], nn.CrossEntropyLoss(), 6)
+    return model, TensorDataset(rows[1300:], targets[1300:])

@@ -10,6 +10,7 @@ from reportgen.features.activations import activation_maps, map_layers
 from reportgen.features.filters import filters
 from reportgen.hooks import hidden
 from reportgen.report import Images, Picture, Raster, Section, Text
+from reportgen.sections._attention import attention_maps
 from reportgen.sections._excite import excite
 from reportgen.sections._pictures import scaled
 from reportgen.sections._survey import Made, failure, survey
@@ -130,4 +131,5 @@ RUNNING: tuple[tuple[str, Part], ...] = (
     ("Activation maps", _maps),
     ("Silent units and embedding", survey),
     ("What excites units", excite),
+    ("Attention", attention_maps),
 )

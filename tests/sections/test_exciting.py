@@ -15,7 +15,6 @@ from reportgen.report import Section
 from reportgen.sections._excite import excite
 from reportgen.sections._survey import Made
 
-
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
