@@ -120,3 +120,46 @@ def rows_transformer() -> tuple[nn.Module, TensorDataset]:
         model = RowsTransformer()
     train(model, rows[:1300], targets[:1300], nn.CrossEntropyLoss(), 6)
     return model, TensorDataset(rows[1300:], targets[1300:])
+
+
+class PixelTokens(nn.Module):
+    """The mean of token vectors, and a linear layer; token 0 fills up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(1 + 64 * 17, 12, padding_idx=0)
+        self.head = nn.Linear(12, 10)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.head(self.tokens(ids).sum(dim=1) / 8)
+
+
+def pixel_tokens() -> tuple[nn.Module, TensorDataset]:
+    """A model trained on digits as 64 tokens, a pixel's place and grey each (1 + 17 * place + grey); the other 497."""
+    images, labels = load_digits(return_X_y=True)
+    ids = torch.tensor(images).long() + 17 * torch.arange(64) + 1
+    targets = torch.tensor(labels)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = PixelTokens()
+    train(model, ids[:1300], targets[:1300], nn.CrossEntropyLoss(), 6)
+    return model, TensorDataset(ids[1300:], targets[1300:])
+
+
+RATE, TONES = 8000, (300, 1000, 2500)
+
+
+def tones() -> tuple[nn.Module, TensorDataset]:
+    """A network of one convolution trained to tell sines of three pitches, of any phase and in noise, apart."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(240) % 3
+    pitch = torch.tensor(TONES)[labels][:, None] * (0.95 + 0.1 * torch.rand(240, 1, generator=generator))
+    phase = 6.28 * torch.rand(240, 1, generator=generator)
+    clips = torch.sin(6.2832 * pitch * torch.arange(2000) / RATE + phase)
+    clips = (clips + 0.3 * torch.randn(clips.shape, generator=generator))[:, None]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = nn.Sequential(
+            nn.Conv1d(1, 8, 33, 4), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(8, 3)
+        )
+    return train(model, clips, labels, nn.CrossEntropyLoss(), 15), TensorDataset(clips, labels)

@@ -116,7 +116,7 @@ def _matrix(
     title: str, caption: str, field: np.ndarray, names: tuple[str, ...], rows: str, columns: str
 ) -> Heatmap:
     size = min(len(names), *field.shape)
-    values = tuple(tuple(float(f"{value:.4g}") for value in row[:size]) for row in field[:size])
+    values = tuple(tuple(round(float(value), 3) for value in row[:size]) for row in field[:size])
     return Heatmap(
         title=title,
         caption=caption,

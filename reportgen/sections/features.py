@@ -12,8 +12,10 @@ from reportgen.hooks import hidden
 from reportgen.report import Images, Picture, Raster, Section, Text
 from reportgen.sections._attention import attention_maps
 from reportgen.sections._excite import excite
+from reportgen.sections._kernels import signals
 from reportgen.sections._pictures import scaled
 from reportgen.sections._survey import Made, failure, survey
+from reportgen.sections._tokens import token_embeddings
 from reportgen.units import plural
 
 if TYPE_CHECKING:
@@ -132,4 +134,6 @@ RUNNING: tuple[tuple[str, Part], ...] = (
     ("Silent units and embedding", survey),
     ("What excites units", excite),
     ("Attention", attention_maps),
+    ("Token embeddings", token_embeddings),
+    ("Signals", signals),
 )
