@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 from networks import cancer, diabetes, digits, docstrings
 
@@ -29,6 +30,15 @@ def diabetes_mlp():
 def docstrings_cnn():
     """(model, data set, vocabulary, class names): which part of NumPy a dozen words are from, as ids."""
     return docstrings()
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Small networks run faster so, the more the busier the machine is."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 # No deadline: a slow machine is not a wrong answer. The same examples each time, so that a failure comes back.

@@ -137,3 +137,72 @@ def docstrings() -> tuple[nn.Module, TensorDataset, list[str], list[str]]:
         model = WordConvolution(len(vocabulary), len(names))
     train(model, ids[::2], labels[::2], nn.CrossEntropyLoss(), 15)
     return model, TensorDataset(ids[1::2], labels[1::2]), vocabulary, names
+
+
+class RowsTransformer(nn.Module):
+    """Two layers of attention over the eight rows of a digit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lift = nn.Linear(8, 16)
+        self.place = nn.Parameter(torch.randn(8, 16) / 4)
+        layer = nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 2)
+        self.head = nn.Linear(16, 10)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        return self.head(self.encoder(self.lift(rows) + self.place).mean(dim=1))
+
+
+def rows_transformer() -> tuple[nn.Module, TensorDataset]:
+    """A transformer that reads digits row by row, trained on the first 1,300, and the other 497."""
+    images, labels = load_digits(return_X_y=True)
+    rows, targets = torch.tensor(images / 16, dtype=torch.float32).reshape(-1, 8, 8), torch.tensor(labels)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = RowsTransformer()
+    train(model, rows[:1300], targets[:1300], nn.CrossEntropyLoss(), 6)
+    return model, TensorDataset(rows[1300:], targets[1300:])
+
+
+class PixelTokens(nn.Module):
+    """The mean of token vectors, and a linear layer; token 0 fills up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(1 + 64 * 17, 12, padding_idx=0)
+        self.head = nn.Linear(12, 10)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.head(self.tokens(ids).sum(dim=1) / 8)
+
+
+def pixel_tokens() -> tuple[nn.Module, TensorDataset]:
+    """A model trained on digits as 64 tokens, a pixel's place and grey each (1 + 17 * place + grey); the other 497."""
+    images, labels = load_digits(return_X_y=True)
+    ids = torch.tensor(images).long() + 17 * torch.arange(64) + 1
+    targets = torch.tensor(labels)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = PixelTokens()
+    train(model, ids[:1300], targets[:1300], nn.CrossEntropyLoss(), 6)
+    return model, TensorDataset(ids[1300:], targets[1300:])
+
+
+RATE, TONES = 8000, (300, 1000, 2500)
+
+
+def tones() -> tuple[nn.Module, TensorDataset]:
+    """A network of one convolution trained to tell sines of three pitches, of any phase and in noise, apart."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(240) % 3
+    pitch = torch.tensor(TONES)[labels][:, None] * (0.95 + 0.1 * torch.rand(240, 1, generator=generator))
+    phase = 6.28 * torch.rand(240, 1, generator=generator)
+    clips = torch.sin(6.2832 * pitch * torch.arange(2000) / RATE + phase)
+    clips = (clips + 0.3 * torch.randn(clips.shape, generator=generator))[:, None]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = nn.Sequential(
+            nn.Conv1d(1, 8, 33, 4), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(8, 3)
+        )
+    return train(model, clips, labels, nn.CrossEntropyLoss(), 15), TensorDataset(clips, labels)

@@ -11,10 +11,14 @@ from reportgen.features.choice import STAGES
 from reportgen.features.filters import filters
 from reportgen.hooks import hidden
 from reportgen.report import Images, Picture, Raster, Section, Text
+from reportgen.sections._attention import attention_maps
+from reportgen.sections._excite import excite
+from reportgen.sections._kernels import signals
 from reportgen.sections._layers import activations, gradients, weights
 from reportgen.sections._made import Made, failure
 from reportgen.sections._pictures import scaled
 from reportgen.sections._survey import survey
+from reportgen.sections._tokens import token_embeddings
 from reportgen.sections._units import duplicates
 from reportgen.units import plural
 
@@ -148,4 +152,8 @@ RUNNING: tuple[tuple[str, Part], ...] = (
     ("Activations by layer", activations),
     ("Gradients by layer", gradients),
     ("Stuck units and embedding", survey),
+    ("What excites units", excite),
+    ("Attention", attention_maps),
+    ("Token embeddings", token_embeddings),
+    ("Signals", signals),
 )
