@@ -17,7 +17,7 @@ from reportgen.units import plural, show
 if TYPE_CHECKING:
     from reportgen.sections.explanations import Told
 
-DRAWN = 300  # stretches of a longer wave, each by its lowest and its highest sample
+DRAWN = 240  # stretches of a longer wave, each by its lowest and its highest sample
 
 
 def draw(told: Told) -> list[Block]:
