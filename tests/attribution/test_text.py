@@ -157,7 +157,7 @@ class OneHot(Bag):
     ("make", "reason"),
     [
         (Twice, "uses the token ids elsewhere too"),
-        (OneHot, "no nn.Embedding of the model reads them"),
+        (OneHot, "no nn.Embedding of the model reads them as they are"),
         (
             lambda: torch.jit.script(nn.Sequential(nn.Embedding(50, 4), nn.Flatten())),
             "scripted model's layers",

@@ -144,7 +144,9 @@ def test_what_could_not_be_made_is_said_once():
     ids = torch.randint(0, 50, (6, 7), generator=torch.Generator().manual_seed(0))
     section = explanations(build(OneHot(), data=(ids,), modality="text"), Options(samples=4))
     assert [block.title.partition(", ")[2] for block in tokens_of(section)] == ["LIME", "Occlusion"] * 4
-    reason = "token ids have no gradient, and no nn.Embedding of the model reads them (all samples)."
+    reason = (
+        "token ids have no gradient, and no nn.Embedding of the model reads them as they are (all samples)."
+    )
     said = titled(section, "What could not be made").text
     assert said == f"Saliency: {reason}\n\nIntegrated Gradients: {reason}"
 

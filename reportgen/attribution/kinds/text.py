@@ -164,7 +164,10 @@ def _why_no_vectors(experiment: Experiment, subjects: Sequence[Subject]) -> str:
     import torch
 
     if experiment.embedding is None:
-        return hidden(experiment) or "token ids have no gradient, and no nn.Embedding of the model reads them"
+        return (
+            hidden(experiment)
+            or "token ids have no gradient, and no nn.Embedding of the model reads them as they are"
+        )
     feed = Embedded(experiment.embedding)
     name = experiment.embedding or "the embedding"
     for subject in subjects:
