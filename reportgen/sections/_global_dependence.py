@@ -69,8 +69,8 @@ def _curves(experiment: Experiment, seen: View, found: Dependence) -> Curves:
         title=f"Partial dependence on {feature.name}",
         group=GROUP,
         width="third",
-        caption=f"{_said(experiment, found, outputs)}{faint} Points at the deciles of the {len(seen.table.rows):,} values in "
-        "the data, the least and the most included.",
+        caption=f"{_said(experiment, found, outputs)}{faint} Points at the deciles of the {len(seen.table.rows):,} "
+        "values in the data, the least and the most included.",
         series=tuple(series),
         x_label=shorten(feature.name),
         y_label=_y_label(experiment, outputs),
