@@ -66,12 +66,12 @@ def spread(experiment: Experiment, options: Options, seen: View) -> list[Block]:
     sizes = np.abs(seen.values)
     low, high = (np.quantile(sizes[:, order], share, axis=0) for share in (0.1, 0.9))
     said = told(experiment, seen)
-    rest = len(seen.table.features) - len(order)
+    known = int(seen.table.smooth.sum())
     bars = Bars(
         title="Features by mean |attribution|",
         group=GROUP,
         caption=f"{said} A bar is the mean size over the samples, the line reaches from the 10 % to the 90 % quantile."
-        f"{f' The {len(order)} largest of {len(seen.table.features)} features.' if rest else ''}",
+        f"{f' The {len(order)} largest of {known} features.' if known > len(order) else ''}",
         labels=tuple(names),
         values=_rounded(seen.sizes[order]),
         low=_rounded(low),
@@ -103,7 +103,7 @@ def _numbers(seen: View, order: Sequence[int], said: str) -> Table:
         rows.append(Row(cells=(*cells, None if rank is None else float(f"{rank:.3g}"))))
     return Table(
         title="Spread of the attributions", group=GROUP, caption=said, columns=columns, rows=tuple(rows),
-        total=len(seen.table.features),
+        total=int(seen.table.smooth.sum()),
     )  # fmt: skip
 
 

@@ -50,11 +50,13 @@ def _curves(experiment: Experiment, seen: View, found: Dependence) -> Curves:
     x = _rounded(feature.original(found.grid))
     outputs = _outputs(experiment, seen, found)
     series: list[Series] = []
+    faint = ""
     if len(outputs) == 1:
         count = len(found.answers)
         some = np.arange(min(LINES, count)) * count // min(LINES, count)
         lines = found.answers[some, :, outputs[0]]
         name = _called(experiment, outputs[0])
+        faint = f" Faint: {len(some)} samples one by one."
         for at, line in zip(some, lines, strict=True):
             number = seen.numbers[int(at) * len(seen.numbers) // count]
             y = _rounded(line)
@@ -67,8 +69,8 @@ def _curves(experiment: Experiment, seen: View, found: Dependence) -> Curves:
         title=f"Partial dependence on {feature.name}",
         group=GROUP,
         width="third",
-        caption=f"{_said(experiment, found, outputs)} Points at the deciles of the {len(seen.table.rows):,} values in "
-        "the data, the least and the most included.",
+        caption=f"{_said(experiment, found, outputs)}{faint} Points at the deciles of the {len(seen.table.rows):,} "
+        "values in the data, the least and the most included.",
         series=tuple(series),
         x_label=shorten(feature.name),
         y_label=_y_label(experiment, outputs),
@@ -98,6 +100,8 @@ def _bars(experiment: Experiment, seen: View, found: Dependence) -> Bars:
         values=_rounded(np.array(values)),
         low=_rounded(np.array(low)),
         high=_rounded(np.array(high)),
+        # Where bars go both ways, a scale that keeps the numbers clear of the labels.
+        reach=_rounded(np.abs([*low, *high, *values]).max(keepdims=True))[0] if min(values) < 0 else 0.0,
         x_label=_y_label(experiment, outputs),
     )
 
@@ -105,14 +109,11 @@ def _bars(experiment: Experiment, seen: View, found: Dependence) -> Bars:
 def _said(experiment: Experiment, found: Dependence, outputs: list[int]) -> str:
     what = _y_label(experiment, outputs)
     count = plural(len(found.answers), "sample")
-    faint = f" Faint: {min(LINES, len(found.answers))} samples one by one." if len(outputs) == 1 else ""
     more = found.answers.shape[2] - len(outputs)
     cut = (
         f" The first {len(outputs)} of {found.answers.shape[2]} outputs." if len(outputs) > 1 and more else ""
     )
-    return (
-        f"Mean {what} of {count} with this feature set to each value and the others as they are.{cut}{faint}"
-    )
+    return f"Mean {what} of {count} with this feature set to each value and the others as they are.{cut}"
 
 
 def _y_label(experiment: Experiment, outputs: list[int]) -> str:

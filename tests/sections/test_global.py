@@ -53,6 +53,7 @@ def test_partial_dependence_is_drawn_for_the_first_six_with_thirty_samples_one_b
     assert (roles.count("faint"), roles.count("line"), roles.count("points")) == (30, 1, 1)
     assert curves[0].y_label == "probability of benign"
     assert "300 samples" in curves[0].caption
+    assert "Faint: 30 samples one by one." in curves[0].caption
 
 
 def test_categories_get_bars_with_how_often_they_occur_and_no_place_among_gradients():
@@ -62,6 +63,7 @@ def test_categories_get_bars_with_how_often_they_occur_and_no_place_among_gradie
     )
     bars = blocks["partial-dependence-on-s5-band"]
     assert [label.split(" (")[0] for label in bars.labels] == ["low", "mid", "high"]
+    assert "Faint" not in bars.caption
     assert [label.split(" (")[1] for label in bars.labels] == ["33 %)", "33 %)", "33 %)"]
     ranked = blocks["features-by-mean-attribution"]
     assert set(ranked.labels) <= {"age", "bmi", "bp", "s1"}

@@ -63,10 +63,11 @@ def _intervals(axes: object, block: Bars, count: int, by: float) -> None:
 def _numbers(axes: object, block: Bars, values: list[float], by: float) -> None:
     """Each bar's value, beyond its end or its interval's; on a shared scale right of zero, clear of the labels."""
     for at, value in enumerate(values):
-        end = max(value, 0.0) if block.reach > 0 else value
-        if block.high and block.low and not block.reach:
-            reach = block.low[at] if value < 0 else block.high[at]
-            end = reach if math.isfinite(reach) else value
+        end = value
+        if block.high and block.low:
+            furthest = block.low[at] if value < 0 and not block.reach else block.high[at]
+            end = furthest if math.isfinite(furthest) else value
+        end = max(end, 0.0) if block.reach > 0 else end
         axes.annotate(  # type: ignore[attr-defined]
             written(block.values[at], block.unit), (end / by, at), xytext=(-4 if end < 0 else 4, 0),
             textcoords="offset points", va="center", ha="right" if end < 0 else "left",
