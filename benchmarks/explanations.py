@@ -19,7 +19,7 @@ from benchmarks._explainers import FOUR, MODELS, TOOLS, load, methods, prepared
 from benchmarks.measure import table
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "attribution"))
-RUNS = 2
+RUNS = 3
 LIMIT = 900.0  # seconds for one explainer
 HIDING, SLOPES = ("LIME", "KernelShap", "Occlusion"), ("Integrated Gradients", "SmoothGrad", "GradientShap")
 AIMS = {**dict.fromkeys(HIDING, 1.2), **dict.fromkeys(SLOPES, 1.3)}

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 STEPS, MOST_STEPS = 50, 200
 PER_STRETCH = 10  # steps on a stretch of the line
+# Where stretches end, as shares of the line. Short near the baseline, where every unit is at its kink at once: on
+# photographs from their mean colour a first fifth of the line misses 18 % by itself, these five 1 to 4 % in all.
+ENDS = (0.0, 1 / 128, 1 / 32, 1 / 8, 1 / 2, 1.0)
 COMPLETE = 0.01  # the completeness error above which steps are added where they miss most
 COMPLETENESS, DIFFERENCE = "completeness error", "f(x) - f(baseline)"
 NOISY, NOISE = 25, 0.15  # samples of SmoothGrad, and their noise as a share of the input's range
@@ -76,11 +79,11 @@ def batches(count: int, size: int) -> Iterator[int]:
 def integrated_gradients(sight: Sight, tools: Tools) -> Attribution:
     """Gradients along the straight line from the baseline to the sample, summed over channels.
 
-    Sundararajan et al. 2017, Gauss-Legendre quadrature on each fifth of the line. The sums add up to
+    Sundararajan et al. 2017, Gauss-Legendre quadrature on stretches of the line. The sums add up to
     f(x) - f(baseline), but for the error in `trust`: where it is above 1 %, the stretch that misses its own
     difference of scores by most is halved, and again, up to four times the steps where the budget allows.
     """
-    stretches = _stretches(sight, np.linspace(0, 1, STEPS // PER_STRETCH + 1), tools)
+    stretches = _stretches(sight, np.array(ENDS), tools)
     spent, looked = STEPS, len(stretches) + 3
     high, low = (float(sight.score.numbers(point, 1)[0]) for point in (sight.values, sight.baseline.values))
     while True:

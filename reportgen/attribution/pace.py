@@ -16,7 +16,7 @@ from reportgen.attribution.sight import Sight
 if TYPE_CHECKING:
     import torch
 
-LIMIT = 500e6  # bytes of activations in a batch
+LIMIT = 350e6  # bytes of activations in a batch; a backward pass takes about half as much again
 CACHED = 80e6  # bytes of a batch's largest operation up to which rates grow, where no clock may be asked
 SIZES = tuple(2**power for power in range(10))
 LAST = 6  # of SIZES, for what has more numbers than this:
@@ -69,10 +69,11 @@ def measure(sight: Sight, *, timed: bool) -> Pace:
     if not timed:
         last = len(layouts) > 1
         return Pace(*_by_rule(sight, working, kept), (last, last))
-    forward, forward_last = _climb(_forward(sight), _sizes(sight, working), layouts)
+    rule = _by_rule(sight, working, kept)
+    forward, forward_last = _climb(_forward(sight), _sizes(sight, working), layouts, rule[0])
     if not sight.values.is_floating_point() or not kept:
         return Pace(forward, 1, (forward_last, False))
-    gradient, gradient_last = _climb(_gradient(sight), _sizes(sight, kept), layouts)
+    gradient, gradient_last = _climb(_gradient(sight), _sizes(sight, kept), layouts, rule[1])
     return Pace(forward, gradient, (forward_last, gradient_last))
 
 
@@ -239,8 +240,11 @@ def _laid_out(sight: Sight, last: bool) -> Score:
     return replace(sight.score, channels_last=(last, last))
 
 
-def _climb(run: Run, sizes: Sequence[int], layouts: Sequence[bool]) -> tuple[int, bool]:
-    """The batch and layout of the highest rate; larger batches are tried until the rate falls or time is up."""
+def _climb(run: Run, sizes: Sequence[int], layouts: Sequence[bool], usual: int) -> tuple[int, bool]:
+    """The batch and layout of the highest rate; larger batches are tried until the rate falls.
+
+    Where the time is up before that, on a slow or busy machine, the `usual` batch if it is larger.
+    """
     best, found, start = 0.0, (1, False), time.perf_counter()
     for size in sizes:
         rates = {last: size / _seconds(run, size, last) for last in layouts}
@@ -251,7 +255,7 @@ def _climb(run: Run, sizes: Sequence[int], layouts: Sequence[bool]) -> tuple[int
             break
         layouts = [last for last in layouts if rates[last] >= WORSE * rates[top]]
         if time.perf_counter() - start > SECONDS or 2 * size / rates[top] > SECONDS:
-            break
+            return max(found[0], usual), found[1]
     return found
 
 
