@@ -32,7 +32,7 @@ def excite(experiment: Experiment, options: Options, made: Made) -> None:
     if experiment.samples is None:
         made.notes.append("What excites units needs data; only an example input was given.")
         return
-    example = experiment.require_forward().take([0])
+    example = experiment.require_forward()
     wanted = [] if hidden(experiment) else probes(experiment, example, getattr(options, "layers", ()))
     pictured = _pictured(experiment, example)
     allowed = plan(experiment, UNITS * len(wanted) if pictured else 0)
@@ -43,7 +43,7 @@ def excite(experiment: Experiment, options: Options, made: Made) -> None:
         why = hidden(experiment) or "no layer that could be looked at puts out finite numbers, a row a sample"
         made.notes.append(f"What excites units is not shown: {why}.")
     elif pictured:
-        images = images_for(experiment, example, found, spectrum, allowed, options.seed)
+        images = images_for(experiment, example.take([0]), found, spectrum, allowed, options.seed)
         made.blocks += [_images(experiment, options, one, images) for one in found]
     else:
         made.blocks.append(_table(experiment, found))
@@ -105,7 +105,7 @@ def _caption(
             " Last, an image made for the unit: it has the mean magnitudes of the samples' Fourier spectra, and only "
             "the phases are sought (after MACO, Fel et al. 2023; Adam from noise, rate "
             f"{RATE:g}, seed {options.seed}) until the unit is as active as in the strongest sample, at most {STEPS} "
-            "steps."
+            "steps. It may look like no sample: what the unit meets in the data, the real ones show."
         )
     return f"{text} Pictures: {'; '.join(hows)}."
 
@@ -131,7 +131,8 @@ def _real(experiment: Experiment, one: Activity, unit: int) -> tuple[list[Pictur
                 map=None if fields is None else _over(fields[at]),
             )
         )
-    return pictures, how + scaled(pixels[0].shape, shrink(pixels[0], SIDE).shape, "; samples").rstrip(".")
+    drawn = scaled(pixels[0].shape, shrink(pixels[0], SIDE).shape, "samples").strip().rstrip(".")
+    return pictures, "; ".join(part for part in (how, drawn) if part)
 
 
 def _over(field: np.ndarray) -> Map:

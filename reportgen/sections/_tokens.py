@@ -108,7 +108,8 @@ def _lengths(words: Vocabulary, about: str) -> Distribution:
     parts = [("tokens that occur", seen), ("tokens that never occur", never)]
     return Distribution(
         title=f"Lengths of token vectors: {words.name}",
-        caption=f"Euclidean lengths. Vectors of tokens that training never saw stay as they began. {about}",
+        caption="Euclidean lengths. Without weight decay, the vectors of tokens that training never saw are as they "
+        f"began. {about}",
         histograms=tuple(
             Histogram(
                 name=name,

@@ -12,6 +12,8 @@ from reportgen.features.seen import one_pass
 from reportgen.report import Section
 from reportgen.sections.features import features
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SILENT = "units-that-stay-zero"
 
 
@@ -300,7 +302,7 @@ def test_the_embedding_is_the_same_whatever_the_threads(digits_cnn, digits_secti
     model, data = digits_cnn
     threads = torch.get_num_threads()
     try:
-        torch.set_num_threads(1)
+        torch.set_num_threads(2)
         section = features(build(model, data=data), Options())
     finally:
         torch.set_num_threads(threads)
