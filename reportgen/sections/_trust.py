@@ -1,123 +1,180 @@
-"""How far to trust the explanations: the numbers, the findings, and how to read each method."""
+"""How far to trust the explanations: what each method says of itself, and what a look from outside says."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reportgen.attribution.base import Attribution, Outcome
+from reportgen.attribution.base import Attribution, Missing, NotApplicable
 from reportgen.attribution.explain import Rows
-from reportgen.attribution.gradients import COMPLETENESS, DIFFERENCE
-from reportgen.attribution.lime import R2, STABILITY
-from reportgen.attribution.sight import Sight
+from reportgen.attribution.gradients import DIFFERENCE
+from reportgen.attribution.methods import Method
+from reportgen.attribution.randomize import randomised
+from reportgen.attribution.removal import removal
+from reportgen.attribution.sight import Tools
 from reportgen.attribution.trust import agreement as correlations
+from reportgen.attribution.trust import common, top
+from reportgen.errors import one_line
+from reportgen.experiment import Options
 from reportgen.report import Block, Column, Finding, Heatmap, Row, Table, Text
+from reportgen.sections import _randomized, _removal
+from reportgen.sections._claims import claims, failed
+from reportgen.sections._reading import reading
 from reportgen.units import plural, show
 
-POOR_FIT, UNSTABLE, INCOMPLETE = 0.5, 0.7, 0.05
+if TYPE_CHECKING:
+    from reportgen.sections.explanations import Told
+
 TRUST = "How far to trust them"
 EVIDENCE = "explanations/how-far-to-trust-them"
-
-READING = {
-    "LIME": "LIME hides parts of the input at random and fits a linear model to how the score moves; a weight is "
-    "that part's share in it. R2 says how much of the movement the linear model captures, stability how "
-    "alike the ranks are with another seed (rank correlation, 1 = the same).",
-    "Saliency": "Saliency is the size of the score's gradient: where the smallest change moves the score most. "
-    "It has no sign.",
-    "Integrated Gradients": "Integrated Gradients sums gradients from the baseline to the input. The values add up "
-    "to the difference of the two scores; the completeness error is by how much they miss it.",
-    "Grad-CAM": "Grad-CAM weights a layer's channels by their gradient and keeps what speaks for the score, as "
-    "coarse as that layer is. It has no sign.",
-    "agreement": "Methods ask different questions, so they may differ and all be right. Where they agree, that is "
-    "some support; no single number says that an explanation is true.",
-}
+APART = 0.3  # rank correlation below which two methods rank places differently
 
 
-def trust(sights: Sequence[Sight], rows: Rows) -> Table:
-    """The measures, one row a sample."""
-    columns = [
-        Column(name="Sample"),
-        Column(name="Prediction"),
-        Column(
-            name="LIME R2", unit="exact", note="of the linear model on its perturbations; 1 is a perfect fit"
-        ),
-        Column(name="LIME stability", unit="exact", note="rank correlation of the weights between seeds"),
-        Column(name="f(x) - f(baseline)", unit="exact", note="what Integrated Gradients have to add up to"),
-        Column(
-            name="IG completeness error", unit="share", note="by how much the sum misses f(x) - f(baseline)"
-        ),
-    ]
-    cells = []
-    for sight, row in zip(sights, rows, strict=True):
-        line = [
-            sight.subject.name,
-            sight.subject.said,
-            *(_known(row, name) for name in (R2, STABILITY, DIFFERENCE, COMPLETENESS)),
-        ]
-        cells.append(Row(cells=tuple(line)))
-    caption = (
-        f"{plural(len(rows), 'sample')}. Unknown where the method gave nothing, where all values are equal, or "
-        "where the score does not differ from the baseline's."
-    )
-    return Table(title=TRUST, caption=caption, columns=tuple(columns), rows=tuple(cells))
+def trust(
+    told: Told, options: Options, tools: Tools, methods: Sequence[Method], kind: str
+) -> tuple[list[Block], list[Finding]]:
+    """All measures of the explanations, the findings where they fail, and how to read both."""
+    blocks: list[Block] = [claims(told, TRUST, options.seed)]
+    found = failed(told.rows, EVIDENCE)
+    read = []
+    for name, look in (("removal", _removals), ("randomised", _randomisations)):
+        more, flaws = look(told, options, tools, methods, kind)
+        blocks += more
+        found += flaws
+        read += [name] if any(not isinstance(block, Text) for block in more) else []
+    more, flaws = agreement(told.rows, told.methods)
+    read += ["agreement"] if more else []
+    blocks += [*more, each(told, options), reading(told.methods, read)]
+    return blocks, found + flaws
 
 
-def _known(row: Sequence[Outcome], name: str) -> float | None:
-    for made in row:
-        if isinstance(made, Attribution) and made.trust.get(name) is not None:
-            return float(f"{made.trust[name]:.4g}")
-    return None
+def _removals(
+    told: Told, options: Options, tools: Tools, methods: Sequence[Method], kind: str
+) -> tuple[list[Block], list[Finding]]:
+    try:
+        made = removal(told.experiment, options, tools, told.sights, told.rows, kind)
+    except Exception as error:  # noqa: BLE001 - a model may break on half-hidden samples
+        return [_not("Removal curves", one_line(error))], []
+    if made is None:
+        return [_not("Removal curves", "the model's cost leaves no room for them")], []
+    return _removal.blocks(told, made, options.seed, kind), _removal.findings(made)
 
 
-def agreement(rows: Rows, methods: Sequence[str]) -> list[Block]:
-    """The rank correlations between the methods as a matrix, where any is known."""
+def _randomisations(
+    told: Told, options: Options, tools: Tools, methods: Sequence[Method], kind: str
+) -> tuple[list[Block], list[Finding]]:
+    title = _randomized.TITLE
+    try:
+        made = randomised(told.experiment, options, tools, told.sights, told.rows, methods, kind)
+    except NotApplicable as reason:
+        return [_not(title, str(reason))], []
+    except Exception as error:  # noqa: BLE001 - a model may break with other parameters
+        return [_not(title, one_line(error))], []
+    return [_randomized.table(told, made, options.seed, kind)], _randomized.findings(made, kind)
+
+
+def _not(title: str, reason: str) -> Text:
+    return Text(title=title, text=f"Not made: {reason}.")
+
+
+def agreement(rows: Rows, methods: Sequence[str]) -> tuple[list[Block], list[Finding]]:
+    """Rank correlation and overlap of the top between the methods as matrices, where any is known."""
     made = [[outcome for outcome in row if isinstance(outcome, Attribution)] for row in rows]
     table = correlations(made, methods)
     if np.isfinite(table).sum() < 2:
-        return []
-    return [
-        Heatmap(
-            title="Agreement between methods",
-            caption=f"Rank correlation (Spearman) of the sizes of the values over the same pixels, "
-            f"mean of {plural(len(rows), 'sample')}; 1 is the same order, 0 none. Blank where unknown.",
-            row_labels=tuple(methods),
-            column_labels=tuple(methods),
-            values=tuple(tuple(float(f"{value:.4g}") for value in line) for line in table),
-            scale="diverging",
-        )
+        return [], []
+    places = next(one.values.size for row in made for one in row)
+    of = f"mean of {plural(len(rows), 'sample')}. Blank where unknown"
+    blocks: list[Block] = [
+        _matrix(
+            "Agreement between methods",
+            f"Rank correlation (Spearman) of the sizes of the values over the same places, {of}; 1 is the same "
+            "order, 0 none.",
+            methods,
+            table,
+            "diverging",
+        ),
+        _matrix(
+            "Overlap of what counts most",
+            f"Share of the {plural(top(places), 'place')} of {places:,} with the largest values that two methods have "
+            f"in common, {of}; by chance it is {show(top(places) / places, 'share')}.",
+            methods,
+            common(made, methods),
+            "sequential",
+        ),
     ]
+    pairs = table[np.triu_indices(len(methods), 1)]
+    known = pairs[np.isfinite(pairs)]
+    if len(known) < 3 or known.max() >= APART:
+        return blocks, []
+    message = (
+        f"No two methods rank the places alike (rank correlations {_brief(known.min())} to {_brief(known.max())}, "
+        f"{plural(len(known), 'pair')} of methods)."
+    )
+    rule = f"mean Spearman of |a| below {APART} for each pair of methods, of three pairs at least"
+    evidence = "explanations/agreement-between-methods"
+    return blocks, [Finding(severity="info", message=message, rule=rule, evidence=evidence)]
 
 
-def reading(names: Sequence[str]) -> Text:
-    """What each of these methods asks, and how to read its answer."""
-    return Text(title="How to read them", text="\n\n".join(READING[name] for name in names))
+def _brief(value: float) -> str:
+    return show(float(f"{value:.2g}"))
 
 
-def findings(rows: Rows) -> list[Finding]:
-    """Where LIME fits poorly or is unstable, and where Integrated Gradients do not add up."""
-    found = []
-    for name, bad, sentence, rule in (
-        (R2, lambda v: v < POOR_FIT, "LIME fits poorly on {} (R2 {})", f"R2 of the surrogate < {POOR_FIT}"),
-        (
-            STABILITY,
-            lambda v: v < UNSTABLE,
-            "LIME ranks change with the seed on {} (rank correlation {})",
-            f"Spearman between seeds < {UNSTABLE}",
-        ),
-        (
-            COMPLETENESS,
-            lambda v: v > INCOMPLETE,
-            "Integrated Gradients miss completeness on {} (by {})",
-            f"|sum - (f(x) - f(baseline))| / |f(x) - f(baseline)| > {show(INCOMPLETE, 'share')}",
-        ),
-    ):
-        known = [value for row in rows if (value := _known(row, name)) is not None]
-        failing = sorted(value for value in known if bad(value))
-        if failing:
-            unit = "share" if name == COMPLETENESS else ""
-            ends = [show(float(f"{value:.2g}"), unit) for value in (failing[0], failing[-1])]
-            reach = ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
-            message = sentence.format(f"{len(failing)} of {plural(len(known), 'sample')}", reach) + "."
-            found.append(Finding(severity="warning", message=message, rule=rule, evidence=EVIDENCE))
-    return found
+def _matrix(title: str, caption: str, methods: Sequence[str], table: np.ndarray, scale: str) -> Heatmap:
+    return Heatmap(
+        title=title,
+        caption=caption,
+        row_labels=tuple(methods),
+        column_labels=tuple(methods),
+        values=tuple(tuple(float(f"{value:.4g}") for value in line) for line in table),
+        scale=scale,
+    )
+
+
+def each(told: Told, options: Options) -> Table:
+    """One row a sample and method: target, baseline, what it took, and what the method says of itself."""
+    names = [name for name in _names(told.rows) if name != DIFFERENCE]
+    columns = [
+        *(Column(name=name) for name in ("Sample", "Target", "Method", "Baseline")),
+        Column(name="Evaluations", unit="exact", note="passes of the model"),
+        *([Column(name="Time", unit="s")] if options.timed else []),
+        Column(name=DIFFERENCE, unit="exact"),
+        *(Column(name=name.capitalize() if name.islower() else name, unit="exact") for name in names),
+    ]
+    cells = []
+    for sight, row in zip(told.sights, told.rows, strict=True):
+        for made in row:
+            start = [sight.subject.name, sight.subject.target.name, made.method]
+            if isinstance(made, Missing):
+                width = len(columns) - len(start)
+                cells.append(Row(cells=(*start, f"nothing: {made.reason}", *["–"] * (width - 1))))
+                continue
+            took = [float(f"{made.seconds:.3g}")] if options.timed else []
+            measures = [_cell(made, name) for name in (DIFFERENCE, *names)]
+            cells.append(Row(cells=(*start, made.baseline or "–", made.evaluations, *took, *measures)))
+    return Table(
+        title="Each explanation",
+        caption=f"Explained is {told.what}. {plural(len(told.rows), 'sample')}, {plural(len(told.methods), 'method')}, "
+        f"seed {options.seed}. A dash where a method makes no such claim or needs no baseline.",
+        columns=tuple(columns),
+        rows=tuple(cells),
+        folded=True,
+    )
+
+
+def _names(rows: Rows) -> list[str]:
+    """What the methods say of themselves, in the order of the methods."""
+    return list(dict.fromkeys(name for row in rows for made in row for name in _trust_of(made)))
+
+
+def _trust_of(made: object) -> list[str]:
+    return list(made.trust) if isinstance(made, Attribution) else []
+
+
+def _cell(made: Attribution, name: str) -> float | str | None:
+    if name not in made.trust:
+        return "–"
+    value = made.trust[name]
+    return None if value is None else float(f"{value:.4g}")

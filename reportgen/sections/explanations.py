@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 
 from reportgen.attribution.base import Attribution, Missing, Outcome
@@ -11,12 +12,12 @@ from reportgen.attribution.choose import choose
 from reportgen.attribution.explain import Rows, explain, plan
 from reportgen.attribution.kinds import kind_of, sights
 from reportgen.attribution.methods import suited
-from reportgen.attribution.sight import Sight
+from reportgen.attribution.sight import Sight, Tools
 from reportgen.attribution.target import explained
 from reportgen.errors import InputError
 from reportgen.experiment import Experiment, Options
-from reportgen.report import Block, Section
-from reportgen.sections._trust import agreement, findings, reading, trust
+from reportgen.report import Block, Finding, Section
+from reportgen.sections._trust import trust
 from reportgen.units import plural
 
 
@@ -53,7 +54,9 @@ def explanations(experiment: Experiment, options: Options) -> Section:
     what = explained(experiment)
     told = Told(experiment, looked_at, rows, what, f"Explained is {what}. {rule}. Seed {options.seed}.")
     drawn = import_module(f"reportgen.sections._explained_{kind}").draw(told)
-    return _done(told, drawn)
+    size = max(experiment.batch_size, 256) if kind == "table" else experiment.batch_size
+    tools = Tools(experiment, size, size, options.seed, allowed.share)
+    return _done(told, drawn, partial(trust, told, options, tools, methods, kind))
 
 
 def _section(**fields: object) -> Section:
@@ -78,20 +81,17 @@ def _why_not(experiment: Experiment) -> str:
     return ""
 
 
-def _done(told: Told, drawn: Sequence[Block]) -> Section:
+def _done(
+    told: Told, drawn: Sequence[Block], judged: Callable[[], tuple[list[Block], list[Finding]]]
+) -> Section:
     rows = told.rows
     worked = [name for name in told.methods if any(_has(row, name) for row in rows)]
     if not worked:
         lost = next(made for made in rows[0] if isinstance(made, Missing))
         raise InputError(f"no method could explain a sample; {lost.method}: {lost.reason}")
-    blocks = [
-        *drawn,
-        trust(told.sights, rows),
-        *agreement(rows, told.methods),
-        reading((*told.methods, "agreement")),
-    ]
+    measures, found = judged()
     summary = f"{plural(len(rows), 'prediction')} explained by {', '.join(worked)}."
-    return _section(summary=summary, blocks=tuple(blocks), findings=tuple(findings(rows)))
+    return _section(summary=summary, blocks=(*drawn, *measures), findings=tuple(found))
 
 
 def _has(row: Sequence[Outcome], method: str) -> bool:

@@ -3,7 +3,15 @@ import pytest
 from scipy.stats import spearmanr
 
 from reportgen.attribution.base import Attribution
-from reportgen.attribution.trust import agreement, completeness_error, spearman, stability
+from reportgen.attribution.trust import (
+    agreement,
+    common,
+    completeness_error,
+    overlap,
+    spearman,
+    stability,
+    top,
+)
 
 
 def test_completeness_error_is_relative_to_the_difference_of_the_scores():
@@ -46,3 +54,36 @@ def test_agreement_compares_sizes_and_leaves_unknown_what_is_missing():
     assert table[0, 1] == table[1, 0] == pytest.approx(1)
     assert table[0, 0] == pytest.approx(1)
     assert np.isnan(table[2]).all()
+
+
+def test_the_overlap_of_the_top_is_counted_by_hand():
+    left = np.arange(60.0)
+    right = left.copy()
+    right[[54, 0]] = right[[0, 54]]  # one of the six largest goes, another comes
+    assert top(60) == 6
+    assert overlap(left, left) == pytest.approx(1)
+    assert overlap(left, right) == pytest.approx(5 / 6)
+    assert overlap(left, -left) == 0
+    assert overlap(left, np.ones(60)) is None
+
+
+def test_the_top_is_five_of_few_places_and_never_more_than_half():
+    assert [top(places) for places in (1, 2, 3, 7, 10, 30, 50, 51, 1000)] == [1, 1, 1, 3, 5, 5, 5, 5, 100]
+
+
+def test_places_that_tie_at_the_edge_of_the_top_share_its_room():
+    tied = np.array([9.0, 1, 1, 1, 1, 0, 0, 0, 0, 0])  # a top of five: all that are not zero
+    half = np.array([1.0, 1, 1, 1, 1, 1, 1, 1, 1, 0])  # five rooms for nine
+    assert overlap(tied, tied) == pytest.approx(1)
+    assert overlap(half, half) == pytest.approx(1)
+    assert overlap(tied, half) == pytest.approx(5 * (5 / 9) / 5)
+
+
+def test_common_tops_and_places_of_which_a_method_can_say_nothing():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=12)
+    unknown = np.arange(12) < 6
+    one = Attribution("A", values, True, "")
+    two = Attribution("B", np.where(unknown, 0.0, -values), True, "", unknown=unknown)
+    assert common([[one, two]], ["A", "B"]) == pytest.approx(np.ones((2, 2)))
+    assert agreement([[one, two]], ["A", "B"]) == pytest.approx(np.ones((2, 2)))

@@ -1,0 +1,81 @@
+"""Whether the maps change when the model's parameters are random, beside how far they are the input's own edges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reportgen.attribution.explain import LEAST
+from reportgen.attribution.randomize import Randomised
+from reportgen.attribution.removal import mean_known
+from reportgen.report import Column, Finding, Row, Table
+from reportgen.units import plural, show
+
+if TYPE_CHECKING:
+    from reportgen.sections.explanations import Told
+
+TITLE = "With random parameters"
+EVIDENCE = "explanations/with-random-parameters"
+SAME = 0.8  # rank correlation above which a map has hardly changed
+
+
+def table(told: Told, made: Randomised, seed: int, kind: str) -> Table:
+    """One row a method: how alike the maps are, and how alike map and control."""
+    rows = []
+    for at, method in enumerate(made.methods):
+        cells = [_said(values[:, at]) for values in (made.same, made.control)]
+        known = int(np.isfinite(made.same[:, at]).sum())
+        rows.append(Row(cells=(method, *cells[0], *cells[1], f"{known} of {len(made.numbers)}")))
+    control = _control(kind)
+    names = ", ".join(told.sights[number].subject.name for number in made.numbers)
+    return Table(
+        title=TITLE,
+        caption=f"Rank correlations (Spearman) of the sizes of the values, on {names}; seed {seed}. Random: a copy of "
+        "the model in which all parameters are drawn anew (Adebayo et al. 2018), as its layers do it or normally with "
+        "the same root mean square, once a sample; perturbing methods make do with at most "
+        f"{show(LEAST, 'share')} of the perturbations. Control: {control}. Unknown where a map has one value all over "
+        "or could not be made.",
+        columns=(
+            Column(name="Method"),
+            Column(
+                name="With random parameters",
+                unit="exact",
+                note="mean; 1: the map does not hang on the model",
+            ),
+            Column(name="From – to"),
+            Column(name="With the control", unit="exact", note=f"mean; 1: the map is {control}"),
+            Column(name="From – to"),
+            Column(name="Known for", note="of the samples"),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def _control(kind: str) -> str:
+    return "the picture's edges (Sobel's filter)" if kind == "image" else "the size of the input's values"
+
+
+def _said(values: np.ndarray) -> tuple[float | None, str]:
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return None, "–"
+    ends = [show(float(f"{value:.2g}")) for value in (known.min(), known.max())]
+    return float(f"{known.mean():.3g}"), f"{ends[0]} – {ends[1]}"
+
+
+def findings(made: Randomised, kind: str) -> list[Finding]:
+    """Methods whose maps hardly change, with the control's value."""
+    same, control = mean_known(made.same), mean_known(made.control)
+    found = []
+    for at, method in enumerate(made.methods):
+        if same[at] > SAME:
+            count = int(np.isfinite(made.same[:, at]).sum())
+            beside = show(float(f"{control[at]:.2g}")) if np.isfinite(control[at]) else "unknown"
+            message = (
+                f"The maps of {method} hardly change when the model's parameters are random (rank correlation "
+                f"{show(float(f'{same[at]:.2g}'))} on {plural(count, 'sample')}; with {_control(kind)} {beside})."
+            )
+            rule = f"mean Spearman of |a| between the model and a copy with random parameters > {SAME}"
+            found.append(Finding(severity="info", message=message, rule=rule, evidence=EVIDENCE))
+    return found

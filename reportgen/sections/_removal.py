@@ -1,0 +1,150 @@
+"""Deletion and insertion curves as charts, their areas beside those of random orders, and what follows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reportgen.attribution.removal import DELETION, Removal, mean_known
+from reportgen.report import Block, Column, Curves, Finding, Row, Series, Table
+from reportgen.units import plural
+
+if TYPE_CHECKING:
+    from reportgen.sections.explanations import Told
+
+TITLE = "Areas beside random orders"
+EVIDENCE = "explanations/areas-beside-random-orders"
+AHEAD = 1.0  # spreads of a random order by which a curve must be ahead of their mean
+FEWEST = 3  # samples that say something of a method
+ROOM = 5  # places: of fewer, a random order is often the best there is
+RANDOM = "random order"
+
+
+def blocks(told: Told, made: Removal, seed: int, kind: str) -> list[Block]:
+    """A chart for each baseline and direction, and the table of the areas."""
+    charts = [
+        _chart(made, end, way, kind)
+        for end in range(len(made.baselines))
+        for way in (0, 1)
+        if np.isfinite(made.curves[:, end, way]).any()
+    ]
+    return [*charts, _table(told, made, seed, kind)]
+
+
+def _chart(made: Removal, end: int, way: int, kind: str) -> Curves:
+    places = "pixels" if kind == "image" else "parts"
+    x = tuple(np.linspace(0, 1, made.effort.steps + 1).round(4).tolist())
+    lines = mean_known(made.curves[:, end, way])
+    orders = mean_known(made.random[:, end, way])
+    middle, spread = orders.mean(axis=0), orders.std(axis=0, ddof=1)
+    series = [
+        Series(name=method, x=x, y=_rounded(line))
+        for method, line in zip(made.methods, lines, strict=True)
+        if np.isfinite(line).all()
+    ]
+    random = Series(
+        name=RANDOM,
+        x=x,
+        y=_rounded(middle),
+        role="dashed",
+        low=_rounded(middle - spread),
+        high=_rounded(middle + spread),
+    )
+    deletion = way == DELETION
+    what = "hidden" if deletion else "shown"
+    better = "The sooner a line falls" if deletion else "The sooner a line rises"
+    count = int(np.isfinite(made.random_areas[:, end, way]).all(axis=-1).sum())
+    return Curves(
+        title=f"{'Deletion' if deletion else 'Insertion'}: {made.baselines[end]}",
+        caption=f"Mean of {plural(count, 'sample')}. {better}, the more the score hangs on what the method ranks "
+        f"first. The band is one standard deviation of {plural(made.effort.orders, 'random order')}.",
+        series=(*series, random),
+        x_label=f"share of the {places} {what}, most important first",
+        y_label="probability of the target" if made.classes else "score, from baseline 0 to sample 1",
+        width="half",
+    )
+
+
+def _rounded(values: np.ndarray) -> tuple[float, ...]:
+    return tuple(float(f"{value:.4g}") for value in values)
+
+
+def _table(told: Told, made: Removal, seed: int, kind: str) -> Table:
+    areas, ahead = mean_known(made.areas), mean_known(made.ahead)
+    random = mean_known(made.random_areas).mean(axis=-1)
+    known = np.isfinite(made.areas)
+    rows = []
+    for end, said in enumerate(made.baselines):
+        for at, method in enumerate(made.methods):
+            cells = [_number(table[end, way, at]) for way in (0, 1) for table in (areas, ahead)]
+            rows.append(Row(cells=(method, said, *cells, int(known[:, end, :, at].all(axis=1).sum()))))
+        cells = [_number(random[end, 0]), None, _number(random[end, 1]), None]
+        counted = int(np.isfinite(made.random_areas[:, end]).all(axis=(1, 2)).sum())
+        rows.append(Row(cells=(RANDOM, said, cells[0], "–", cells[2], "–", counted)))
+    ahead_of = "of random, in its spreads"
+    return Table(
+        title=TITLE,
+        caption=_caption(told, made, seed, kind),
+        columns=(
+            Column(name="Order by"),
+            Column(name="Hidden by"),
+            Column(name="Deletion", unit="exact", note="area, less is better"),
+            Column(name="Ahead", unit="exact", note=ahead_of),
+            Column(name="Insertion", unit="exact", note="area, more is better"),
+            Column(name="Ahead", unit="exact", note=ahead_of),
+            Column(name="Samples", unit="exact"),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def _caption(told: Told, made: Removal, seed: int, kind: str) -> str:
+    effort, total = made.effort, len(told.rows)
+    cut = (
+        ""
+        if effort.samples == total
+        else ", as many as the model's cost or the time allows, evenly from them"
+    )
+    places = "Pixels are" if kind == "image" else f"Parts ({told.sights[0].parts.how}) are"
+    scores = "probabilities of the target" if made.classes else "scores, 0 the baseline's and 1 the sample's"
+    same = [said for end, said in enumerate(made.baselines) if not np.isfinite(made.areas[:, end]).any()]
+    blank = (
+        f" Unknown for {' and '.join(same)}: no second baseline, or the score is the baseline's."
+        if same
+        else ""
+    )
+    return (
+        f"Petsiuk et al. 2018; {effort.samples} of {plural(total, 'explained sample')}{cut}. {places} hidden in up to "
+        f"{effort.steps} equal steps; signed values rank what speaks for the target first, others go by size, chance "
+        f"decides between equals. Areas under {scores}. Beside {plural(effort.orders, 'random order')} a sample, whose "
+        f"spread is pooled over the samples; seed {seed}. {made.evaluations:,} evaluations of the model.{blank}"
+    )
+
+
+def _number(value: float) -> float | None:
+    return float(f"{value:.3g}") if np.isfinite(value) else None
+
+
+def findings(made: Removal) -> list[Finding]:
+    """Methods whose order is no better than a random one on most samples, by no curve and under no baseline."""
+    ahead = made.ahead
+    enough = np.array(made.places) >= ROOM
+    known = np.isfinite(ahead).any(axis=(1, 2)) & enough[:, None]
+    best = np.where(np.isfinite(ahead), ahead, -np.inf).max(axis=(1, 2))
+    found = []
+    for at, method in enumerate(made.methods):
+        total, lost = int(known[:, at].sum()), int((known[:, at] & (best[:, at] <= AHEAD)).sum())
+        if total >= FEWEST and lost * 2 > total:
+            message = (
+                f"The order of {method} is no better than a random one on {lost} of "
+                f"{plural(total, 'sample')}, "
+                "by deletion and by insertion, whatever stands for hidden."
+            )
+            rule = (
+                f"on more than half of at least {FEWEST} samples (of {ROOM} places or more) no area, of deletion or "
+                f"insertion, under either baseline, is more than {AHEAD:g} standard deviation of a random order "
+                f"better than the mean of {made.effort.orders}"
+            )
+            found.append(Finding(severity="warning", message=message, rule=rule, evidence=EVIDENCE))
+    return found
