@@ -67,7 +67,7 @@ def _randomisations(
 ) -> tuple[list[Block], list[Finding]]:
     title = _randomized.TITLE
     try:
-        made = randomised(told.experiment, options, tools, told.sights, told.rows, methods, kind)
+        made = randomised(tools.experiment, options, tools, told.sights, told.rows, methods, kind)
     except NotApplicable as reason:
         return [_not(title, str(reason))], []
     except Exception as error:  # noqa: BLE001 - a model may break with other parameters
