@@ -127,7 +127,12 @@ def _line(name: str, outcomes: Sequence[Attribution | Missing]) -> tuple[str | f
 
 def _values(name: str, outcomes: Sequence[Attribution | Missing]) -> list[float]:
     values = [one.trust.get(name) for one in outcomes if isinstance(one, Attribution)]
-    return [float(f"{value:.4g}") for value in values if value is not None]
+    return [brief(value) for value in values if value is not None]
+
+
+def brief(value: float) -> float:
+    """Four digits, and to a millionth: what is less of a share, or of a correlation, is noise of rounding."""
+    return float(f"{round(value, 6):.4g}")
 
 
 def failed(rows: Rows, evidence: str) -> list[Finding]:
