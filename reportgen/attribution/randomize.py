@@ -60,7 +60,6 @@ def randomised(
     count = min(MOST, len(rows), _afforded(experiment, methods))
     if not count:
         raise NotApplicable("the model's cost leaves no room for it")
-    model = copied(experiment)
     chosen = [at * len(rows) // count for at in range(count)]
     same: list[list[float | None]] = []
     control: list[list[float | None]] = []
@@ -70,6 +69,7 @@ def randomised(
         spent = time.perf_counter() - start
         if options.timed and same and spent + spent / len(same) > SECONDS:
             break
+        model = copied(experiment)
         randomise(model, [*tools.seeds(sights[at]), 2])
         seen = replace(
             sights[at], score=replace(sights[at].score, experiment=replace(experiment, model=model))

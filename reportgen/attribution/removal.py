@@ -44,7 +44,8 @@ class Removal:
     are scores over the share of the places hidden (deletion) or shown (insertion), 0 to 1 in equal steps; `areas`
     and `random_areas` have no last axis. NaN where unknown. The scores are probabilities of the target where
     `classes`, else 1 is the sample's score and 0 the baseline's. `baselines` are what the two are called,
-    `evaluations` how often the model ran, `numbers` which of the explained samples these are.
+    `evaluations` how often the model ran, `numbers` which of the explained samples these are, `places` how many
+    pixels or parts each of them has.
     """
 
     methods: tuple[str, ...]
@@ -52,6 +53,7 @@ class Removal:
     classes: bool
     effort: Effort
     numbers: tuple[int, ...]
+    places: tuple[int, ...]
     evaluations: int
     curves: np.ndarray
     random: np.ndarray
@@ -130,6 +132,7 @@ def removal(
         classes=_classes(experiment, names[0]),
         effort=replace(effort_, samples=len(seen)),
         numbers=tuple(chosen[: len(seen)]),
+        places=tuple(one.places for one in seen),
         evaluations=sum(one.evaluations for one in seen),
         curves=np.stack([one.curves[:, :, effort_.orders :] for one in seen]),
         random=np.stack([one.curves[:, :, : effort_.orders] for one in seen]),
@@ -164,6 +167,7 @@ class _Seen:
 
     curves: np.ndarray
     areas: np.ndarray
+    places: int
     evaluations: int
 
 
@@ -202,7 +206,7 @@ def _sample(
             shares, grid = cuts / max(1, count), np.linspace(0, 1, work.steps + 1)
             areas[at][:, where] = area(made, shares)
             curves[at][:, where] = [[np.interp(grid, shares, line) for line in lines] for lines in made]
-    return _Seen(curves, areas, evaluations)
+    return _Seen(curves, areas, count, evaluations)
 
 
 def _as_share(scores: np.ndarray) -> np.ndarray:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from reportgen.attribution.base import Attribution
 from reportgen.attribution.removal import DELETION, Removal, mean_known
 from reportgen.report import Block, Column, Curves, Finding, Row, Series, Table
 from reportgen.units import plural
@@ -15,14 +17,18 @@ if TYPE_CHECKING:
 
 TITLE = "Areas beside random orders"
 EVIDENCE = "explanations/areas-beside-random-orders"
-AHEAD = 2.0  # spreads of a random order by which a curve must be ahead of their mean
+AHEAD = 1.0  # spreads of a random order by which a curve must be ahead of their mean
+FEWEST = 3  # samples that say something of a method
+COLOURS = 7  # lines of a chart before a colour comes again
+ROOM = 5  # places: of fewer, a random order is often the best there is
 RANDOM = "random order"
 
 
 def blocks(told: Told, made: Removal, seed: int, kind: str) -> list[Block]:
     """A chart for each baseline and direction, and the table of the areas."""
     charts = [
-        _chart(made, end, way, kind)
+        _chart(made, end, way, kind, which, said)
+        for said, which in _together(told, made.methods)
         for end in range(len(made.baselines))
         for way in (0, 1)
         if np.isfinite(made.curves[:, end, way]).any()
@@ -30,7 +36,24 @@ def blocks(told: Told, made: Removal, seed: int, kind: str) -> list[Block]:
     return [*charts, _table(told, made, seed, kind)]
 
 
-def _chart(made: Removal, end: int, way: int, kind: str) -> Curves:
+def _together(told: Told, methods: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Which methods share a chart: all, or where colours would repeat, those with a sign and those without."""
+    if len(methods) <= COLOURS:
+        return [("", list(methods))]
+    outcomes = [one for row in told.rows for one in row if isinstance(one, Attribution)]
+    signed = {one.method for one in outcomes if one.signed}
+    groups = [
+        (", signed", [name for name in methods if name in signed]),
+        (", unsigned", [name for name in methods if name not in signed]),
+    ]
+    return [
+        (said + (f" {start // COLOURS + 1}" if len(names) > COLOURS else ""), names[start : start + COLOURS])
+        for said, names in groups
+        for start in range(0, len(names), COLOURS)
+    ]
+
+
+def _chart(made: Removal, end: int, way: int, kind: str, which: Sequence[str], said: str) -> Curves:
     places = "pixels" if kind == "image" else "parts"
     x = tuple(np.linspace(0, 1, made.effort.steps + 1).round(4).tolist())
     lines = mean_known(made.curves[:, end, way])
@@ -39,7 +62,7 @@ def _chart(made: Removal, end: int, way: int, kind: str) -> Curves:
     series = [
         Series(name=method, x=x, y=_rounded(line))
         for method, line in zip(made.methods, lines, strict=True)
-        if np.isfinite(line).all()
+        if method in which and np.isfinite(line).all()
     ]
     random = Series(
         name=RANDOM,
@@ -54,7 +77,7 @@ def _chart(made: Removal, end: int, way: int, kind: str) -> Curves:
     better = "The sooner a line falls" if deletion else "The sooner a line rises"
     count = int(np.isfinite(made.random_areas[:, end, way]).all(axis=-1).sum())
     return Curves(
-        title=f"{'Deletion' if deletion else 'Insertion'}: {made.baselines[end]}",
+        title=f"{'Deletion' if deletion else 'Insertion'}: {made.baselines[end]}{said}",
         caption=f"Mean of {plural(count, 'sample')}. {better}, the more the score hangs on what the method ranks "
         f"first. The band is one standard deviation of {plural(made.effort.orders, 'random order')}.",
         series=(*series, random),
@@ -127,20 +150,22 @@ def _number(value: float) -> float | None:
 def findings(made: Removal) -> list[Finding]:
     """Methods whose order is no better than a random one on most samples, by no curve and under no baseline."""
     ahead = made.ahead
-    known = np.isfinite(ahead).any(axis=(1, 2))
+    enough = np.array(made.places) >= ROOM
+    known = np.isfinite(ahead).any(axis=(1, 2)) & enough[:, None]
     best = np.where(np.isfinite(ahead), ahead, -np.inf).max(axis=(1, 2))
     found = []
     for at, method in enumerate(made.methods):
         total, lost = int(known[:, at].sum()), int((known[:, at] & (best[:, at] <= AHEAD)).sum())
-        if lost * 2 > total:
+        if total >= FEWEST and lost * 2 > total:
             message = (
-                f"The order of {method} is not clearly better than a random one on {lost} of "
+                f"The order of {method} is no better than a random one on {lost} of "
                 f"{plural(total, 'sample')}, "
                 "by deletion and by insertion, whatever stands for hidden."
             )
             rule = (
-                f"on more than half of the samples no area is more than {AHEAD:g} spreads of a random order better "
-                f"than the mean of {made.effort.orders}, of deletion or insertion, under either baseline"
+                f"on more than half of at least {FEWEST} samples (of {ROOM} places or more) no area, of deletion or "
+                f"insertion, under either baseline, is more than {AHEAD:g} standard deviation of a random order "
+                f"better than the mean of {made.effort.orders}"
             )
             found.append(Finding(severity="warning", message=message, rule=rule, evidence=EVIDENCE))
     return found

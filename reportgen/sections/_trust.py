@@ -20,7 +20,7 @@ from reportgen.errors import one_line
 from reportgen.experiment import Options
 from reportgen.report import Block, Column, Finding, Heatmap, Row, Table, Text
 from reportgen.sections import _randomized, _removal
-from reportgen.sections._claims import claims, failed
+from reportgen.sections._claims import brief, claims, failed
 from reportgen.sections._reading import reading
 from reportgen.units import plural, show
 
@@ -67,7 +67,7 @@ def _randomisations(
 ) -> tuple[list[Block], list[Finding]]:
     title = _randomized.TITLE
     try:
-        made = randomised(told.experiment, options, tools, told.sights, told.rows, methods, kind)
+        made = randomised(tools.experiment, options, tools, told.sights, told.rows, methods, kind)
     except NotApplicable as reason:
         return [_not(title, str(reason))], []
     except Exception as error:  # noqa: BLE001 - a model may break with other parameters
@@ -177,4 +177,4 @@ def _cell(made: Attribution, name: str) -> float | str | None:
     if name not in made.trust:
         return "–"
     value = made.trust[name]
-    return None if value is None else float(f"{value:.4g}")
+    return None if value is None else brief(value)

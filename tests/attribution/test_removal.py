@@ -215,3 +215,13 @@ def test_integrated_gradients_of_a_trained_network_are_ahead_of_random_under_bot
     assert (mean_known(made.ahead)[:, :, 0] > 1).all()
     assert (made.curves <= 1).all()
     assert findings(made) == []
+
+
+def test_one_sample_or_few_places_say_too_little_for_a_finding():
+    worst = by("worst", np.arange(6.0))
+    heavy = Weighted(np.arange(6, 0, -1).astype(np.float32))
+    values = torch.ones(1, 6)
+    assert findings(curves_of(heavy, [worst], values, samples=2)) == []
+    assert len(findings(curves_of(heavy, [worst], values, samples=3))) == 1
+    light = Weighted([4.0, 3.0, 2.0, 1.0])
+    assert findings(curves_of(light, [by("worst", [1, 2, 3, 4])], samples=3)) == []

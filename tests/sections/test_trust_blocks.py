@@ -1,0 +1,125 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from reportgen.attribution.base import Attribution, Missing
+from reportgen.attribution.gradients import COMPLETENESS, DIFFERENCE
+from reportgen.attribution.lime import R2, STABILITY
+from reportgen.experiment import Options, build
+from reportgen.sections._claims import claims, failed
+from reportgen.sections._reading import reading
+from reportgen.sections._trust import agreement
+from reportgen.sections.explanations import explanations
+
+
+def made(method, trust, values=(1.0, 2.0)):
+    return Attribution(method, np.array(values), True, "", trust=trust)
+
+
+ROWS = [
+    (made("LIME", {R2: 0.9, STABILITY: None}), made("IG", {DIFFERENCE: 1.0, COMPLETENESS: 0.002}), made("S", {})),
+    (made("LIME", {R2: 0.3, STABILITY: 0.8}), made("IG", {DIFFERENCE: 1.0, COMPLETENESS: 0.04}), made("S", {})),
+    (made("LIME", {R2: 0.7, STABILITY: 0.9}), Missing("IG", "no gradient"), made("S", {})),
+]  # fmt: skip
+
+
+def test_each_claim_has_its_median_its_worst_and_why_it_is_unknown():
+    told = SimpleNamespace(rows=ROWS, methods=("LIME", "IG", "S"))
+    table = claims(told, "Trust", 3)
+    lines = {row.cells[:2]: row.cells[2:] for row in table.rows}
+    assert lines["LIME", R2][:3] == (0.7, 0.3, "3 of 3")
+    assert lines["LIME", STABILITY][:3] == (pytest.approx(0.85), 0.8, "2 of 3")
+    assert lines["LIME", STABILITY][3].endswith("; unknown for 1: all weights of a run are equal")
+    assert lines["IG", COMPLETENESS][:3] == (pytest.approx(0.021), 0.04, "2 of 3")
+    assert lines["IG", COMPLETENESS][3].endswith("; nothing for 1: no gradient")
+    assert len(lines) == 3
+    assert "seed 3. S: no measure of their own" in table.caption
+
+
+def test_what_fails_is_found_with_its_method_its_numbers_and_its_rule():
+    found = {finding.message: finding.rule for finding in failed(ROWS, "explanations/x")}
+    assert found == {
+        "LIME fits poorly on 1 of 3 samples (R2 0.3).": "R2 of the surrogate < 0.5",
+        "IG values do not add up to f(x) - f(baseline) on 1 of 2 samples (off by 4 %).": (
+            "|sum - (f(x) - f(baseline))| / |f(x) - f(baseline)| > 1 %"
+        ),
+    }
+
+
+def test_the_measures_of_shap_methods_are_known_by_their_names():
+    rows = [(made("KernelShap", {"additivity error": 0.2, "stability of KernelShap": 0.5}),)]
+    assert [finding.message for finding in failed(rows, "")] == [
+        "KernelShap values do not add up to f(x) - the references' mean score on 1 of 1 sample (off by 20 %).",
+        "KernelShap ranks change with the seed on 1 of 1 sample (rank correlation 0.5).",
+    ]
+
+
+def test_methods_that_rank_nothing_alike_are_found_and_those_that_do_are_not():
+    rng = np.random.default_rng(1)
+    names = ("A", "B", "C")
+    apart = [tuple(made(name, {}, rng.normal(size=400)) for name in names) for _ in range(4)]
+    blocks, found = agreement(apart, names)
+    assert [block.title for block in blocks] == ["Agreement between methods", "Overlap of what counts most"]
+    assert "the 40 places of 400" in blocks[1].caption
+    assert "by chance it is 10 %" in blocks[1].caption
+    assert np.array(blocks[1].values)[0, 1] == pytest.approx(0.1, abs=0.08)
+    assert found[0].message.startswith("No two methods rank the places alike (rank correlations ")
+    same = [(row[0], Attribution("B", row[0].values, True, ""), row[2]) for row in apart]
+    assert agreement(same, names)[1] == []
+
+
+def test_only_what_is_there_is_told_how_to_read():
+    text = reading(("LIME", "unheard of"), ("agreement",)).text
+    assert text.startswith("LIME hides")
+    assert text.count("\n\n") == 1
+
+
+def test_each_explanation_has_its_target_baseline_cost_and_time_only_where_the_clock_counts(cancer_mlp):
+    model, data, names = cancer_mlp
+    experiment = build(model, data=data, feature_names=names)
+    for timed in (True, False):
+        each = explanations(experiment, Options(samples=3, timed=timed)).block("each-explanation")
+        heads = [column.name for column in each.columns]
+        assert ("Time" in heads) is timed
+        assert len(each.rows) == 3 * 3
+        line = dict(zip(heads, each.rows[2].cells, strict=True))
+        assert line["Method"] == "Integrated Gradients"
+        assert line["Evaluations"] == 52
+        assert line["Baseline"] == "the mean of 569 samples"
+        assert line["R2"] == "–"
+        assert line["Target"] in ("class 0", "class 1")
+
+
+def test_a_section_holds_all_measures_and_says_what_it_could_not_measure(digits_cnn):
+    model, data = digits_cnn
+    section = explanations(build(model, data=data), Options(samples=2, timed=False))
+    titles = [block.title for block in section.blocks]
+    assert titles[1:] == [
+        "How far to trust them",
+        "Deletion: the picture's mean colour",
+        "Insertion: the picture's mean colour",
+        "Deletion: the picture blurred",
+        "Insertion: the picture blurred",
+        "Areas beside random orders",
+        "With random parameters",
+        "Agreement between methods",
+        "Overlap of what counts most",
+        "Each explanation",
+        "How to read them",
+    ]
+    areas = section.block("areas-beside-random-orders")
+    assert "seed 0. " in areas.caption
+    assert len(areas.rows) == 2 * 5
+    chart = section.block("deletion-the-picture-s-mean-colour")
+    assert [series.name for series in chart.series][-1] == "random order"
+    first = {series.y[0] for series in chart.series}
+    assert len(first) == 1  # nothing is hidden yet
+    bare = explanations(
+        build(nn.Flatten(), data=(torch.rand(9, 1, 3, 3), torch.zeros(9, 9)), task="regression"),
+        Options(samples=1),
+    )
+    notes = {block.title: block.text for block in bare.blocks if block.kind == "text"}
+    assert notes["With random parameters"] == "Not made: the model has no parameters."
