@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from looks import rows_of
 from tables import NAMES, mixed
 from torch import nn
 
 from reportgen.attribution.base import Attribution, Missing, Target
 from reportgen.attribution.choose import Subject, choose
-from reportgen.attribution.explain import explain
 from reportgen.attribution.gradients import DIFFERENCE
 from reportgen.attribution.kinds.table import sights
 from reportgen.attribution.methods import suited
@@ -29,7 +29,7 @@ def experiment(trained):
 def explained(experiment, *numbers):
     subjects, _ = choose(experiment, len(numbers), numbers)
     seen = sights(experiment, subjects)
-    rows = explain(experiment, Options(), seen, suited("table"), 1.0)
+    rows = rows_of(experiment, Options(), seen, suited("table"), 1.0)
     return seen, [{made.method: made for made in row} for row in rows]
 
 
@@ -203,6 +203,6 @@ def test_a_dummy_feature_counts_nothing_and_equal_features_count_the_same():
     experiment = build(Sum(), data=(rows, torch.zeros(300, 1)), task="regression")
     subject = Subject(0, experiment.batch([0]).inputs, Target("", 0), "sample 0", "")
     (sight,) = sights(experiment, [subject])
-    for made in explain(experiment, Options(), [sight], suited("table"), 1.0)[0]:
+    for made in rows_of(experiment, Options(), [sight], suited("table"), 1.0)[0]:
         assert abs(made.values[2]) < 0.02 * np.abs(made.values).max()
         assert made.values[0] == pytest.approx(made.values[1], rel=0.06)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from captum.attr import IntegratedGradients
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.inspection import partial_dependence
 from tables import NAMES, mixed
@@ -10,11 +11,9 @@ from reportgen.attribution import overview
 from reportgen.attribution.base import NotApplicable, Target
 from reportgen.attribution.choose import Subject
 from reportgen.attribution.dependence import dependence, grid_of
-from reportgen.attribution.gradients import integrated_gradients
 from reportgen.attribution.kinds.table import sights
 from reportgen.attribution.mean_maps import mean_maps
 from reportgen.attribution.overview import view
-from reportgen.attribution.sight import Tools
 from reportgen.attribution.table import table_of
 from reportgen.experiment import build
 
@@ -58,9 +57,10 @@ def test_each_row_is_what_integrated_gradients_give_it_alone(cancer_view):
     assert seen.values.shape == (569, 30)
     for number in (0, 150, 568):  # of three batches
         subject = Subject(number, experiment.batch([number]).inputs, Target("benign", 1), "", "")
-        alone = integrated_gradients(sights(experiment, [subject])[0], Tools(experiment, 64, 64, 0))
+        sight = sights(experiment, [subject])[0]
+        alone = IntegratedGradients(sight.score).attribute(sight.values, sight.baseline.values, n_steps=50)
         assert seen.numbers[number] == number
-        assert seen.values[number] == pytest.approx(alone.values, abs=1e-4)
+        assert seen.values[number] == pytest.approx(alone[0].double().numpy(), abs=1e-4)
 
 
 def test_attributions_add_up_to_the_distance_from_the_mean_row(cancer_view, cancer_mlp):

@@ -3,12 +3,12 @@ import pytest
 import shap  # noqa: F401 - these tests are to fail, not to be passed over, where it is missing
 import state
 import torch
+from looks import rows_of
 from tables import NAMES, mixed
 from torch import nn
 
 from reportgen.attribution.base import Attribution, Missing
 from reportgen.attribution.choose import choose
-from reportgen.attribution.explain import explain
 from reportgen.attribution.kinds import kind_of, sights
 from reportgen.attribution.methods import suited
 from reportgen.attribution.shap_package import ADDITIVITY
@@ -20,7 +20,7 @@ METHODS = ("shap-gradient", "shap-kernel", "shap-permutation")
 def explained(experiment, number, methods=METHODS, share=0.3):
     subjects, _ = choose(experiment, 1, [number])
     seen = sights(experiment, subjects)
-    row = explain(experiment, Options(), seen, suited(kind_of(experiment), methods), share)[0]
+    row = rows_of(experiment, Options(), seen, suited(kind_of(experiment), methods), share)[0]
     return seen[0], {made.method: made for made in row}
 
 

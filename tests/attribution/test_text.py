@@ -212,11 +212,13 @@ def test_integrated_gradients_are_captums_of_the_layer(hugging_face):
             baseline,
             target=sight.subject.target.column,
             additional_forward_args=(inputs.kwargs["attention_mask"], inputs.kwargs["token_type_ids"]),
-            n_steps=50,
+            n_steps=500,
             method="gausslegendre",
+            internal_batch_size=50,
         )
         made = integrated_gradients(sight, tools_of(experiment=experiment))
-        assert made.values == pytest.approx(expected[0].sum(dim=1).detach().numpy(), abs=1e-5)
+        exact = expected[0].sum(dim=1).detach().numpy()
+        assert made.values == pytest.approx(exact, abs=0.02 * float(abs(exact).max()))
 
 
 def test_they_add_up_on_a_trained_network(docstrings_cnn):
