@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from reportgen.data import Inputs
 from reportgen.experiment import Experiment, Options
 from reportgen.features.attention import Attention, attends, attention, grid_of, rollout
 from reportgen.features.tokens import token_name
@@ -13,6 +14,9 @@ from reportgen.pixels import shrink, to_pixels
 from reportgen.report import Heatmap, Images, Map, Picture, Raster
 from reportgen.sections._survey import Made
 from reportgen.units import plural, shorten, show
+
+if TYPE_CHECKING:
+    from reportgen.data import Inputs
 
 HEADS = 8  # shown a layer
 NAMED = 4  # heads of the last layer that get a heat map with the tokens' names

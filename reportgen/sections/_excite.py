@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from reportgen.data import Inputs
 from reportgen.experiment import Experiment, Options
 from reportgen.features.excite import TOP, Activity, activity, maps_of
 from reportgen.features.maco import RATE, STEPS, SpectrumSum
@@ -19,6 +20,9 @@ from reportgen.sections._pictures import scaled
 from reportgen.sections._samples import described, label
 from reportgen.sections._survey import Made
 from reportgen.units import show
+
+if TYPE_CHECKING:
+    from reportgen.data import Inputs
 
 SIDE = 64  # pixels of a real sample's picture, and of what lies over it
 TITLE = "What excites units"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from reportgen.data import Batch
 from reportgen.experiment import Experiment
 from reportgen.features.tokens import token_name
 from reportgen.units import shorten, show
+
+if TYPE_CHECKING:
+    from reportgen.data import Batch
 
 FEATURES = 3  # named of a row of a table
 
