@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -56,6 +57,19 @@ class Ready:
     sights: list[Sight]
     tools: Tools
     notes: tuple[str, ...]
+
+
+@contextlib.contextmanager
+def calm() -> Iterator[None]:
+    """One thread for the algebra of small matrices: a second gains nothing, and waits long on a busy machine.
+
+    What the methods import is imported first, so that none of them is charged for it.
+    """
+    import scipy.linalg  # noqa: F401 - a library of its own, that the limit is for as well
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 def prepare(experiment: Experiment, options: Options, sights: Sequence[Sight], share: float) -> Ready:

@@ -12,7 +12,6 @@ from reportgen.features.choice import Ran, tensor_of
 from reportgen.features.seen import finite_rows, spread
 from reportgen.features.tally import Tally
 from reportgen.hooks import watching
-from reportgen.predictions import are_probabilities
 
 if TYPE_CHECKING:
     import torch
@@ -189,6 +188,8 @@ def _summed(experiment: Experiment, scores: torch.Tensor, targets: torch.Tensor)
     """The loss of scores (n, k), summed over the samples; of several values a sample, their mean is squared error."""
     import torch
     from torch.nn import functional
+
+    from reportgen.predictions import are_probabilities
 
     scores = scores.float()
     if experiment.task == "regression":

@@ -9,7 +9,7 @@ from importlib import import_module
 
 from reportgen.attribution.base import Attribution, Missing, Outcome
 from reportgen.attribution.choose import choose
-from reportgen.attribution.explain import ENDED, Rows, explain, plan, prepare
+from reportgen.attribution.explain import ENDED, Rows, calm, explain, plan, prepare
 from reportgen.attribution.kinds import kind_of, sights
 from reportgen.attribution.methods import suited
 from reportgen.attribution.sight import Sight
@@ -57,6 +57,11 @@ def explanations(experiment: Experiment, options: Options) -> Section:
     if reason:
         nothing = experiment.model is None or (experiment.example is None and experiment.samples is None)
         return _section(status="empty" if nothing else "skipped", reason=reason)
+    with calm():
+        return _explained(experiment, options)
+
+
+def _explained(experiment: Experiment, options: Options) -> Section:
     kind = kind_of(experiment)
     methods = suited(kind, options.methods)
     allowed = plan(experiment, methods, options.samples)
