@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reportgen.data import Inputs
 from reportgen.errors import InputError
 
 if TYPE_CHECKING:
     import torch
+
+    from reportgen.data import Inputs
 
 FEW = 10  # distinct whole numbers of a column that are categories, where nobody said what they are
 EXPECTED = (
