@@ -10,7 +10,8 @@ from reportgen.attribution.base import Attribution, Missing, Outcome
 from reportgen.attribution.kinds.signal import Clip
 from reportgen.attribution.sight import Sight
 from reportgen.report import Block, Failure, Signal, Text
-from reportgen.sections._sound import heading, made_by, pictures
+from reportgen.sections._by_sample import SAMPLES, heading
+from reportgen.sections._sound import made_by, pictures
 from reportgen.spectra import reduced, spectrum
 from reportgen.units import plural, show
 
@@ -76,45 +77,17 @@ def _axes(length: int, window: int, rate: float) -> str:
 def _wave(
     told: Told, sight: Sight, made: Outcome, clip: Clip, wave: np.ndarray, width: Literal["half", "third"]
 ) -> Block:
-    group, title = heading(sight), f"{sight.subject.name.capitalize()}, {made.method}"
+    title = f"{sight.subject.name.capitalize()}, {made.method}"
+    place = {"group": SAMPLES, "choice": heading(sight)}
     if isinstance(made, Missing):
-        return Failure(title=title, group=group, width=width, error=made.method, message=made.reason)
+        return Failure(title=title, width=width, **place, error=made.method, message=made.reason)
     weights = np.repeat(made.values, clip.each)[: len(wave)] if clip.each > 1 else made.values
-    values, shown, each = envelope(wave, weights)
     rate = told.experiment.sample_rate
     caption = made_by(told, sight, made)
     if clip.each > 1:
         how = "sum" if made.signed else "largest"
         caption += f" Gradients: the {how} over stretches of {plural(clip.each, 'sample')}."
-    if each > 1:
-        caption += f" Drawn in stretches of {plural(each, 'sample')}."
-    return Signal(
-        title=title,
-        group=group,
-        width=width,
-        caption=caption,
-        values=_figures(values),
-        rate=(rate or 1.0) * (2 / each if each > 1 else 1),
-        weights=_figures(shown),
-        unit="s" if rate else "samples",
-    )
-
-
-def envelope(wave: np.ndarray, weights: np.ndarray, most: int = DRAWN) -> tuple[np.ndarray, np.ndarray, int]:
-    """The wave (T,) and its weights (T,) for drawing, and how many samples a stretch is.
-
-    Where there are more than twice `most` samples: the lowest and the highest of each stretch in turn, its mean
-    weight at both. Else all of them, in stretches of 1.
-    """
-    if len(wave) <= 2 * most:
-        return wave, weights, 1
-    each = -(-len(wave) // most)
-    starts = np.arange(0, len(wave), each)
-    ends = np.stack([np.minimum.reduceat(wave, starts), np.maximum.reduceat(wave, starts)], axis=1)
-    means = np.add.reduceat(weights, starts) / np.diff(np.append(starts, len(wave)))
-    return ends.ravel(), np.repeat(means, 2), each
-
-
-def _figures(values: np.ndarray) -> tuple[float, ...]:
-    """Four significant digits, which is more than a chart can show."""
-    return tuple(float(f"{value:.4g}") for value in values.tolist())
+    drawn = Signal.of(wave, rate or 1.0, weights, most=DRAWN, title=title, width=width, **place)
+    if drawn.each > 1:
+        caption += f" Drawn in stretches of {plural(drawn.each, 'sample')}."
+    return drawn.model_copy(update={"caption": caption, "unit": "s" if rate else "samples"})

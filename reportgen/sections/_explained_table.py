@@ -13,6 +13,7 @@ from reportgen.attribution.lime import R2, STABILITY
 from reportgen.attribution.shap_package import ADDITIVITY
 from reportgen.attribution.sight import Sight
 from reportgen.report import Bars, Block, Failure, Text
+from reportgen.sections._by_sample import SAMPLES, heading
 from reportgen.sections._explained_image import rounded
 from reportgen.units import shorten, show
 
@@ -46,13 +47,11 @@ def _about(told: Told) -> str:
 
 
 def _sample(told: Told, sight: Sight, row: Sequence[Outcome]) -> list[Block]:
-    subject = sight.subject
-    group = f"{subject.name.capitalize()}: {subject.said}" + (f" – {subject.why}" if subject.why else "")
     width: Literal["half", "third"] = "third" if len(row) > 2 else "half"
     order = _order(row, sight.shape[0])
     signed = [made for made in row if isinstance(made, Attribution) and made.signed]
     reach = max((float(np.abs(made.values[order]).max(initial=0.0)) for made in signed), default=0.0)
-    return [_chart(told, sight, made, group, width, order, reach) for made in row]
+    return [_chart(told, sight, made, width, order, reach) for made in row]
 
 
 def _order(row: Sequence[Outcome], features: int) -> list[int]:
@@ -70,18 +69,25 @@ def _chart(
     told: Told,
     sight: Sight,
     made: Outcome,
-    group: str,
     width: Literal["half", "third"],
     order: Sequence[int],
     reach: float,
 ) -> Block:
     if isinstance(made, Missing):
-        return Failure(title=made.method, group=group, width=width, error=made.method, message=made.reason)
+        return Failure(
+            title=made.method,
+            width=width,
+            group=SAMPLES,
+            choice=heading(sight),
+            error=made.method,
+            message=made.reason,
+        )
     kept = [at for at in order if made.unknown is None or not made.unknown[at]]
     against = f" against {made.baseline}" if made.baseline else ""
     return Bars(
         title=made.method,
-        group=group,
+        group=SAMPLES,
+        choice=heading(sight),
         width=width,
         caption=f"{made.settings}{against}.{_cut(order, len(made.values))}{_held(told, sight, made, order)}"
         f"{_trusted(made)} Seed {told.seed}.",

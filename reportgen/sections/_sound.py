@@ -10,6 +10,7 @@ import numpy as np
 from reportgen.attribution.base import Attribution, Missing, Outcome
 from reportgen.attribution.sight import Sight
 from reportgen.report import Images, Map, Picture, Raster
+from reportgen.sections._by_sample import SAMPLES, heading
 from reportgen.sections._explained_image import rounded
 from reportgen.spectra import grey
 from reportgen.units import show
@@ -20,12 +21,6 @@ if TYPE_CHECKING:
     from reportgen.sections.explanations import Told
 
 ACROSS = 5  # pictures beside each other
-
-
-def heading(sight: Sight) -> str:
-    """Which sample, what it is and what the model takes it for, why it was chosen."""
-    subject = sight.subject
-    return f"{subject.name.capitalize()}: {subject.said}" + (f" – {subject.why}" if subject.why else "")
 
 
 def made_by(told: Told, sight: Sight, made: Attribution) -> str:
@@ -63,7 +58,8 @@ def pictures(
         )
     return Images(
         title=f"{sight.subject.name.capitalize()} by all methods",
-        group=heading(sight),
+        group=SAMPLES,
+        choice=heading(sight),
         caption=f"{axes} Every map has its own scale.",
         pictures=tuple(places),
         columns=ACROSS,

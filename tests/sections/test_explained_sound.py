@@ -13,7 +13,6 @@ from torch import nn
 from reportgen.collecting import collect
 from reportgen.experiment import Options, build
 from reportgen.report import Failure, Images, Signal
-from reportgen.sections._explained_signal import envelope
 from reportgen.sections._explained_spectrogram import axes
 from reportgen.sections.explanations import explanations
 from reportgen.sections.features import features
@@ -88,7 +87,7 @@ def test_what_speaks_for_a_tone_lies_where_the_tone_is(trained, section):
     for wave in waves:
         if wave.title.endswith(("LIME", "Integrated Gradients")):
             start = starts[int(wave.title.split(",")[0].removeprefix("Sample "))] / RATE
-            when = np.arange(len(wave.weights)) / wave.rate
+            when = np.arange(len(wave.weights)) * wave.each / wave.rate
             # A filter of 32 samples sees the tone 4 ms before it begins, a slice begins up to 12.5 ms before it.
             near = (when > start - 0.0165) & (when < start + TONE / RATE + 0.0165)
             weights = np.abs(wave.weights)
@@ -103,14 +102,14 @@ def test_a_wave_says_method_target_baseline_and_stretches(section):
     for part in ("steps against silence (zeros)", "Drawn in stretches of 17 samples"):
         assert part in wave.caption
     assert wave.unit == "s"
-    assert len(wave.values) / wave.rate == pytest.approx(0.5, abs=0.002)
+    assert len(wave.values) * wave.each / wave.rate == pytest.approx(0.5, abs=0.002)
     text = section.block("explained-clips").text
     for part in ("raw score (logit)", "3 of 64 samples", "Seed 0", "8,000 Hz"):
         assert part in text
 
 
 def test_each_samples_group_names_label_prediction_and_reason(section):
-    groups = {wave.group for wave in of(section, Signal)}
+    groups = {wave.choice for wave in of(section, Signal)}
     assert len(groups) == 3
     assert all("true " in group and "predicted " in group and " – " in group for group in groups)
 
@@ -147,22 +146,11 @@ def test_without_a_sample_rate_time_is_counted_in_samples(trained):
     section = explanations(build(model, data=(clips, labels)), Options(samples=1))
     wave = of(section, Signal)[0]
     assert wave.unit == "samples"
-    assert len(wave.values) / wave.rate == pytest.approx(LENGTH, abs=17)
+    assert len(wave.values) * wave.each / wave.rate == pytest.approx(LENGTH, abs=17)
     assert "Time across, 0 to 4,000 samples; frequency upwards, 0 to half the sample rate" in (
         of(section, Images)[0].caption
     )
     assert "No sample rate was given" in section.block("explained-clips").text
-
-
-def test_an_envelope_keeps_the_extremes_and_the_mean_weights():
-    wave, weights = np.random.default_rng(0).standard_normal((2, 1003))
-    values, shown, each = envelope(wave, weights, most=100)
-    assert each == 11
-    assert (values[0], values[1]) == (wave[:11].min(), wave[:11].max())
-    assert (values[-2], values[-1]) == (wave[1003 // 11 * 11 :].min(), wave[1003 // 11 * 11 :].max())
-    assert shown[:2] == pytest.approx([weights[:11].mean()] * 2)
-    short, same, one = envelope(wave[:200], weights[:200], most=100)
-    assert (len(short), len(same), one) == (200, 200, 1)
 
 
 def test_what_a_method_can_not_do_stands_in_its_place():
@@ -224,7 +212,7 @@ def test_a_minute_of_sound_takes_little_memory_and_a_small_page(monkeypatch):
     wave = waves["Sample 0, Integrated Gradients"]
     assert "Gradients: the sum over stretches of 160 samples" in wave.caption
     assert "Drawn in stretches of 4,000 samples" in wave.caption
-    when = np.arange(len(wave.weights)) / wave.rate
+    when = np.arange(len(wave.weights)) * wave.each / wave.rate
     weights = np.abs(wave.weights)
     assert weights[(when >= 20) & (when < 30)].sum() == pytest.approx(weights.sum())
 
