@@ -42,7 +42,7 @@ def curves_of(model, rows, values=None, *, kind="table", baseline=None, other=No
         for at in range(samples)
     ]
     tools.experiment.__dict__["operations"] = 1
-    made = removal(tools.experiment, Options(), tools, seen, [tuple(rows)] * samples, kind)
+    made = removal(tools.experiment, Options(timed=False), tools, seen, [tuple(rows)] * samples, kind)
     assert made is not None
     return made
 
@@ -137,7 +137,12 @@ def test_the_score_is_the_probability_of_the_target_where_there_are_classes(sign
     experiment = build(model, example_inputs=torch.randn(8, 4) * 9, task="classification")
     seen = sight_of(model, values, column, sign=sign, experiment=experiment)
     made = removal(
-        experiment, Options(), tools_of(experiment=experiment), [seen], [(by("a", [1, 2, 3, 4]),)], "table"
+        experiment,
+        Options(timed=False),
+        tools_of(experiment=experiment),
+        [seen],
+        [(by("a", [1, 2, 3, 4]),)],
+        "table",
     )
     with torch.no_grad():
         ends = model(torch.cat([values, torch.zeros(1, 4)]))
@@ -195,9 +200,11 @@ def test_the_same_seed_gives_the_same_curves_however_large_the_batch(digits_cnn)
     experiment = build(model, data=data)
     subjects, _ = choose(experiment, 2)
     seen = sights(experiment, subjects)
-    rows = explain(experiment, Options(), seen, suited("image")[1:3], 1.0)
+    rows = explain(experiment, Options(timed=False), seen, suited("image")[1:3], 1.0)
     many, few = (
-        removal(experiment, Options(), tools_of(size=size, experiment=experiment), seen, rows, "image")
+        removal(
+            experiment, Options(timed=False), tools_of(size=size, experiment=experiment), seen, rows, "image"
+        )
         for size in (256, 5)
     )
     assert many.areas == pytest.approx(few.areas, abs=1e-5)
@@ -209,8 +216,8 @@ def test_integrated_gradients_of_a_trained_network_are_ahead_of_random_under_bot
     experiment = build(model, data=data)
     subjects, _ = choose(experiment, 6)
     seen = sights(experiment, subjects)
-    rows = explain(experiment, Options(), seen, suited("image")[2:3], 1.0)
-    made = removal(experiment, Options(), tools_of(experiment=experiment), seen, rows, "image")
+    rows = explain(experiment, Options(timed=False), seen, suited("image")[2:3], 1.0)
+    made = removal(experiment, Options(timed=False), tools_of(experiment=experiment), seen, rows, "image")
     assert made.classes
     assert (mean_known(made.ahead)[:, :, 0] > 1).all()
     assert (made.curves <= 1).all()

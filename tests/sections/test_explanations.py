@@ -24,7 +24,7 @@ TRUST = "how-far-to-trust-them"
 @pytest.fixture(scope="module")
 def digits_section(digits_cnn):
     model, data = digits_cnn
-    return explanations(build(model, data=data), Options(samples=4))
+    return explanations(build(model, data=data), Options(samples=4, timed=False))
 
 
 def test_every_method_explains_every_sample(digits_section):
@@ -146,7 +146,7 @@ def test_what_is_poor_is_found_with_its_numbers():
         torch.manual_seed(0)
         rows = torch.randn(60, 3)
     section = explanations(
-        build(Rough(), data=(rows, torch.zeros(60, 1)), task="regression"), Options(samples=3)
+        build(Rough(), data=(rows, torch.zeros(60, 1)), task="regression"), Options(samples=3, timed=False)
     )
     messages = {finding.rule: finding.message for finding in section.findings}
     poor = messages["R2 of the surrogate < 0.5"]
