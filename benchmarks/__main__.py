@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from importlib import import_module
 
-for name in ("startup", "report", "history", "damage", "diagnoses", "architecture", "architectures"):
+for name in (
+    "startup",
+    "report",
+    "history",
+    "damage",
+    "diagnoses",
+    "architecture",
+    "architectures",
+    "explanations",
+):
     print(f"\n== {name}: {import_module(f'benchmarks.{name}').__doc__.strip().splitlines()[0]}")
     import_module(f"benchmarks.{name}").main()

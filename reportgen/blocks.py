@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from reportgen.values import Cell, Data, Fact, Line, Lines, Map, Number, Numbers, Raster, listed
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class _Block(Data):
     """What all blocks share. `caption` says method, sample size and seed; `id` is made from the title.
 
     Neighbours of one `group` stand under one heading that folds; where all of them are `folded`, it is folded
-    at first, and on paper only their titles are given. `width` is a figure's share of a wide page's width.
+    at first, and on paper only their titles are given. Of neighbours that name a `choice` the page shows one
+    choice at a time, all those of one name together; without a script, and on paper, one after the other.
+    `width` is a figure's share of a wide page's width.
     """
 
     id: Annotated[str, StringConstraints(pattern=r"^([a-z0-9]+(-[a-z0-9]+)*)?$", max_length=80)] = ""
@@ -21,6 +27,7 @@ class _Block(Data):
     caption: Line = ""
     folded: bool = False
     group: Line = ""
+    choice: Line = ""
     width: Literal["full", "half", "third"] = "half"
 
 
@@ -141,7 +148,10 @@ class Curves(_Block):
 
 
 class Bars(_Block):
-    """Ranked or ordered bars, horizontal; `low` and `high` are the ends of intervals, where there are any."""
+    """Ranked or ordered bars, horizontal; `low` and `high` are the ends of intervals, where there are any.
+
+    With a `reach` the axis goes from -reach to reach at the least, so that charts side by side share a scale.
+    """
 
     kind: Literal["bars"] = "bars"
     labels: Lines
@@ -150,6 +160,7 @@ class Bars(_Block):
     high: Numbers = ()
     unit: Line = ""
     x_label: Line = ""
+    reach: Number = Field(default=0.0, ge=0)
 
     @model_validator(mode="after")
     def _paired(self) -> Bars:
@@ -160,22 +171,39 @@ class Bars(_Block):
 
 
 class Heatmap(_Block):
-    """A matrix of numbers with named rows and columns; NaN cells are left blank."""
+    """A matrix of numbers with named rows and columns; NaN cells are left blank.
+
+    Where an axis is one of numbers, `row_ends` or `column_ends` say where its first row (column) begins and its
+    last one ends, in `row_unit` or `column_unit`; it then needs no labels, and rows go upwards.
+    """
 
     kind: Literal["heatmap"] = "heatmap"
-    row_labels: Lines
-    column_labels: Lines
+    row_labels: Lines = ()
+    column_labels: Lines = ()
     values: tuple[Numbers, ...]
     row_title: Line = ""
     column_title: Line = ""
     unit: Line = ""
     scale: Literal["sequential", "diverging"] = "sequential"
+    row_ends: tuple[Number, Number] | None = None
+    column_ends: tuple[Number, Number] | None = None
+    row_unit: Line = ""
+    column_unit: Line = ""
 
     @model_validator(mode="after")
     def _rectangular(self) -> Heatmap:
-        shape = (len(self.row_labels), len(self.column_labels))
-        if len(self.values) != shape[0] or any(len(row) != shape[1] for row in self.values):
-            raise ValueError(f"expected {shape[0]} rows of {shape[1]} values")
+        across = len(self.values[0]) if self.values else len(self.column_labels)
+        if any(len(row) != across for row in self.values):
+            raise ValueError("the rows differ in length")
+        axes = (
+            ("row", self.row_labels, self.row_ends, len(self.values)),
+            ("column", self.column_labels, self.column_ends, across),
+        )
+        for name, labels, ends, count in axes:
+            if len(labels) != count and (labels or ends is None):
+                raise ValueError(f"{count} {name}s, {len(labels)} {name} labels")
+            if ends is not None and not 0 < abs(ends[1] - ends[0]) < math.inf:
+                raise ValueError(f"{name}_ends must be two finite numbers that differ, got {ends}")
         return self
 
 
@@ -194,16 +222,20 @@ class Histogram(Data):
 
 
 class Distribution(_Block):
-    """Histograms over a common axis."""
+    """Histograms over a common axis, or with `panels` each in a frame and over an axis of its own."""
 
     kind: Literal["distribution"] = "distribution"
     histograms: tuple[Histogram, ...]
     x_label: Line
     y_label: Line = "samples"
+    panels: bool = False
 
 
 class Scatter(_Block):
-    """Points in a plane; `member` is each point's index into `groups`."""
+    """Points in a plane; `member` is each point's index into `groups`.
+
+    The points of the indices `marked` get a ring about them, which means `mark`.
+    """
 
     kind: Literal["scatter"] = "scatter"
     x: Numbers
@@ -212,6 +244,8 @@ class Scatter(_Block):
     groups: Lines
     x_label: Line
     y_label: Line
+    marked: Annotated[tuple[int, ...], BeforeValidator(listed)] = ()
+    mark: Line = "marked"
 
     @model_validator(mode="after")
     def _paired(self) -> Scatter:
@@ -219,15 +253,51 @@ class Scatter(_Block):
             raise ValueError("x, y and member differ in length")
         if any(not 0 <= index < len(self.groups) for index in self.member):
             raise ValueError(f"member must be an index into the {len(self.groups)} groups")
+        if any(not 0 <= index < len(self.x) for index in self.marked):
+            raise ValueError(f"marked must be indices of the {len(self.x)} points")
         return self
 
 
+class Strip(Data):
+    """One row of a swarm: a point for each sample at `x`, its `shade` from 0 (low) to 1 (high), NaN where unknown."""
+
+    name: Line
+    x: Numbers
+    shades: Numbers = ()
+
+    @model_validator(mode="after")
+    def _paired(self) -> Strip:
+        if self.shades and len(self.shades) != len(self.x):
+            raise ValueError(f"row {self.name!r} has {len(self.x)} points and {len(self.shades)} shades")
+        if any(not 0 <= shade <= 1 for shade in self.shades if not math.isnan(shade)):
+            raise ValueError(f"row {self.name!r} has shades outside 0 to 1")
+        return self
+
+
+class Swarm(_Block):
+    """Signed points in rows, those with the largest mean size on top; `shade` is what their colour means.
+
+    `total` is the number of rows before any were cut.
+    """
+
+    kind: Literal["swarm"] = "swarm"
+    rows: tuple[Strip, ...]
+    x_label: Line
+    shade: Line = "feature value"
+    unit: Line = ""
+    total: int | None = None
+
+
 class Picture(Data):
-    """One place in a grid of images: pixels, a map laid over them (or alone), or why there is neither."""
+    """One place in a grid of images: pixels, a map laid over them (or alone), or why there is neither.
+
+    `behind` is the place in the grid of the picture whose pixels lie under this one's map, which are then kept once.
+    """
 
     caption: Line = ""
     alt: Line = ""
     raster: Raster | None = None
+    behind: int | None = None
     map: Map | None = None
     missing: Line = ""
 
@@ -270,13 +340,28 @@ class Images(_Block):
     column_titles: Lines = ()
     row_titles: Lines = ()
 
+    @model_validator(mode="after")
+    def _known(self) -> Images:
+        for picture in self.pictures:
+            at = picture.behind
+            if at is not None and not (0 <= at < len(self.pictures) and self.pictures[at].raster is not None):
+                raise ValueError(f"behind must be the place of a picture with pixels, got {at}")
+        return self
+
 
 class Tokens(_Block):
-    """Pieces of text with signed weights."""
+    """Pieces of text with signed weights.
+
+    `joined` pieces stand exactly as in the text, with their own white space; others are words, set apart.
+    `limit` is the weight at either end of the colour scale: the same one makes blocks comparable; None is the
+    largest weight's size.
+    """
 
     kind: Literal["tokens"] = "tokens"
     tokens: Lines
     weights: Numbers
+    joined: bool = False
+    limit: Number | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")
     def _paired(self) -> Tokens:
@@ -286,13 +371,60 @@ class Tokens(_Block):
 
 
 class Signal(_Block):
-    """A sampled waveform, `rate` samples a second, with an optional signed weight a sample."""
+    """A sampled waveform, `rate` samples a second, with an optional signed weight a sample.
+
+    A long one in stretches of `each` samples: `values` are their lowest, `high` their highest, `weights` their
+    mean weight. See `Signal.of`.
+    Where the rate is unknown, `unit` is `samples` and `rate` how many values stand for one of them.
+    """
 
     kind: Literal["signal"] = "signal"
     values: Numbers
     rate: Number = Field(gt=0)
     weights: Numbers = ()
+    unit: Literal["s", "samples"] = "s"
     y_label: Line = "amplitude"
+    high: Numbers = ()
+    each: int = Field(default=1, gt=0)
+
+    @model_validator(mode="after")
+    def _paired(self) -> Signal:
+        for name, numbers in (("weights", self.weights), ("high values", self.high)):
+            if numbers and len(numbers) != len(self.values):
+                raise ValueError(f"{len(self.values)} values, {len(numbers)} {name}")
+        return self
+
+    @classmethod
+    def of(
+        cls,
+        values: np.ndarray,
+        rate: float,
+        weights: np.ndarray | None = None,
+        *,
+        most: int = 2000,
+        **more: Any,
+    ) -> Signal:
+        """From samples (N,) and weights (N,): in at most `most` stretches where there are more than twice as many.
+
+        Numbers are rounded to five significant digits. `more` are the block's other fields.
+        """
+        import numpy as np
+
+        each = -(-len(values) // most) if len(values) > 2 * most else 1
+        starts = np.arange(0, len(values), each)
+        wave = np.asarray(values, dtype=np.float64)
+        low = np.minimum.reduceat(wave, starts) if len(starts) else wave
+        made: dict[str, Any] = {"values": _rounded(low), "rate": rate, "each": each, **more}
+        if each > 1:
+            made["high"] = _rounded(np.maximum.reduceat(wave, starts))
+        if weights is not None and len(weights):
+            sums = np.add.reduceat(np.asarray(weights, dtype=np.float64), starts)
+            made["weights"] = _rounded(sums / np.diff(np.append(starts, len(values))))
+        return cls(**made)
+
+
+def _rounded(values: np.ndarray) -> list[float]:
+    return [float(f"{value:.5g}") for value in values.tolist()]
 
 
 class Node(Data):
@@ -360,6 +492,6 @@ class Failure(_Block):
 
 Block = Annotated[
     Facts | Table | Text | Code | Curves | Bars | Heatmap | Distribution | Scatter
-    | Parallel | Images | Tokens | Signal | Graph | Failure,
+    | Swarm | Parallel | Images | Tokens | Signal | Graph | Failure,
     Field(discriminator="kind"),
 ]  # fmt: skip

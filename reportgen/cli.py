@@ -41,8 +41,8 @@ Examples:
 A log is recognised by its content. KIND=PATH names its kind instead, one of
 checkpoint, events, jsonl, stdout, table and so on (an unknown one lists them all).
 \b
-Every option is also a key of exp.toml, with _ for -, and logs, out, sections as lists, [facts] as a
-table. Paths there are meant from its own folder. The command line wins.
+Every option is also a key of exp.toml, with _ for -, and logs, out, sections, layers as lists,
+[facts] as a table. Paths there are meant from its own folder. The command line wins.
 \b
 Exit codes: 0 done, 1 not written, 2 a mistake in what was given, 3 written with a failed section,
 130 interrupted.
@@ -178,15 +178,24 @@ def generate(
         str | None, _option("NAMES", "cat,dog; or a text file with a name a line; or REF.")
     ] = None,
     feature_names: Annotated[str | None, _option("NAMES", "The same for the input's columns.")] = None,
+    categorical: Annotated[
+        str | None,
+        _option("COLUMNS", "The columns that hold categories: names or numbers, parted by commas."),
+    ] = None,
     task: Annotated[str | None, _option("TASK", "classification or regression; inferred by default.")] = None,
     modality: Annotated[
-        str | None, _option("KIND", "image, table, text or signal; inferred by default.")
+        str | None, _option("KIND", "image, table, text, signal or spectrogram; inferred by default.")
     ] = None,
     normalization: Annotated[str | None, _option("MEAN;STD", 'As in "0.5,0.5,0.5;0.2,0.2,0.2".')] = None,
     target: Annotated[
         str | None,
         _option("OUTPUT", "The output to explain: its number, or a class; the largest by default."),
     ] = None,
+    tokenizer: Annotated[
+        str | None,
+        _option("REF|FILE", "What tells the texts of token ids: tokenizer.json, a folder, vocab.txt."),
+    ] = None,
+    sample_rate: Annotated[str | None, _option("HZ", "Of sound, as in 16000.")] = None,
     fact: Annotated[list[str] | None, _option("KEY=VALUE", "What to say of the model. Repeatable.")] = None,
     section: Annotated[list[str] | None, _option("NAME", "Only these sections. Repeatable.")] = None,
     samples: Annotated[
@@ -194,6 +203,9 @@ def generate(
     ] = None,
     explain: Annotated[
         str | None, _option("N,N", "The numbers of the samples to explain; by default those that teach most.")
+    ] = None,
+    method: Annotated[
+        list[str] | None, _option("NAME", "Explain by this method, as in lime or shap-kernel. Repeatable.")
     ] = None,
     seed: Annotated[str | None, _option("N", "Where every random choice starts from, 0 by default.")] = None,
     device: Annotated[
@@ -216,6 +228,10 @@ def generate(
         bool | None,
         typer.Option("--show-saved", help="It shows what is kept for the backward pass.", show_default=False),
     ] = None,
+    layer: Annotated[
+        list[str] | None,
+        _option("NAME", "Draw this layer's activations and weights, as in encoder.layers.0. Repeatable."),
+    ] = None,
     templates: Annotated[str | None, Templates] = None,
     strict: Annotated[
         bool | None,
@@ -227,7 +243,8 @@ def generate(
     """Make a report of a model, its data and its logs (report.html by default)."""
     options = dict(locals())
     path = options.pop("config")
-    options["facts"], options["sections"] = options.pop("fact"), options.pop("section")
+    for key in ("fact", "section", "layer", "method"):
+        options[f"{key}s"] = options.pop(key)
     return partial(commands.generate, path, options)
 
 

@@ -53,15 +53,19 @@ def collect(
     log_pattern: str | None = None,
     class_names: Sequence[str] | None = None,
     feature_names: Sequence[str] | None = None,
+    categorical: Any = None,
     task: str | None = None,
     modality: str | None = None,
     normalization: tuple[Any, Any] | None = None,
     target: int | str | None = None,
+    tokenizer: Any = None,
+    sample_rate: float | None = None,
     facts: Mapping[str, Any] | None = None,
     title: str | None = None,
     sections: Sequence[str] | None = None,
     samples: int = 8,
     explain: Sequence[int] | None = None,
+    methods: Sequence[str] | None = None,
     seed: int = 0,
     device: str | None = None,
     time_limit: float = TIME_LIMIT,
@@ -69,6 +73,7 @@ def collect(
     autograd: str = "",
     show_attrs: bool = False,
     show_saved: bool = False,
+    layers: Sequence[str] = (),
     weights: Weights | None = None,
     command: str = "",
     progress: Callable[[Progress], None] | None = None,
@@ -91,13 +96,24 @@ def collect(
         belongs, any other named group is a metric.
     class_names, feature_names
         In the order of the model's output and of the input's columns.
+    categorical
+        The columns of a table that hold categories, by name or number, a list of columns for a one-hot group; or
+        a dict of a column to the names of its categories. Whole numbers in a tensor beside a floating-point one, or
+        with few distinct values, are taken for categories where nothing is said; [] means none.
     task, modality
-        "classification" or "regression"; "image", "table", "text" or "signal". Inferred where not given.
+        "classification" or "regression"; "image", "table", "text", "signal" or "spectrogram".
+        Inferred where not given.
     normalization
-        `(mean, std)` that the data was normalized with, undone for showing images.
+        `(mean, std)` that the data was normalized with, a number a channel or a column; undone for showing it.
     target
         The output that is explained, by its number or its class's name; by default the predicted class or, where
         the outputs are no classes, the largest output.
+    tokenizer
+        What tells the texts of token ids: a tokenizer, a vocabulary (tokens to ids, or a list of tokens), a function
+        of an id, or a file or folder of these; Hugging Face's are known. None of its code is run from a file.
+    sample_rate
+        Of sound, in Hz: its time is then shown in seconds, and an input that could be something else (a table's
+        row, an image) is taken for a waveform or a spectrogram.
     facts
         What the report should say of the model: purpose, data, licence, limits, ...
     sections
@@ -106,6 +122,9 @@ def collect(
         How many samples are shown and explained.
     explain
         The numbers of the samples to explain, in the order of the data, instead of those that teach most.
+    methods
+        The names of the methods that explain, as in ["lime", "integrated-gradients", "shap-kernel"], instead of
+        those for the kind of input. The ones whose names begin with shap- need the extra `reportgen[shap]`.
     seed
         Where every random choice starts from.
     device
@@ -117,6 +136,9 @@ def collect(
     autograd, show_attrs, show_saved
         The layer whose autograd graph is drawn ("" for the whole model), and whether its nodes show their
         attributes and the tensors that they keep for the backward pass.
+    layers
+        Names of the layers whose activations, weights and gradients are drawn; by default the first, the middle and
+        the last of each stage.
     weights, command
         The file the weights came from and the command line, for the record.
     progress
@@ -135,6 +157,7 @@ def collect(
         raise InputError(f"time_limit: got {time_limit!r}, expected seconds, or 0 for no limit")
     if not isinstance(autograd, str):
         raise InputError(f"autograd: got {autograd!r}, expected the name of a layer, as in encoder.layers.0")
+    asked_for = _methods(methods)
     chosen = choose(sections)
     experiment = build(
         model,
@@ -144,10 +167,13 @@ def collect(
         log_pattern=log_pattern,
         class_names=class_names,
         feature_names=feature_names,
+        categorical=categorical,
         task=task,
         modality=modality,
         normalization=normalization,
         target=_target(target),
+        tokenizer=tokenizer,
+        sample_rate=sample_rate,
         facts=facts,
         title=title,
         seed=seed,
@@ -156,14 +182,17 @@ def collect(
         command=command,
     )
     _check_layer(autograd, experiment)
+    chosen_layers = _layers(layers, experiment)
     options = Options(
         seed=seed,
         samples=len(asked) or samples,
         chosen=asked,
+        methods=asked_for,
         profile=profile,
         autograd=autograd,
         show_attrs=show_attrs,
         show_saved=show_saved,
+        layers=chosen_layers,
     )
     return report_on(experiment, options, chosen, limit=time_limit, progress=progress)
 
@@ -187,6 +216,15 @@ def _numbers(explain: Any) -> tuple[int, ...]:
     return tuple(_whole("explain", number, 0, 2**62) for number in found)
 
 
+def _methods(names: Any) -> tuple[str, ...]:
+    """Raises InputError for the name of no method, and for one whose package is not installed."""
+    if names is None:
+        return ()
+    from reportgen.attribution.methods import check
+
+    return check(names)
+
+
 def _target(target: Any) -> int | str | None:
     """Raises InputError for what names no output; whether the model has it is seen when it is explained."""
     if target is None or isinstance(target, str):
@@ -203,6 +241,15 @@ def _check_layer(path: str, experiment: Experiment) -> None:
     from reportgen.trace.layers import catalogue
 
     check(path, [layer.path for layer in catalogue(unwrapped(experiment.model)).layers])
+
+
+def _layers(names: Any, experiment: Experiment) -> tuple[str, ...]:
+    """Each name once, in order. Raises InputError where the model has no such layer; a program's are not known."""
+    if not names and names != "":
+        return ()
+    from reportgen.features.choice import check
+
+    return check(names, experiment.model if experiment.program is None else None)
 
 
 def available() -> dict[str, EntryPoint]:

@@ -23,7 +23,12 @@ REFERENCE = "package.module:name or path/file.py:name"
 _NORMALIZATION = 'means and deviations, one a channel, as "0.5,0.5,0.5;0.2,0.2,0.2" or [[0.5], [0.2]]'
 _FACTS = "a table of texts, numbers, dates, true, false, or lists of these"
 _NAMES = "names parted by commas, a text file with a name a line, a list, or " + REFERENCE
-_FLAGS = {"facts": "--fact", "sections": "--section"}  # one a flag there, all in one key here
+_FLAGS = {
+    "facts": "--fact",
+    "sections": "--section",
+    "layers": "--layer",
+    "methods": "--method",
+}  # one a flag there, all in one key here
 
 
 def _listed(value: Any) -> Any:
@@ -61,11 +66,17 @@ def _numbers(value: Any) -> Any:
     return [int(part) for part in value.split(",")] if isinstance(value, str) else value
 
 
+def _categorical(value: Any) -> Any:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
 Words = Annotated[str, Field(min_length=1)]
 Many = Annotated[list[Words], BeforeValidator(_listed), Field(min_length=1)]
 Names = Words | Annotated[list[str | int], Field(min_length=1)]
 Pair = Annotated[tuple[tuple[float, ...], tuple[float, ...]], BeforeValidator(_normalization)]
 Fact = Annotated[str, BeforeValidator(_fact)]
+Column = Words | int
+Categorical = Annotated[list[Column | list[Column]] | dict[str, list[str]], BeforeValidator(_categorical)]
 Numbers = Annotated[
     list[Annotated[int, Field(ge=0)]], BeforeValidator(_numbers), Field(min_length=1, max_length=64)
 ]
@@ -86,18 +97,25 @@ class Config(BaseModel):
     title: Words | None = Field(None, description="a text")
     class_names: Names | None = Field(None, description=_NAMES)
     feature_names: Names | None = Field(None, description=_NAMES)
+    categorical: Categorical | None = Field(
+        None,
+        description="columns parted by commas, a list of columns and one-hot groups, or a table of names",
+    )
     task: Literal["classification", "regression"] | None = Field(
         None, description="classification or regression"
     )
-    modality: Literal["image", "table", "text", "signal"] | None = Field(
-        None, description="image, table, text or signal"
+    modality: Literal["image", "table", "text", "signal", "spectrogram"] | None = Field(
+        None, description="image, table, text, signal or spectrogram"
     )
     normalization: Pair | None = Field(None, description=_NORMALIZATION)
     target: int | Words | None = Field(None, description="the number of an output, or the name of a class")
+    tokenizer: Words | None = Field(None, description=f"a file or folder of a tokenizer, or {REFERENCE}")
+    sample_rate: float | None = Field(None, gt=0, le=1e9, description="samples a second, as in 16000")
     facts: dict[str, Fact] | None = Field(None, description=_FACTS)
     sections: Many | None = Field(None, description="names of sections (see reportgen sections)")
     samples: int = Field(8, ge=1, le=64, description="a whole number from 1 to 64")
     explain: Numbers | None = Field(None, description="sample numbers, as in 3,17 or [3, 17]")
+    methods: Many | None = Field(None, description="names of methods, as in lime or shap-kernel")
     seed: int = Field(0, ge=0, lt=2**32, description="a whole number from 0 to 4294967295")
     device: Words | None = Field(None, description="cpu, cuda, cuda:0 or mps")
     time_limit: float = Field(300.0, ge=0, description="seconds a section may take, 0 for no limit")
@@ -105,6 +123,7 @@ class Config(BaseModel):
     autograd: Words | None = Field(None, description="the name of a layer, as in encoder.layers.0")
     show_attrs: bool = Field(False, description="true or false")
     show_saved: bool = Field(False, description="true or false")
+    layers: Many | None = Field(None, description="names of layers, as in encoder.layers.0")
     templates: Words | None = Field(None, description="a folder of templates")
     strict: bool = Field(False, description="true or false")
     quiet: bool = Field(False, description="true or false")
@@ -230,6 +249,9 @@ def _from(folder: Path, said: Mapping[str, Any]) -> dict[str, Any]:
             update[key] = str(folder / value)
         elif key in _REFERENCES:
             update[key] = _reference_from(folder, value)
+        elif key == "tokenizer":
+            is_reference = ":" in value and not (folder / value).exists()
+            update[key] = _reference_from(folder, value) if is_reference else str(folder / value)
         elif key in ("class_names", "feature_names") and isinstance(value, str):
             named = "\n" not in value and is_file(folder / value)
             update[key] = str(folder / value) if named else _reference_from(folder, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 
 from reportgen.errors import InputError
 
+IDS = "input_ids"  # what Hugging Face's models call the ids of their tokens
 TARGET_KEYS = ("labels", "label", "targets", "target", "y")
 
 
@@ -36,8 +38,16 @@ class Inputs:
 
     @property
     def primary(self) -> torch.Tensor | None:
-        """The first tensor: the one that is shown and explained."""
-        return next(iter(self.tensors), None)
+        """What is shown and explained: the token ids where they are named so, else the first tensor."""
+        return next(iter(self.tensors[self._place :]), None)
+
+    @property
+    def _place(self) -> int:
+        """Where the primary tensor stands among `tensors`."""
+        if not isinstance(self.kwargs.get(IDS), torch.Tensor):
+            return 0
+        before = list(self.kwargs)[: list(self.kwargs).index(IDS)]
+        return len(Inputs(self.args, {key: self.kwargs[key] for key in before}).tensors)
 
     def take(self, rows: Sequence[int]) -> Inputs:
         """The samples at these positions of the batch."""
@@ -46,12 +56,11 @@ class Inputs:
         return self.map(lambda t: t.index_select(0, index.to(t.device)) if _batched(t, size) else t)
 
     def with_primary(self, tensor: torch.Tensor) -> Inputs:
-        """The same call with another first tensor; single rows of the others are repeated to its length."""
-        size, wanted, seen = self.size, len(tensor), [False]
+        """The same call with another primary tensor; single rows of the others are repeated to its length."""
+        size, wanted, places, primary = self.size, len(tensor), itertools.count(), self._place
 
         def swap(old: torch.Tensor) -> torch.Tensor:
-            if not seen[0]:
-                seen[0] = True
+            if next(places) == primary:
                 return tensor
             if _batched(old, size) and size == 1 and wanted != 1:
                 return old.expand(wanted, *old.shape[1:])

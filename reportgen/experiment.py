@@ -10,9 +10,11 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reportgen.audio import rate
 from reportgen.errors import InputError, one_line, only_on_meta
 from reportgen.logs import Log, compiled
 from reportgen.report import Fact, Section
+from reportgen.tokenizer import vocabulary
 
 if TYPE_CHECKING:
     import torch
@@ -20,9 +22,11 @@ if TYPE_CHECKING:
 
     from reportgen.data import Batch, Inputs
     from reportgen.samples import Samples
+    from reportgen.tabular import Category
+    from reportgen.vocabulary import Vocabulary
 
 TASKS = ("classification", "regression")
-MODALITIES = ("image", "table", "text", "signal")
+MODALITIES = ("image", "table", "text", "signal", "spectrogram")
 
 
 def _silent(method: str, done: int, total: int) -> None:
@@ -33,19 +37,23 @@ def _silent(method: str, done: int, total: int) -> None:
 class Options:
     """What a section may be told: how many samples to show, or which, the seed, the sections already made.
 
+    `methods`: the names of the methods that explain, none for those of the kind of input.
     `profile`: whether the layers' time is measured. `autograd`: the layer whose autograd graph is drawn, "" for
-    the model; `show_attrs`, `show_saved`: with the attributes and the saved tensors of its nodes. `now`: when the
-    report is made, in seconds since 1970. `time_limit`: seconds that the section has; `timed`: whether the clock
-    may decide anything, which it may not where the same inputs must give the same bytes.
+    the model; `show_attrs`, `show_saved`: with the attributes and the saved tensors of its nodes. `layers`: names of
+    the layers whose activations and weights are drawn, () for a choice of our own. `now`: when the report is made, in
+    seconds since 1970. `time_limit`: seconds that the section has; `timed`: whether the clock may decide anything,
+    which it may not where the same inputs must give the same bytes.
     """
 
     seed: int = 0
     samples: int = 8
     chosen: tuple[int, ...] = ()
+    methods: tuple[str, ...] = ()
     profile: bool = False
     autograd: str = ""
     show_attrs: bool = False
     show_saved: bool = False
+    layers: tuple[str, ...] = ()
     now: float = math.nan
     time_limit: float = math.inf
     timed: bool = True
@@ -92,6 +100,9 @@ class Experiment:
     `model` and `samples` are None where none was given; `data_problem` says what was wrong with data
     that was given but can't be used; `forward_problem` why the model can't be called; `no_values` why what
     it returns has a shape and no numbers. `target` is the output that is explained, where the user named one.
+    `tokenizer` tells the texts of token ids; `embedding` is the path of the layer that turns them into vectors.
+    `categorical`: the features of a table that hold categories.
+    `sample_rate`: of sound, in Hz, 0 where it is unknown.
     `program` is what `model` was made from, where that was exported. `shaped`: paths of the lazy layers that the
     example gave their shapes in the copy that `model` then is. `inferred` lists what nobody said and was concluded.
     """
@@ -107,10 +118,14 @@ class Experiment:
     fetch: Callable[[Any, Path], Any] | None = None
     class_names: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
+    categorical: tuple[Category, ...] = ()
     task: str = ""
     modality: str = ""
     normalization: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     target: int | str | None = None
+    tokenizer: Vocabulary | None = None
+    embedding: str | None = None
+    sample_rate: float = 0.0
     facts: Mapping[str, str] = field(default_factory=dict)
     device: str = "cpu"
     weights: Weights | None = None
@@ -209,6 +224,10 @@ class Experiment:
         """The name of an input feature, or `feature 3` where none was given."""
         return self.feature_names[index] if index < len(self.feature_names) else f"feature {index}"
 
+    def token_name(self, number: int) -> str:
+        """The text of a token, `token 3` where it is unknown."""
+        return self.tokenizer.name(number) if self.tokenizer is not None else f"token {number}"
+
     @cached_property
     def operations(self) -> int:
         """FLOPs of one sample's forward pass as torch counts them; 0 where it can't tell. Raises InputError."""
@@ -260,10 +279,13 @@ def build(
     log_pattern: str | None = None,
     class_names: Sequence[str] | None = None,
     feature_names: Sequence[str] | None = None,
+    categorical: Any = None,
     task: str | None = None,
     modality: str | None = None,
     normalization: tuple[Any, Any] | None = None,
     target: int | str | None = None,
+    tokenizer: Any = None,
+    sample_rate: float | None = None,
     facts: Mapping[str, Any] | None = None,
     title: str | None = None,
     seed: int = 0,
@@ -291,6 +313,8 @@ def build(
         modality=modality or "",
         normalization=_normalization(normalization),
         target=target,
+        tokenizer=None if tokenizer is None else vocabulary(tokenizer),
+        sample_rate=rate(sample_rate),
         facts={str(key): str(value) for key, value in (facts or {}).items()},
         weights=weights,
         command=command,
@@ -298,7 +322,7 @@ def build(
     if model is not None or data is not None:
         from reportgen.inference import look
 
-        look(experiment, model, data, example_inputs, device, seed)
+        look(experiment, model, data, example_inputs, device, seed, categorical)
     if not experiment.title:
         experiment.title = f"{experiment.model_name} report" if model is not None else "Training report"
     return experiment

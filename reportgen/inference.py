@@ -10,8 +10,10 @@ import torch
 from torch import nn
 from torch.nn.parameter import UninitializedBuffer, is_lazy
 
+from reportgen import audio, tabular
 from reportgen import data as reading
 from reportgen.data import Batch, Inputs
+from reportgen.embeddings import lookup
 from reportgen.errors import InputError, one_line
 from reportgen.experiment import Experiment, main_output
 from reportgen.guard import set_eval, untouched
@@ -21,13 +23,22 @@ from reportgen.samples import Samples
 PROBE = 64  # samples looked at to tell what the targets are
 
 
-def look(experiment: Experiment, model: Any, data: Any, example: Any, device: str | None, seed: int) -> None:
+def look(
+    experiment: Experiment,
+    model: Any,
+    data: Any,
+    example: Any,
+    device: str | None,
+    seed: int,
+    categorical: Any,
+) -> None:
     """Fill in the model, the samples, one example and what follows from them. Raises InputError."""
+    said = tabular.declared(categorical)
     model = _as_module(experiment, model)
     dtype = _dtype(model)
     if model is not None:
         experiment.model, experiment.device = _place(model, device)
-    probe = None
+    probe, looked_up = None, False
     with torch.inference_mode(False), untouched(model, seed=seed):
         if data is not None:
             probe = _probe(experiment, data, dtype)
@@ -43,10 +54,12 @@ def look(experiment: Experiment, model: Any, data: Any, example: Any, device: st
             # Where the model is looked at in a copy, the copy's state is what all sections see.
             with untouched(experiment.model):
                 _forward(experiment)
+                looked_up, experiment.embedding = lookup(experiment, experiment.example)
     if experiment.samples is not None and not experiment.feature_names:
         experiment.feature_names = experiment.samples.columns
-    _conclude(experiment, probe)
+    _conclude(experiment, probe, looked_up)
     _check_names(experiment)
+    _categories(experiment, said, probe)
 
 
 def _as_module(experiment: Experiment, model: Any) -> nn.Module | None:
@@ -178,12 +191,13 @@ def _of_two(experiment: Experiment, alone: torch.Tensor) -> torch.Tensor:
     return pair[:1] if pair.ndim and len(pair) == 2 else alone
 
 
-def _conclude(experiment: Experiment, probe: Batch | None) -> None:
+def _conclude(experiment: Experiment, probe: Batch | None, looked_up: bool) -> None:
     said: list[Fact] = []
     if not experiment.modality:
-        experiment.modality, why = _modality(experiment.example)
-        if experiment.modality:
-            said.append(Fact(label="Modality", value=experiment.modality, note=why))
+        found, why = audio.modality(experiment)
+        experiment.modality, why = (found, why) if found else _modality(experiment, looked_up)
+        if why:
+            said.append(Fact(label="Modality", value=experiment.modality or "not known", note=why))
     if not experiment.task:
         experiment.task, why = _task(experiment.output_shape, probe, bool(experiment.class_names))
         if experiment.task:
@@ -193,13 +207,14 @@ def _conclude(experiment: Experiment, probe: Batch | None) -> None:
     experiment.inferred += tuple(said)
 
 
-def _modality(example: Inputs | None) -> tuple[str, str]:
+def _modality(experiment: Experiment, looked_up: bool) -> tuple[str, str]:
+    example = experiment.example
     tensor = example.primary if example is not None else None
     if example is None or tensor is None:
         return "", ""
     shape, seen = tuple(tensor.shape), f"the input is {example.describe()}"
     if not tensor.is_floating_point():
-        return ("text", seen) if len(shape) == 2 else ("", "")
+        return _of_whole_numbers(experiment, looked_up, seen) if len(shape) == 2 else ("", "")
     if len(shape) == 4 and shape[1] in (1, 3):
         return "image", seen
     if len(shape) == 2:
@@ -207,6 +222,20 @@ def _modality(example: Inputs | None) -> tuple[str, str]:
     if len(shape) == 3 and shape[1] in (1, 2):
         return "signal", seen
     return "", ""
+
+
+def _of_whole_numbers(experiment: Experiment, looked_up: bool, seen: str) -> tuple[str, str]:
+    """Rows of whole numbers are text where something takes them for the numbers of tokens."""
+    if experiment.tokenizer is not None:
+        return "text", f"{seen}, and a tokenizer was given"
+    if experiment.embedding is not None:
+        name = experiment.embedding or type(experiment.model).__name__
+        return "text", f"{seen}, whose numbers the nn.Embedding {name} turns into vectors"
+    if looked_up:
+        return "text", f"{seen}, whose numbers the model looks up in a table of vectors"
+    if experiment.model is None or experiment.forward_problem is not None or experiment.no_values is not None:
+        return "", ""
+    return "", f"{seen}, but no embedding looks whole rows of it up, so it is no text"
 
 
 def _task(output: tuple[int, ...], probe: Batch | None, named: bool) -> tuple[str, str]:
@@ -241,6 +270,7 @@ def _is_scores(output: tuple[int, ...]) -> bool:
 
 def _check_names(experiment: Experiment) -> None:
     """Names and numbers that can't fit are a mistake in the call, said at once."""
+    audio.check(experiment)
     if experiment.class_names and experiment.task == "regression":
         raise InputError("class_names: given, but the task is regression", "say which with task")
     width = experiment.output_shape[1] if len(experiment.output_shape) == 2 else 0
@@ -253,17 +283,51 @@ def _check_names(experiment: Experiment) -> None:
         )
     tensor = experiment.example.primary if experiment.example is not None else None
     if experiment.normalization is not None and tensor is not None:
-        _check_normalization(len(experiment.normalization[0]), experiment.modality, tensor)
+        _check_normalization(experiment, len(experiment.normalization[0]), tensor)
     if experiment.modality == "table" and experiment.feature_names and tensor is not None:
-        given, wanted = len(experiment.feature_names), tensor.shape[1]
-        if given != wanted:
+        given, wanted = len(experiment.feature_names), _columns(experiment)
+        if given not in (tensor.shape[1], wanted):
             said = f"feature_names: got {given} names, expected {wanted}, one for each input column"
             raise InputError(said)
 
 
-def _check_normalization(given: int, modality: str, tensor: torch.Tensor) -> None:
+def _columns(experiment: Experiment) -> int:
+    """How many columns a table's tensors have together."""
+    return tabular.width(experiment.example) if experiment.example is not None else 0
+
+
+def _categories(experiment: Experiment, said: tabular.Declared | None, probe: Batch | None) -> None:
+    """The categorical features: as declared, or what can be seen, which is then stated. Raises InputError."""
+    seen = probe.inputs if probe is not None else experiment.example
+    primary = seen.primary if seen is not None else None
+    if experiment.modality != "table" or seen is None or primary is None or primary.ndim != 2:
+        if said:
+            raise InputError(
+                "categorical: given, but the input is no table", "leave it out, or say modality='table'"
+            )
+        return
+    if said is not None:
+        experiment.categorical = tabular.resolve(said, experiment.feature_names, _columns(experiment))
+        return
+    places, why = tabular.inferred(seen)
+    if places:
+        found = tuple(tabular.Category(experiment.feature_name(at), (at,)) for at in places)
+        names = ", ".join(category.name for category in found[:8]) + (", …" if len(found) > 8 else "")
+        experiment.categorical = found
+        experiment.inferred += (Fact(label="Categorical", value=names, note=why),)
+
+
+def _check_normalization(experiment: Experiment, given: int, tensor: torch.Tensor) -> None:
+    modality = experiment.modality
+    if modality == "table" and tensor.ndim == 2:
+        wanted = sorted({tensor.shape[1], _columns(experiment)})
+        if given not in (1, *wanted):
+            columns = " or ".join(str(count) for count in wanted)
+            said = f"normalization: got {given} means and deviations, expected {columns}, one a column, or 1"
+            raise InputError(said)
+        return
     if modality != "image" or tensor.ndim != 4:
-        raise InputError("normalization: given, but the inputs are no images", "leave it out")
+        raise InputError("normalization: given, but the inputs are no images and no table", "leave it out")
     channels = tensor.shape[1]
     if given not in (1, channels):
         said = f"normalization: got {given} means and deviations, expected {channels}, one a channel, or 1"

@@ -119,6 +119,24 @@ def load_inputs(reference: Reference, folders: Sequence[Path]) -> Any:
     return value
 
 
+def load_tokenizer(given: str, folders: Sequence[Path]) -> Any:
+    """The path of a file or folder, or what a reference names; a function or class of it is called.
+
+    Raises InputError.
+    """
+    if Path(given).exists():
+        return given
+    if ":" not in given:
+        raise InputError(
+            f"tokenizer: {shorten(given, 200)!r} does not exist", f"give a file, a folder, or {REFERENCE}"
+        )
+    reference = parse("tokenizer", given)
+    value = load_object(reference, folders)
+    known = ("convert_ids_to_tokens", "id_to_token", "decode")
+    ready = not isinstance(value, type) and any(hasattr(value, name) for name in known)
+    return value if ready or not callable(value) else _called(reference, value, folders)
+
+
 def load_names(key: str, given: str | list[str | int], folders: Sequence[Path]) -> list[str]:
     """Names from a list, a text file with a name a line, a text with commas, or a reference. Raises InputError."""
     if isinstance(given, list):
@@ -268,9 +286,23 @@ def arguments(config: Config, folders: Sequence[Path]) -> dict[str, Any]:
     for key in ("class_names", "feature_names"):
         if getattr(config, key) is not None:
             given[key] = load_names(key, getattr(config, key), folders)
-    given["autograd"] = config.autograd or ""
+    if config.tokenizer is not None:
+        given["tokenizer"] = load_tokenizer(config.tokenizer, folders)
+    given["autograd"], given["layers"] = config.autograd or "", config.layers or ()
     as_said = ("logs", "task", "modality", "normalization", "facts", "title", "sections", "samples", "seed")
-    more = ("target", "explain", "log_pattern", "device", "time_limit", "profile", "show_attrs", "show_saved")
+    more = (
+        "target",
+        "explain",
+        "methods",
+        "categorical",
+        "sample_rate",
+        "log_pattern",
+        "device",
+        "time_limit",
+        "profile",
+        "show_attrs",
+        "show_saved",
+    )
     return given | {key: getattr(config, key) for key in (*as_said, *more)}
 
 

@@ -76,7 +76,7 @@ class Fact(Data):
 
 
 class Raster(Data):
-    """A picture as it is: lossless WebP or PNG, base64."""
+    """A picture: WebP or PNG, base64."""
 
     media_type: Literal["image/webp", "image/png"]
     width: int = Field(gt=0)
@@ -84,8 +84,11 @@ class Raster(Data):
     data: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]*={0,2}$")]
 
     @classmethod
-    def from_array(cls, pixels: np.ndarray) -> Raster:
-        """From uint8 pixels (height, width) or (height, width, 3)."""
+    def from_array(cls, pixels: np.ndarray, *, exact: bool = True) -> Raster:
+        """From uint8 pixels (height, width) or (height, width, 3).
+
+        Not `exact`: as a photograph of a high quality, which needs a tenth of the bytes.
+        """
         import io
 
         from PIL import Image
@@ -93,7 +96,8 @@ class Raster(Data):
         if str(pixels.dtype) != "uint8" or pixels.ndim not in (2, 3):
             raise ValueError(f"expected uint8 pixels (H, W) or (H, W, 3), got {pixels.dtype} {pixels.shape}")
         out = io.BytesIO()
-        Image.fromarray(pixels).save(out, format="WEBP", lossless=True, quality=80, method=4, exact=True)
+        kind = {"lossless": True, "quality": 80} if exact else {"quality": 88}
+        Image.fromarray(pixels).save(out, format="WEBP", method=4, exact=True, **kind)
         text = base64.b64encode(out.getvalue()).decode("ascii")
         return cls(media_type="image/webp", width=pixels.shape[1], height=pixels.shape[0], data=text)
 

@@ -7,7 +7,9 @@
     if (charts.length <= MANY) continue;
     const words = new Map(charts.map((block) => {
       const group = block.closest("details.group");
-      const texts = [...block.querySelectorAll("h3, h4, .numbers thead th"), ...(group ? [group.querySelector("summary")] : [])];
+      const choice = block.closest(".choice");
+      const texts = [...block.querySelectorAll("h3, h4, h5, .numbers thead th"), ...(group ? [group.querySelector("summary")] : []),
+        ...(choice ? [choice.querySelector(".chosen")] : [])];
       return [block, texts.map((part) => part.textContent).join(" ").toLowerCase()];
     }));
     const groups = Array.from(section.querySelectorAll("details.group"));
@@ -20,6 +22,7 @@
       const asked = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
       const found = charts.filter((block) => asked.every((word) => words.get(block).includes(word)));
       const kept = new Set(found);
+      section.classList.toggle("searched", asked.length > 0);
       charts.forEach((block) => { block.hidden = !kept.has(block); });
       for (const group of groups) {
         const own = charts.filter((block) => group.contains(block));

@@ -73,7 +73,7 @@ const reportgenPlace = (() => {
     details: details.filter(([part, open]) => part.open !== open).map(([part]) => [address(part), part.open]),
     folds: folds.filter(([part, open]) => expanded(part) !== open).map(([part]) => [address(part), expanded(part)]),
     sorts: all("[aria-sort]").map((head) => [address(head), head.getAttribute("aria-sort")]),
-    views: all(".plot, .viewport").filter((part) => part.kept && part.kept.save()).map((part) => [address(part), part.kept.save()]),
+    views: all(".plot, .viewport, .chooser").filter((part) => part.kept && part.kept.save()).map((part) => [address(part), part.kept.save()]),
     scrolled: all(SCROLLED).filter((part) => part.scrollTop || part.scrollLeft)
       .map((part) => [address(part), { top: part.scrollTop, left: part.scrollLeft, behavior: "instant" }]),
     focus: focus(),

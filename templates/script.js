@@ -1,4 +1,3 @@
-"use strict";
 // What the page can do beyond being read: a dark switch, folding trees, sorting and filtering tables.
 (() => {
   const root = document.documentElement;

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
-from networks import cancer, diabetes, digits
+from networks import cancer, diabetes, digits, docstrings
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +24,21 @@ def cancer_mlp():
 def diabetes_mlp():
     """(model, data set, feature names): one value, 10 features."""
     return diabetes()
+
+
+@pytest.fixture(scope="session")
+def docstrings_cnn():
+    """(model, data set, vocabulary, class names): which part of NumPy a dozen words are from, as ids."""
+    return docstrings()
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Small networks run faster so, the more the busier the machine is."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 # No deadline: a slow machine is not a wrong answer. The same examples each time, so that a failure comes back.

@@ -1,6 +1,11 @@
-"""Small networks for the tests, really trained on scikit-learn's real data."""
+"""Small networks for the tests, really trained on real data and texts that ship with scikit-learn and NumPy."""
 
 from __future__ import annotations
+
+import inspect
+import re
+from collections import Counter
+from importlib import import_module
 
 import torch
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
@@ -94,3 +99,110 @@ def diabetes() -> tuple[nn.Module, TensorDataset, list[str]]:
     targets = torch.tensor(found.target, dtype=torch.float32)[:, None]
     model = train(mlp(10, 1), table, targets, nn.MSELoss(), 30)
     return model, TensorDataset(table, targets), list(found.feature_names)
+
+
+class WordConvolution(nn.Module):
+    """Words as vectors, a convolution over three neighbours, the largest value of each channel, classes."""
+
+    def __init__(self, words: int, classes: int) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(words, 16, padding_idx=0)
+        self.conv = nn.Conv1d(16, 24, 3, padding=1)
+        self.head = nn.Linear(24, classes)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        found = torch.relu(self.conv(self.embed(ids).transpose(1, 2)))
+        return self.head(found.masked_fill((ids == 0)[:, None], 0).amax(dim=2))
+
+
+def docstrings() -> tuple[nn.Module, TensorDataset, list[str], list[str]]:
+    """Which part of NumPy a dozen words of its documentation are from.
+
+    Returns the network, trained on every other stretch of words; the other stretches; the vocabulary; the classes.
+    """
+    names = ["fft", "linalg", "polynomial", "random"]
+    stretches = []
+    for label, name in enumerate(names):
+        module = import_module(f"numpy.{name}")
+        texts = [inspect.getdoc(getattr(module, item)) or "" for item in sorted(module.__all__)]
+        words = re.findall(r"[a-z]+", " ".join(texts).lower())[: 12 * 300]
+        stretches += [(words[start : start + 12], label) for start in range(0, len(words), 12)]
+    counts = Counter(word for words, _ in stretches for word in words)
+    vocabulary = ["[PAD]", "[UNK]", *sorted(word for word, count in counts.items() if count > 2)]
+    number = {word: at for at, word in enumerate(vocabulary)}
+    rows = [[number.get(word, 1) for word in words] + [0] * (12 - len(words)) for words, _ in stretches]
+    ids, labels = torch.tensor(rows), torch.tensor([label for _, label in stretches])
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = WordConvolution(len(vocabulary), len(names))
+    train(model, ids[::2], labels[::2], nn.CrossEntropyLoss(), 15)
+    return model, TensorDataset(ids[1::2], labels[1::2]), vocabulary, names
+
+
+class RowsTransformer(nn.Module):
+    """Two layers of attention over the eight rows of a digit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lift = nn.Linear(8, 16)
+        self.place = nn.Parameter(torch.randn(8, 16) / 4)
+        layer = nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 2)
+        self.head = nn.Linear(16, 10)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        return self.head(self.encoder(self.lift(rows) + self.place).mean(dim=1))
+
+
+def rows_transformer() -> tuple[nn.Module, TensorDataset]:
+    """A transformer that reads digits row by row, trained on the first 1,300, and the other 497."""
+    images, labels = load_digits(return_X_y=True)
+    rows, targets = torch.tensor(images / 16, dtype=torch.float32).reshape(-1, 8, 8), torch.tensor(labels)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = RowsTransformer()
+    train(model, rows[:1300], targets[:1300], nn.CrossEntropyLoss(), 6)
+    return model, TensorDataset(rows[1300:], targets[1300:])
+
+
+class PixelTokens(nn.Module):
+    """The mean of token vectors, and a linear layer; token 0 fills up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(1 + 64 * 17, 12, padding_idx=0)
+        self.head = nn.Linear(12, 10)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.head(self.tokens(ids).sum(dim=1) / 8)
+
+
+def pixel_tokens() -> tuple[nn.Module, TensorDataset]:
+    """A model trained on digits as 64 tokens, a pixel's place and grey each (1 + 17 * place + grey); the other 497."""
+    images, labels = load_digits(return_X_y=True)
+    ids = torch.tensor(images).long() + 17 * torch.arange(64) + 1
+    targets = torch.tensor(labels)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = PixelTokens()
+    train(model, ids[:1300], targets[:1300], nn.CrossEntropyLoss(), 6)
+    return model, TensorDataset(ids[1300:], targets[1300:])
+
+
+RATE, TONES = 8000, (300, 1000, 2500)
+
+
+def tones() -> tuple[nn.Module, TensorDataset]:
+    """A network of one convolution trained to tell sines of three pitches, of any phase and in noise, apart."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(240) % 3
+    pitch = torch.tensor(TONES)[labels][:, None] * (0.95 + 0.1 * torch.rand(240, 1, generator=generator))
+    phase = 6.28 * torch.rand(240, 1, generator=generator)
+    clips = torch.sin(6.2832 * pitch * torch.arange(2000) / RATE + phase)
+    clips = (clips + 0.3 * torch.randn(clips.shape, generator=generator))[:, None]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = nn.Sequential(
+            nn.Conv1d(1, 8, 33, 4), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(8, 3)
+        )
+    return train(model, clips, labels, nn.CrossEntropyLoss(), 15), TensorDataset(clips, labels)

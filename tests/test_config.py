@@ -41,11 +41,15 @@ def test_every_key_is_read(tmp_path):
             feature_names = "a,b"
             task = "classification"
             modality = "image"
+            tokenizer = "words.txt"
+            sample_rate = 16000
             normalization = [[0.5, 0.5], [0.2, 0.2]]
+            categorical = ["sex", 4, ["red", "green"]]
             target = "dog"
             sections = ["training"]
             samples = 4
             explain = [3, 17]
+            methods = ["lime", "shap-kernel"]
             seed = 7
             device = "cpu"
             time_limit = 20
@@ -53,6 +57,7 @@ def test_every_key_is_read(tmp_path):
             autograd = "layer3.0"
             show_attrs = true
             show_saved = true
+            layers = ["layer3.0", "fc"]
             templates = "mine"
             strict = true
             quiet = true
@@ -80,6 +85,8 @@ def test_every_key_is_read(tmp_path):
     assert said.out == [str(tmp_path / "report.pdf")]
     assert said.templates == str(tmp_path / "mine")
     assert said.feature_names == "a,b"
+    assert said.tokenizer == str(tmp_path / "words.txt")
+    assert said.categorical == ["sex", 4, ["red", "green"]]
     assert said.normalization == ((0.5, 0.5), (0.2, 0.2))
     assert said.time_limit == 20
     assert said.facts == {
@@ -90,6 +97,13 @@ def test_every_key_is_read(tmp_path):
 def test_paths_that_are_absolute_stay_as_they_are(tmp_path):
     said = read(toml(tmp_path, 'weights = "/w/best.pt"\nmodel = "/src/net.py:Net"'))
     assert (said.weights, said.model) == ("/w/best.pt", "/src/net.py:Net")
+
+
+def test_a_tokenizer_is_a_path_or_a_reference_meant_from_the_folder_of_the_toml(tmp_path):
+    (tmp_path / "saved").mkdir()
+    for text, meant in (("saved", "saved"), ("gone.json", "gone.json"), ("net.py:tok", "net.py:tok")):
+        assert read(toml(tmp_path, f'tokenizer = "{text}"')).tokenizer == str(tmp_path / meant)
+    assert read(toml(tmp_path, 'tokenizer = "pkg.text:tok"')).tokenizer == "pkg.text:tok"
 
 
 def test_a_file_of_names_is_meant_from_the_folder_of_the_toml(tmp_path):
@@ -109,7 +123,9 @@ def test_a_file_of_names_is_meant_from_the_folder_of_the_toml(tmp_path):
         ("seed = true", "seed", "True", "a whole number from 0 to 4294967295"),
         ("time_limit = nan", "time_limit", "nan", "seconds a section may take, 0 for no limit"),
         ("task = 'clasification'", "task", "'clasification'", "classification or regression"),
-        ("modality = 'picture'", "modality", "'picture'", "image, table, text or signal"),
+        ("modality = 'picture'", "modality", "'picture'", "image, table, text, signal or spectrogram"),
+        ("sample_rate = 0", "sample_rate", "0", "samples a second, as in 16000"),
+        ("sample_rate = '16 kHz'", "sample_rate", "'16 kHz'", "samples a second, as in 16000"),
         ("model = 3", "model", "3", "package.module:name or path/file.py:name"),
         ("logs = [1]", "logs", "[1]", "a file or folder of training logs, or a list of them"),
         ("out = []", "out", "[]", "a file to write, or a list of them"),
@@ -200,8 +216,8 @@ def test_the_command_line_wins_and_what_it_does_not_say_stays(tmp_path):
 
 
 def test_flags_of_repeatable_options_are_in_the_singular():
-    assert [flag(key) for key in ("facts", "sections", "logs", "class_names")] == [
-        "--fact", "--section", "--logs", "--class-names",
+    assert [flag(key) for key in ("facts", "sections", "layers", "logs", "class_names")] == [
+        "--fact", "--section", "--layer", "--logs", "--class-names",
     ]  # fmt: skip
 
 

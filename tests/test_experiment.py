@@ -290,8 +290,17 @@ def test_a_model_on_the_meta_device_has_shapes_and_no_values():
 def test_a_normalization_for_other_channels_is_refused(channels):
     with pytest.raises(InputError, match=f"got {channels} means and deviations, expected 1"):
         build(cnn(), data=(IMAGES, CLASSES), normalization=((0.5,) * channels, (0.5,) * channels))
-    with pytest.raises(InputError, match="the inputs are no images"):
-        build(mlp(), data=(TABLE,), normalization=(0.5, 0.5))
+
+
+def test_a_tables_normalization_has_a_number_a_column():
+    wide = TABLE.shape[1]
+    assert build(mlp(), data=(TABLE,), normalization=((0.5,) * wide, (2.0,) * wide)).normalization
+    with pytest.raises(
+        InputError, match=f"got {wide + 1} means and deviations, expected {wide}, one a column"
+    ):
+        build(mlp(), data=(TABLE,), normalization=((0.5,) * (wide + 1), (2.0,) * (wide + 1)))
+    with pytest.raises(InputError, match="the inputs are no images and no table"):
+        build(torch.nn.Conv1d(1, 2, 3), data=(torch.rand(4, 1, 9),), normalization=(0.5, 0.5))
 
 
 def test_class_names_of_a_regression_are_refused():

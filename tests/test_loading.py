@@ -10,7 +10,16 @@ from torch.utils.data import DataLoader
 
 from reportgen.config import from_options
 from reportgen.errors import InputError
-from reportgen.loading import arguments, importable, load_data, load_inputs, load_model, load_names, parse
+from reportgen.loading import (
+    arguments,
+    importable,
+    load_data,
+    load_inputs,
+    load_model,
+    load_names,
+    load_tokenizer,
+    parse,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -246,6 +255,22 @@ def test_a_file_of_names_with_a_mistake_is_one_line(folder, content, why):
 def test_a_file_of_names_that_is_not_there_is_not_taken_for_a_name():
     with pytest.raises(InputError, match=r"class_names: 'nmaes\.txt' is not a file"):
         load_names("class_names", "nmaes.txt", [])
+
+
+def test_a_tokenizer_is_a_file_or_what_a_reference_names_or_makes(folder, tmp_path):
+    (folder / "text.py").write_text(
+        "class Letters:\n    def decode(self, ids):\n        return chr(97 + ids[0])\n"
+        "ready = Letters()\ndef words():\n    return ['a', 'b']\n"
+    )
+    place = f"{folder / 'text.py'}"
+    assert load_tokenizer(place, []) == place
+    assert load_tokenizer(f"{place}:ready", []).decode([1]) == "b"
+    assert load_tokenizer(f"{place}:Letters", []).decode([2]) == "c"
+    assert load_tokenizer(f"{place}:words", []) == ["a", "b"]
+    with pytest.raises(InputError, match=r"tokenizer: 'gone\.json' does not exist"):
+        load_tokenizer("gone.json", [])
+    given = arguments(from_options({"tokenizer": f"{place}:words", "logs": [str(folder)]}), [])
+    assert given["tokenizer"] == ["a", "b"]
 
 
 def test_a_model_without_weights_is_the_same_for_the_same_seed(folder):

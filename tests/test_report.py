@@ -37,6 +37,9 @@ from reportgen.report import (
     Scatter,
     Section,
     Series,
+    Signal,
+    Strip,
+    Swarm,
     Table,
     Text,
     Tokens,
@@ -51,7 +54,13 @@ curves = st.lists(numbers, max_size=5).map(
     lambda y: Curves(series=(Series(name="s", x=range(len(y)), y=y),), x_label="step", y_label="loss")
 )
 facts = st.lists(st.builds(Fact, label=texts, value=cells), max_size=4).map(lambda found: Facts(facts=found))
-blocks = st.one_of(curves, facts, st.builds(Text, text=texts, title=texts))
+shades = st.one_of(st.floats(0, 1), st.just(math.nan))
+swarms = st.lists(st.tuples(numbers, shades), max_size=5).map(
+    lambda points: Swarm(
+        rows=(Strip(name="s", x=[x for x, _ in points], shades=[shade for _, shade in points]),), x_label="a"
+    )
+)
+blocks = st.one_of(curves, facts, swarms, st.builds(Text, text=texts, title=texts))
 
 
 def report(*blocks, **section) -> Report:
@@ -163,12 +172,29 @@ def test_a_slug_is_always_an_identifier(text):
         (lambda: Series(name="s", x=(1,), y=(1, 2)), "1 x and 2 y"),
         (lambda: Table(columns=(Column(name="a"),), rows=(Row(cells=(1, 2)),)), "2 cells, the table 1"),
         (lambda: Bars(labels=("a",), values=(1, 2)), "differ in length"),
-        (lambda: Heatmap(row_labels=("a",), column_labels=("b",), values=((1, 2),)), "1 rows of 1"),
+        (
+            lambda: Heatmap(row_labels=("a",), column_labels=("b",), values=((1, 2),)),
+            "2 columns, 1 column labels",
+        ),
+        (
+            lambda: Heatmap(row_labels=("a", "b"), column_labels=("b",), values=((1,), (1, 2))),
+            "the rows differ",
+        ),
+        (lambda: Heatmap(row_labels=("a",), values=((1, 2),)), "2 columns, 0 column labels"),
+        (
+            lambda: Heatmap(values=((1,),), row_ends=(0, 0), column_ends=(0, 1)),
+            "two finite numbers that differ",
+        ),
+        (lambda: Heatmap(values=((1,),), row_ends=(0, math.inf), column_ends=(0, 1)), "row_ends must be"),
+        (lambda: Signal(values=(1,), rate=1, weights=(1, 2)), "1 values, 2 weights"),
+        (lambda: Signal(values=(1,), rate=1, high=(1, 2)), "1 values, 2 high values"),
         (lambda: Histogram(name="h", edges=(0, 1), counts=(1, 2)), "need 3 edges"),
         (
             lambda: Scatter(x=(1,), y=(1,), member=(1,), groups=("a",), x_label="", y_label=""),
             "index into the 1",
         ),
+        (lambda: Strip(name="r", x=(1, 2), shades=(1,)), "2 points and 1 shades"),
+        (lambda: Strip(name="r", x=(1, 2), shades=(math.nan, 1.5)), "shades outside 0 to 1"),
         (lambda: Tokens(tokens=("a",), weights=()), "1 tokens, 0 weights"),
         (
             lambda: Graph(nodes=(Node(id="a", label="a"),), edges=(Edge(source="a", target="b"),)),
@@ -262,7 +288,7 @@ def test_a_block_reads_back_by_its_kind():
     kinds = {part["const"] for part in _consts(json_schema(), "kind")}
     assert kinds == {
         "facts", "table", "text", "code", "curves", "bars", "heatmap", "distribution", "scatter",
-        "parallel", "images", "tokens", "signal", "graph", "failure",
+        "swarm", "parallel", "images", "tokens", "signal", "graph", "failure",
     }  # fmt: skip
     assert isinstance(adapter.validate_python({"kind": "text", "text": "x"}), Text)
 

@@ -145,7 +145,9 @@ def test_a_model_of_keyword_inputs_and_dict_outputs_is_reported_on():
     report = reportgen.collect(Mapping(), data=data, samples=2)
     assert not report.failed, report.failed
     assert report.section("evaluation").status == "ok"
-    assert "text" in report.section("explanations").reason
+    texts = [block for block in report.section("explanations").blocks if block.kind == "tokens"]
+    assert len(texts) == 2 * 4
+    assert all(token.startswith(" token ") for block in texts for token in block.tokens)
 
 
 @pytest.mark.parametrize(

@@ -50,15 +50,21 @@ class Score:
     """The one number of a sample that is explained, as a function of what may change in the sample.
 
     `inputs` is the sample as a batch of one; `feed` puts values into it, the rest is held as it is.
+    `channels_last`: whether pictures are laid out so in memory, without gradients and with them.
     """
 
     experiment: Experiment
     inputs: Inputs
     target: Target
     feed: Feed = as_input
+    channels_last: tuple[bool, bool] = (False, False)
 
     def __call__(self, values: torch.Tensor) -> torch.Tensor:
         """Scores (n,) of values (n, ...); gradients flow. Raises InputError."""
+        import torch
+
+        if values.ndim == 4 and self.channels_last[torch.is_grad_enabled()]:
+            values = values.contiguous(memory_format=torch.channels_last)
         return self.target.of(self.feed(self.experiment, self.inputs, values))
 
     def numbers(self, values: torch.Tensor, size: int) -> np.ndarray:

@@ -1,14 +1,16 @@
-"""Runs the methods that suit the input on the same samples, within what the model's cost allows."""
+"""Runs the methods that suit the input on the same samples, within what the model's cost and the clock allow."""
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from reportgen.attribution.base import Attribution, Outcome, attempt
+from reportgen.attribution.base import Attribution, Missing, Outcome, attempt
 from reportgen.attribution.methods import Method
+from reportgen.attribution.pace import measure
 from reportgen.attribution.sight import Sight, Tools
 from reportgen.experiment import Experiment, Options
 
@@ -16,6 +18,9 @@ from reportgen.experiment import Experiment, Options
 BUDGET = {"cpu": 6e12, "cuda": 3e14, "mps": 6e13}
 PARTS = 40  # of a sample, as far as the plan goes
 LEAST = 0.2  # share of the perturbations below which samples are cut instead
+SECONDS = 120.0  # for all samples, where the clock may decide
+ENDED = "the time for explanations ended"
+SHARE = 0.8  # of the section's own time limit: choosing and drawing need the rest
 
 Rows = list[tuple[Outcome, ...]]
 
@@ -44,28 +49,85 @@ def plan(experiment: Experiment, methods: Sequence[Method], wanted: int) -> Plan
     return Plan(max(1, min(wanted, int(passes / (fixed + LEAST * sampled)))), LEAST)
 
 
-def explain(
-    experiment: Experiment, options: Options, sights: Sequence[Sight], methods: Sequence[Method], share: float
-) -> Rows:
-    """One row a sight, the outcome of each method in it."""
-    size = experiment.batch_size
-    if experiment.modality == "table":
-        size = max(size, 256)
-    tools = Tools(experiment, size, size, options.seed, share)
-    columns: list[list[Outcome]] = []
-    for method in methods:
-        column: list[Outcome] = []
-        for at, sight in enumerate(sights):
-            options.step(method.name, at, len(sights))
-            column.append(_timed(method, sight, tools))
-        options.step(method.name, len(sights), len(sights))
-        columns.append(column)
-    return list(zip(*columns, strict=True))
+@dataclass(frozen=True)
+class Ready:
+    """The sights at the pace that suits the model, the tools for it, and what was seen of the model meanwhile."""
+
+    sights: list[Sight]
+    tools: Tools
+    notes: tuple[str, ...]
 
 
-def _timed(method: Method, sight: Sight, tools: Tools) -> Outcome:
+def prepare(experiment: Experiment, options: Options, sights: Sequence[Sight], share: float) -> Ready:
+    """Finds the pace, once for the run. Raises InputError where the model can't be run.
+
+    What was made in inference mode has no gradient: then a copy of the model is explained, and of the values.
+    """
+    experiment = _normal(experiment)
+    own = [_own(sight, experiment) for sight in sights]
+    pace = measure(max(own, key=lambda sight: sight.values.numel()), timed=options.timed)
+    paced = [_paced(sight, pace.channels_last) for sight in own]
+    tools = Tools(experiment, pace.forward, pace.gradient, options.seed, share)
+    return Ready(paced, tools, pace.notes)
+
+
+def _own(sight: Sight, experiment: Experiment) -> Sight:
+    """The sight on this experiment, and with values that can have a gradient."""
+    values = sight.values.clone() if sight.values.is_inference() else sight.values
+    smooth = None if sight.smooth is None else _own(sight.smooth, experiment)
+    return replace(sight, values=values, score=replace(sight.score, experiment=experiment), smooth=smooth)
+
+
+def _paced(sight: Sight, channels_last: tuple[bool, bool]) -> Sight:
+    smooth = None if sight.smooth is None else _paced(sight.smooth, channels_last)
+    return replace(sight, score=replace(sight.score, channels_last=channels_last), smooth=smooth)
+
+
+def _normal(experiment: Experiment) -> Experiment:
+    """The experiment, with a copy of the model where its tensors were made in inference mode."""
+    model = experiment.model
+    if model is None or not any(tensor.is_inference() for tensor in (*model.parameters(), *model.buffers())):
+        return experiment
+    return replace(experiment, model=copy.deepcopy(model))
+
+
+def explain(options: Options, ready: Ready, methods: Sequence[Method]) -> Rows:
+    """A row a sight, the outcome of each method in it: all methods of a sample, then the next sample.
+
+    Fewer rows than sights where the time ended first, but one at least.
+    """
+    limit = min(SECONDS, SHARE * options.time_limit) if options.timed else float("inf")
+    start, total = time.perf_counter(), len(ready.sights) * len(methods)
+    rows: Rows = []
+    for sight in ready.sights:
+        spent = time.perf_counter() - start
+        # A sample takes about as long as those before it.
+        if rows and spent + spent / len(rows) > limit:
+            break
+        row: list[Outcome] = []
+        for method in methods:
+            options.step(method.name, len(rows) * len(methods) + len(row), total)
+            over = not rows and row and time.perf_counter() - start > limit
+            made: Outcome = (
+                Missing(method.name, ENDED) if over else _timed(method, sight, ready.tools, options)
+            )
+            row.append(made)
+        rows.append(tuple(row))
+    options.step("", total, total)
+    return rows
+
+
+def _timed(method: Method, sight: Sight, tools: Tools, options: Options) -> Outcome:
+    import torch
+
     start = time.perf_counter()
-    made = attempt(method.name, partial(method.make, sight, tools))
+    devices = [torch.device(tools.experiment.device)] if tools.experiment.device.startswith("cuda") else []
+    seen = sight.smooth if method.backward and sight.smooth is not None else sight
+    # A model that draws at random draws the same for a sample, whatever ran before.
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(options.seed + sight.subject.number)
+        made = attempt(method.name, partial(method.make, seen, tools))
     if isinstance(made, Attribution):
-        return replace(made, seconds=time.perf_counter() - start)
+        seconds = time.perf_counter() - start if options.timed else 0.0
+        return replace(made, seconds=seconds, unknown=seen.unknown)
     return made

@@ -11,7 +11,9 @@ from reportgen.attribution.sight import Sight, Tools
 from reportgen.attribution.trust import overlap, stability
 
 RUNS = 2  # runs with seeds of their own: their mean is shown, their agreement is the stability
-MOST, FEWEST = 10, 64  # perturbations a part and run, and a run at least
+ROUND, MOST = 5, 20  # perturbations a part and run: in a round, and at most
+FEWEST = 200  # perturbations in a run at least: of fewer, the ridge takes more than a twentieth away
+SETTLED = 0.95  # the stability at which further rounds would change little
 R2, STABILITY, OVERLAP = "R2", "stability", "overlap of the top"
 KERNEL_WIDTH = 0.25  # lime's own for images
 
@@ -19,24 +21,36 @@ KERNEL_WIDTH = 0.25  # lime's own for images
 def lime(sight: Sight, tools: Tools) -> Attribution:
     """The weight of each part in a linear model of the score near the sample (Ribeiro et al. 2016).
 
-    The sample is shown through masks that replace half of its parts, drawn at random, by the baseline. Trust:
-    the mean R2 of the surrogates and the stability of the weights between runs with seeds of their own.
+    The sample is shown through masks that replace half of its parts, drawn at random, by the baseline, in rounds
+    until the runs rank the parts alike or the budget ends. Trust: the mean R2 of the surrogates and the stability
+    of the weights between runs with seeds of their own.
     """
-    count = max(FEWEST, round(tools.share * MOST * sight.parts.count))
-    runs, fits = [], []
-    for run in range(RUNS):
-        masks = draw(count, sight.parts.count, tools.seeds(sight, run))
-        weights, r2 = solve(masks, sight.hidden(masks, tools.forward))
-        runs.append(weights)
-        fits.append(r2)
+    parts = sight.parted()
+    step = max(FEWEST, ROUND * parts)
+    most = max(FEWEST, round(tools.share * MOST * parts))
+    masks = [draw(most, parts, tools.seeds(sight, run)) for run in range(RUNS)]
+    scores = [np.zeros(0) for _ in range(RUNS)]
+    done, steady = 0, None
+    while done < most and not (steady is not None and steady >= SETTLED):
+        end = min(most, done + step)
+        new = sight.hidden(np.concatenate([run[done:end] for run in masks]), tools.forward)
+        scores = [np.append(*pair) for pair in zip(scores, new.reshape(RUNS, -1), strict=True)]
+        fitted = [solve(run[:end], known) for run, known in zip(masks, scores, strict=True)]
+        done, steady = end, stability([weights for weights, _ in fitted])
+    settled = steady is not None and steady >= SETTLED
     return Attribution(
         method="LIME",
-        values=sight.parts.spread(np.mean(runs, axis=0)),
+        values=sight.parts.spread(np.mean([weights for weights, _ in fitted], axis=0)),
         signed=True,
-        settings=f"{RUNS} × {count:,} perturbations of {sight.parts.how}",
+        settings=f"{RUNS} × {done:,} perturbations of {sight.parts.how}, "
+        + ("until the rankings settled" if settled else "the budget, before the rankings settled"),
         baseline=sight.baseline.said,
-        evaluations=RUNS * count,
-        trust={R2: float(np.mean(fits)), STABILITY: stability(runs), OVERLAP: alike(runs)},
+        evaluations=RUNS * done,
+        trust={
+            R2: float(np.mean([fit for _, fit in fitted])),
+            STABILITY: steady,
+            OVERLAP: alike([weights for weights, _ in fitted]),
+        },
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from reportgen.attribution.base import Attribution, NotApplicable
-from reportgen.attribution.kinds.table import background
 from reportgen.attribution.lime import OVERLAP, R2, RUNS, STABILITY, alike
 from reportgen.attribution.sight import Sight, Tools
 from reportgen.attribution.trust import stability
@@ -19,12 +18,13 @@ def lime_table(sight: Sight, tools: Tools) -> Attribution:
 
     The means and deviations of the data set how far the sample is moved: normally, one standard deviation
     about its own values. What is returned is coefficient x (value - mean) / deviation, in the unit of the score:
-    what the feature adds over its mean. Trust: the mean R2 of the surrogates and the stability of the
-    coefficients between seeds. Raises NotApplicable without data, or where no feature varies in it.
+    what the feature adds over its mean. A category is drawn anew as often as it occurs in the data; its share is
+    coefficient x (1 - its frequency), again what it adds over the mean. Trust: the mean R2 of the surrogates and
+    the stability of the coefficients between seeds. Raises NotApplicable without data, or where no feature varies.
     """
-    if tools.experiment.samples is None:
+    if tools.experiment.samples is None or sight.table is None:
         raise NotApplicable("no data, whose means and deviations it needs")
-    rows = background(tools.experiment)
+    rows = sight.table.rows
     if not len(rows):
         raise NotApplicable("every sample looked at holds values that are not finite, so there is no mean")
     mean, deviation = rows.mean(axis=0), rows.std(axis=0)
@@ -38,11 +38,14 @@ def lime_table(sight: Sight, tools: Tools) -> Attribution:
     coefficients = [run[0] for run in runs]
     row = sight.values[0].cpu().double().numpy()
     moved = np.divide(row - mean, deviation, out=np.zeros_like(row), where=deviation > 0)
+    for at in sight.table.categorical:
+        moved[at] = 1 - float((rows[:, at] == row[at]).mean())
+    drawn = ", categories as often as in the data" if sight.table.categorical else ""
     return Attribution(
         method="LIME",
         values=np.mean(coefficients, axis=0) * moved,
         signed=True,
-        settings=f"{len(runs)} × {count:,} perturbations",
+        settings=f"{len(runs)} × {count:,} perturbations{drawn}",
         baseline=f"the mean of {plural(len(rows), 'sample')}",
         evaluations=len(runs) * count,
         trust={
@@ -58,17 +61,22 @@ def _one_run(sight: Sight, tools: Tools, rows: np.ndarray, count: int, run: int)
     import torch
     from lime.lime_tabular import LimeTabularExplainer
 
+    assert sight.table is not None
+    categories = sight.table.categorical
     # An explainer that is used twice gives another answer the second time.
     explainer = LimeTabularExplainer(
         rows,
         mode="regression",
+        categorical_features=categories,
         discretize_continuous=False,
         sample_around_instance=True,
         feature_selection="none",
         random_state=int(np.random.SeedSequence(tools.seeds(sight, run)).generate_state(1)[0]),
     )
     # A constant column gets a deviation of 1 from its scaler and would be moved where no data is.
-    explainer.scaler.scale_ = np.where(rows.std(axis=0) > 0, explainer.scaler.scale_, 1e-6)
+    constant = rows.std(axis=0) == 0
+    constant[categories] = False
+    explainer.scaler.scale_ = np.where(constant, 1e-6, explainer.scaler.scale_)
     values = sight.values
 
     def predict(moved: np.ndarray) -> np.ndarray:

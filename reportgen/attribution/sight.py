@@ -13,6 +13,7 @@ from reportgen.attribution.choose import Subject
 if TYPE_CHECKING:
     import torch
 
+    from reportgen.attribution.table import Table
     from reportgen.experiment import Experiment
 
 
@@ -52,7 +53,9 @@ class Sight:
     (1, T) or (1, C, T), a spectrogram (1, F, T) or (1, C, F, T). An attribution has one number a place: the
     shape of `values[0]` without its axis `folded` (channels, embedding dimensions), over which it is summed.
     `baseline` stands for absence; `other` is a second one, for what depends on the choice. `parts` are what the
-    methods that hide the input hide together.
+    methods that hide the input hide together. `rigid` says why the values have no gradient, where they have none.
+    `table` knows the features of a table's row. `smooth` is the sight for what takes gradients, where some places
+    have none: there these are held, and named in its `unknown`.
     """
 
     subject: Subject
@@ -62,6 +65,10 @@ class Sight:
     baseline: Baseline
     other: Baseline
     parts: Parts
+    rigid: str = ""
+    table: Table | None = None
+    smooth: Sight | None = None
+    unknown: np.ndarray | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -70,6 +77,12 @@ class Sight:
         if self.folded is not None:
             del sizes[self.folded]
         return tuple(sizes)
+
+    def parted(self) -> int:
+        """How many parts may be hidden. Raises NotApplicable where there is none."""
+        if not self.parts.count:
+            raise NotApplicable("there is no part that may be hidden")
+        return self.parts.count
 
     def shown(self, kept: np.ndarray, baseline: Baseline | None = None) -> torch.Tensor:
         """Values (n, ...) in which the places that are not `kept`, bool (n, *shape), are the baseline's."""
@@ -100,10 +113,14 @@ class Sight:
         return np.abs(numbers).max(axis=self.folded) if sizes else numbers.sum(axis=self.folded)
 
     def differentiable(self) -> torch.Tensor:
-        """The values, where they have a gradient. Raises NotApplicable for whole numbers."""
+        """The values, where they have a gradient. Raises NotApplicable for whole numbers and for categories."""
+        if self.rigid:
+            raise NotApplicable(self.rigid)
         if not self.values.is_floating_point():
             kind = str(self.values.dtype).removeprefix("torch.")
             raise NotApplicable(f"the input is {kind}, which has no gradient")
+        if self.unknown is not None and self.unknown.all():
+            raise NotApplicable("every feature is a category or a whole number, which has no gradient")
         return self.values
 
 
@@ -120,3 +137,10 @@ class Tools:
     def seeds(self, sight: Sight, run: int = 0) -> list[int]:
         """Where the random choices for this sample start, the same whatever ran before."""
         return [self.seed, sight.subject.number, run]
+
+    def generator(self, sight: Sight, run: int = 0) -> torch.Generator:
+        """A generator of torch's own for this sample, on the CPU so that every device draws the same."""
+        import torch
+
+        state = np.random.SeedSequence(self.seeds(sight, run)).generate_state(1, np.uint64)[0]
+        return torch.Generator().manual_seed(int(state >> np.uint64(1)))

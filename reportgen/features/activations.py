@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reportgen.hooks import convolutions, outputs_of, watching
+from reportgen.features.choice import layers_that_ran, picked, stages
+from reportgen.features.functions import FunctionWatch, Place, over_the_rest
+from reportgen.features.saturation import called, limits
+from reportgen.hooks import convolutions, outputs_of
 from reportgen.pixels import shrink
 from reportgen.report import Map, Picture
 from reportgen.units import show
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
     from reportgen.data import Inputs
     from reportgen.experiment import Experiment
@@ -36,15 +37,17 @@ class LayerMaps:
     pictures: tuple[Picture, ...]
 
 
-def map_layers(experiment: Experiment, inputs: Inputs) -> list[str]:
-    """The first, the middle and the last 2-D convolution of the main path. Raises InputError."""
-    names = [name for name, _ in convolutions(experiment, inputs)]
-    places = sorted({0, (len(names) - 1) // 2, len(names) - 1}) if names else []
-    return [names[place] for place in places]
+def map_layers(experiment: Experiment, inputs: Inputs, most: int) -> list[str]:
+    """The first, middle and last 2-D convolution of each stage of the main path, `most` of them. Raises InputError."""
+    main = {name for name, _ in convolutions(experiment, inputs)}
+    ran = [layer for layer in layers_that_ran(experiment, inputs) if layer.name in main]
+    return [layer.name for layer in picked(stages(ran), most)] if ran else []
 
 
-def activation_maps(experiment: Experiment, inputs: Inputs, names: list[str], shown: int) -> list[LayerMaps]:
-    """Outputs of these convolutions on one sample: the `shown` channels of the largest mean size."""
+def activation_maps(
+    experiment: Experiment, inputs: Inputs, names: Sequence[str], shown: int
+) -> list[LayerMaps]:
+    """Outputs of these layers that are maps, on one sample: the `shown` channels of the largest mean size."""
     made = []
     for name, output in outputs_of(experiment, inputs, names).items():
         if output.ndim != 4:
@@ -90,75 +93,49 @@ class Silence:
         return 1 - float(self.passed.sum()) / max(1, self.values * len(self.passed))
 
 
-class ReluWatch:
+class ReluWatch(FunctionWatch):
     """Counts what every ReLU lets through, be it a module, a function or a method.
 
-    Use `with watch.look(model):` about each forward pass of the same model; `found` is by the layer before.
-    A pass that raises inside counts for nothing.
+    `found` is by the layer before.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.found: dict[str, Silence] = {}
         self._now: list[Silence] = []
-        self._last: tuple[str, Any] = ("", None)
-        self._times: dict[str, int] = {}
 
-    @contextlib.contextmanager
-    def look(self, model: nn.Module) -> Iterator[None]:
-        """Count the ReLUs of the one forward pass that runs inside."""
+    def functions(self) -> Collection[Any]:
+        """Every way to write a ReLU, one with a cap included."""
         import torch
-        from torch import nn
         from torch.nn import functional
-        from torch.overrides import TorchFunctionMode
 
-        relus = (
+        plain = {
             functional.relu,
             functional.relu_,
             torch.relu,
             torch.relu_,
             torch.Tensor.relu,
             torch.Tensor.relu_,
-        )
-        seen = self._relu
+        }
+        return plain | {functional.relu6, functional.hardtanh, functional.hardtanh_}
 
-        class Mode(TorchFunctionMode):
-            def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-                output = func(*args, **(kwargs or {}))
-                if func in relus:
-                    seen(output)
-                return output
+    def begun(self) -> None:
+        """Forget what an unfinished pass has left."""
+        self._now = []
 
-        kinds = (
-            nn.modules.conv._ConvNd,
-            nn.modules.batchnorm._BatchNorm,
-            nn.Linear,
-            nn.LayerNorm,
-            nn.GroupNorm,
-        )
-        self._last, self._times, self._now = ("", None), {}, []
-        with Mode(), watching(model, kinds, self._layer):
-            yield
+    def called(self, func: Any, args: Any, kwargs: Any, output: torch.Tensor, place: Place) -> None:
+        """Count the values that are not zero."""
+        if called(func) == "hardtanh" and limits(func, args, kwargs)[0] != 0:
+            return
+        key = place.after or "the input"
+        key = key if place.again == 1 else f"{key} (ReLU {place.again})"
+        passed = over_the_rest(output != 0, place.axis)
+        self._now.append(Silence(key, place.noun, passed, output.numel() // max(1, len(passed))))
+
+    def ended(self) -> None:
+        """Add what the pass has shown."""
         for one in self._now:
             known = self.found.setdefault(one.after, Silence(one.after, one.noun, np.zeros_like(one.passed)))
             if len(one.passed) == len(known.passed):
                 known.passed = known.passed + one.passed
                 known.values += one.values
-
-    def _layer(self, name: str, module: Any, given: Any, output: Any) -> None:
-        self._last = (name or type(module).__name__, module)
-
-    def _relu(self, output: torch.Tensor) -> None:
-        from torch import nn
-
-        name, module = self._last
-        if output.ndim < 2:
-            return
-        time = self._times[name] = self._times.get(name, 0) + 1
-        key = name or "the input"
-        key = key if time == 1 else f"{key} (ReLU {time})"
-        last = isinstance(module, nn.Linear | nn.LayerNorm | nn.Embedding)
-        axis = output.ndim - 1 if last else 1
-        noun = "channels" if output.ndim > 2 and axis == 1 else "units"
-        others = [dimension for dimension in range(output.ndim) if dimension != axis]
-        passed = (output.detach() != 0).sum(dim=others).cpu().numpy().astype(np.int64)
-        self._now.append(Silence(key, noun, passed, output.numel() // max(1, len(passed))))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reportgen.experiment import Experiment
-from reportgen.features.activations import ReluWatch
 from reportgen.features.embedding import Penultimate
+from reportgen.features.functions import FunctionWatch
 
 if TYPE_CHECKING:
     import torch
@@ -34,13 +34,13 @@ class Seen:
     width: int
 
 
-def one_pass(experiment: Experiment, watch: ReluWatch, before: Penultimate | None) -> Seen:
+def one_pass(experiment: Experiment, watches: Sequence[FunctionWatch], before: Penultimate | None) -> Seen:
     """Up to 512 samples through the model, watched. Raises InputError."""
     targets: list[torch.Tensor | None] = []
     said: list[torch.Tensor | None] = []
     count, bad, width = 0, 0, 0
-    for batch in _spread(experiment):
-        scores, kept = _watched(experiment, batch.inputs, len(batch.indices), watch, before)
+    for batch in spread(experiment, LIMIT, experiment.batch_size):
+        scores, kept = _watched(experiment, batch.inputs, len(batch.indices), watches, before)
         count, bad = count + len(kept), bad + len(batch.indices) - len(kept)
         if scores is not None:
             said.append(_said(scores, len(kept)))
@@ -54,7 +54,11 @@ class _NotFiniteError(Exception):
 
 
 def _watched(
-    experiment: Experiment, inputs: Inputs, rows: int, watch: ReluWatch, before: Penultimate | None
+    experiment: Experiment,
+    inputs: Inputs,
+    rows: int,
+    watches: Sequence[FunctionWatch],
+    before: Penultimate | None,
 ) -> tuple[torch.Tensor | None, list[int]]:
     """The outputs of the samples that have finite ones, and which these are; what is watched is of them alone."""
     import torch
@@ -63,15 +67,13 @@ def _watched(
     kept = list(range(rows))
     while kept:
         taken = inputs.take(kept) if len(kept) < rows else inputs
-        gathering = before.gather(experiment) if before is not None else contextlib.nullcontext()
-        with (
-            contextlib.suppress(_NotFiniteError),
-            torch.no_grad(),
-            watch.look(experiment.model),
-            gathering,
-        ):
+        with contextlib.suppress(_NotFiniteError), torch.no_grad(), contextlib.ExitStack() as looks:
+            for watch in watches:
+                looks.enter_context(watch.look(experiment.model))
+            if before is not None:
+                looks.enter_context(before.gather(experiment))
             scores = experiment.scores(taken.map(lambda t: t.to(experiment.device))).detach()
-            good = _whole(scores, len(kept))
+            good = finite_rows(scores, len(kept))
             if not all(good):
                 raise _NotFiniteError
             return scores, kept
@@ -79,7 +81,7 @@ def _watched(
     return None, []
 
 
-def _whole(scores: torch.Tensor, rows: int) -> list[bool]:
+def finite_rows(scores: torch.Tensor, rows: int) -> list[bool]:
     """Which rows are finite: all or none where the output does not have a row a sample."""
     finite = scores.isfinite()
     if not scores.ndim or len(scores) != rows:
@@ -105,13 +107,13 @@ def _joined(parts: list[torch.Tensor | None]) -> torch.Tensor | None:
     return torch.cat(known) if known and len(known) == len(parts) else None
 
 
-def _spread(experiment: Experiment) -> Iterator[Batch]:
-    """Up to 512 samples: evenly from the data, or the first of a stream."""
-    samples, size = experiment.require_data(), experiment.batch_size
+def spread(experiment: Experiment, limit: int, size: int) -> Iterator[Batch]:
+    """Up to `limit` samples, `size` at a time: evenly from the data, or the first of a stream."""
+    samples = experiment.require_data()
     if samples.total is None:
-        yield from samples.batches(LIMIT, size)
+        yield from samples.batches(limit, size)
         return
-    count = min(samples.total, LIMIT)
+    count = min(samples.total, limit)
     places = [i * samples.total // count for i in range(count)]
     for start in range(0, count, size):
         yield samples.fetch(places[start : start + size])

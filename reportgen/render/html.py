@@ -15,7 +15,9 @@ from reportgen.render.view import page
 from reportgen.report import Report
 
 _INLINE = 64 * 1024
-SCRIPTS = ("script.js", "plot.js", "draw.js", "curves.js", "filter.js", "place.js", "live.js")
+SCRIPTS = (
+    "choose.js", "script.js", "enlarge.js", "plot.js", "draw.js", "curves.js", "filter.js", "place.js", "live.js",
+)  # fmt: skip
 _ESCAPES = {
     ord("<"): "\\u003c",
     ord(">"): "\\u003e",

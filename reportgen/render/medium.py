@@ -10,16 +10,17 @@ from typing import Literal
 class Medium:
     """What a page is made for.
 
-    How many rows of a table, of the data behind a chart and lines of a listing it shows; the pixels that a
-    picture may be wide and high; the largest scale that a graph is drawn at; the widths of a whole, a half and a
-    third chart in inches, and how many marks of one are drawn one by one; the pixels of a page on its side; how
-    many characters of a listing stand beside each other, 0: any number.
+    How many rows of a table, of the data behind a chart, lines of a listing and pieces of a text it shows; the
+    pixels that a picture may be wide and high; the largest scale that a graph is drawn at; the widths of a whole, a
+    half and a third chart in inches, and how many marks of one are drawn one by one; the pixels of a page on its
+    side; how many characters of a listing stand beside each other, 0: any number.
     """
 
     name: Literal["screen", "print"]
     rows: int
     data_rows: int
     lines: int
+    pieces: int
     width: int
     height: int
     scale: float
@@ -40,9 +41,10 @@ class Medium:
 
 _WIDE, _NARROW = (9.6, 4.8, 3.05), (6.6, 3.9, 3.2)  # on paper a third is as wide as half the page
 SCREEN = Medium(
-    "screen", rows=400, data_rows=40, lines=4000, width=928, height=900, scale=1.0, inches=_WIDE, vector=1500
-)
+    "screen", rows=400, data_rows=40, lines=4000, pieces=4000, width=928, height=900, scale=1.0, inches=_WIDE,
+    vector=1500,
+)  # fmt: skip
 PRINT = Medium(
-    "print", rows=200, data_rows=0, lines=60, width=640, height=840, scale=0.8, inches=_NARROW, vector=150,
-    turned=(1040, 600), columns=150,
+    "print", rows=200, data_rows=0, lines=60, pieces=1000, width=640, height=840, scale=0.8,
+    inches=_NARROW, vector=150, turned=(1040, 600), columns=150,
 )  # fmt: skip

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 _MOST_PIXELS = 16_000_000
+_TITLE = 110  # CSS pixels of a row's title
+_EXACT = (
+    64 * 64
+)  # pixels; a larger picture under a map is a photograph, and no cell of it needs its exact colour
 _FORMATS = {"WEBP": "image/webp", "PNG": "image/png"}
 
 
@@ -33,18 +37,22 @@ class Shown:
 
 @dataclass(frozen=True)
 class Grid:
-    """Rows of places with their titles; `scale` names the ends of the maps' common colour scale."""
+    """Rows of places with their titles; `scale` names the ends of the maps' common colour scale.
+
+    `room` is how wide a place is, in CSS pixels.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Shown, ...]], ...]
     scale: tuple[str, ...]
     scale_src: str
+    room: int
 
 
 def grid(block: Images, width: int) -> Grid:
     """The block's pictures in rows, each no wider than its share of `width` CSS pixels."""
     across = min(block.columns, max(len(block.pictures), 1))
-    room = max(28, min(150, (width - (90 if block.row_titles else 0)) // across - 12))
+    room = max(28, min(150, (width - (_TITLE if block.row_titles else 0)) // across - 12))
     shown = [_shown(picture, at, room, block) for at, picture in enumerate(block.pictures)]
     rows = []
     for at in range(0, len(shown), block.columns):
@@ -53,16 +61,17 @@ def grid(block: Images, width: int) -> Grid:
         rows.append((title, tuple(shown[at : at + block.columns])))
     scale = _scale([picture.map for picture in block.pictures if picture.map])
     src = _scale_strip(signed=len(scale) == 3) if scale else ""
-    return Grid(block.column_titles[: block.columns], tuple(rows), scale, src)
+    return Grid(block.column_titles[: block.columns], tuple(rows), scale, src, room)
 
 
 def _shown(picture: Picture, at: int, room: int, block: Images) -> Shown:
     alt = picture.alt or picture.caption or f"Picture {at + 1} of {len(block.pictures)}"
     problem = picture.missing
-    if picture.map is None and picture.raster is None:
+    if picture.map is None and picture.raster is None and picture.behind is None:
         return Shown("", room, room, alt, picture.caption, problem or "no picture was kept", False)
     try:
-        src, width, height = _drawn(picture)
+        behind = picture.raster if picture.behind is None else block.pictures[picture.behind].raster
+        src, width, height = _drawn(picture.map, behind)
     except (ValueError, OSError) as error:
         return Shown("", room, room, alt, picture.caption, f"this picture does not decode: {error}", False)
     wide, high, pixelated = _fitted(width, height, room)
@@ -78,14 +87,14 @@ def _fitted(width: int, height: int, room: int) -> tuple[int, int, bool]:
     return max(1, round(width * room / longest)), max(1, round(height * room / longest)), False
 
 
-def _drawn(picture: Picture) -> tuple[str, int, int]:
-    if picture.map is None and picture.raster is not None:
-        _check(picture.raster)
-        src = f"data:{picture.raster.media_type};base64,{picture.raster.data}"
-        return src, picture.raster.width, picture.raster.height
-    assert picture.map is not None
-    pixels = _overlay(picture.map, picture.raster)
-    return _webp(pixels), pixels.shape[1], pixels.shape[0]
+def _drawn(field: Map | None, raster: Raster | None) -> tuple[str, int, int]:
+    if field is None:
+        assert raster is not None
+        _check(raster)
+        return f"data:{raster.media_type};base64,{raster.data}", raster.width, raster.height
+    pixels = _overlay(field, raster)
+    high, wide = pixels.shape[:2]
+    return _webp(pixels, exact=raster is None or high * wide <= _EXACT), wide, high
 
 
 def _check(raster: Raster) -> bytes:
@@ -149,8 +158,8 @@ def _pixels(colours: np.ndarray) -> np.ndarray:
     return rounded
 
 
-def _webp(pixels: np.ndarray) -> str:
-    return f"data:image/webp;base64,{Raster.from_array(pixels).data}"
+def _webp(pixels: np.ndarray, *, exact: bool = True) -> str:
+    return f"data:image/webp;base64,{Raster.from_array(pixels, exact=exact).data}"
 
 
 def _scale(maps: list[Map]) -> tuple[str, ...]:

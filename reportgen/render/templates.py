@@ -10,10 +10,12 @@ from typing import Any
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup
 
 from reportgen import units
 from reportgen.render.figures.style import FAMILIES
 
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _DOT = re.compile(r"(?<=\w)\.(?=[^\W\d])")
 
 
@@ -46,7 +48,7 @@ def environment(own: Path | None) -> Environment:
     )
     made.filters.update(
         show=units.show, shorten=units.shorten, paragraphs=_paragraphs, date=_date, svg_uri=_svg_uri,
-        dotted=_dotted,
+        dotted=_dotted, parted=_parted,
     )  # fmt: skip
     made.globals.update(plural=units.plural, colours=tuple(light for light, _ in FAMILIES.values()))
     return made
@@ -66,6 +68,11 @@ def _svg_uri(text: str) -> str:
 def _dotted(text: str) -> str:
     """The name of a layer or the like, which may be broken after its dots."""
     return _DOT.sub(".\u200b", text)
+
+
+def _parted(text: str) -> Markup:
+    """A name that may be broken inside, where a SmallLetter is followed by a capital."""
+    return Markup("<wbr>").join(_CAMEL.split(text))
 
 
 def _date(text: str) -> str:

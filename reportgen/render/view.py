@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from reportgen.render import graph as graphs
-from reportgen.render import pictures, tables
+from reportgen.render import pictures, tables, words
 from reportgen.render.figures import KINDS, Figure, figure
 from reportgen.render.figures.base import Columns, Palette
 from reportgen.render.graph_split import Part, split
@@ -31,11 +31,11 @@ from reportgen.report import (
     Tokens,
     slug,
 )
-from reportgen.units import show
 
 _FIRST_FINDINGS = 5
 LEGIBLE = 0.6  # the scale of a graph at which its names are 5.4 pt
 LEAST = 0.56  # and at which they are 5 pt: none is drawn smaller
+_ROOM = 72  # pixels: a grid of smaller pictures is printed on a page on its side
 _HALF = 470  # pixels that a figure may be wide to stand beside another
 
 
@@ -62,18 +62,28 @@ class BlockView:
     figure: Figure | None = None
     table: tables.TableView | None = None
     grid: pictures.Grid | None = None
+    turned: bool = False
     drawing: graphs.Drawing | None = None
     parts: tuple[GraphPart, ...] = ()
     data: Columns | None = None
     text: str = ""
     left_out: int = 0
-    tokens: tuple[tuple[str, int, str], ...] = ()
+    words: words.Words | None = None
     colours: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
+class Choice:
+    """Blocks in rows, small charts beside each other: one of several alternatives, or of no title."""
+
+    title: str
+    anchor: str
+    rows: tuple[tuple[BlockView, ...], ...]
+
+
+@dataclass(frozen=True)
 class Group:
-    """Neighbouring blocks under one heading, or under none, in rows: small charts stand beside each other.
+    """Neighbouring blocks under one heading, or under none.
 
     `unprinted` are (place, title) of those that a page of paper only names.
     """
@@ -81,8 +91,13 @@ class Group:
     title: str
     anchor: str
     folded: bool
-    rows: tuple[tuple[BlockView, ...], ...]
+    choices: tuple[Choice, ...]
     unprinted: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def rows(self) -> tuple[tuple[BlockView, ...], ...]:
+        """The rows of all choices."""
+        return tuple(row for choice in self.choices for row in choice.rows)
 
     @property
     def count(self) -> int:
@@ -205,8 +220,21 @@ def _groups(section: Section, medium: Medium, palette: Palette, known: Known) ->
             groups.append(Group(title, place, folded, (), named))
             continue
         views = [_block(block, section, medium, palette, known) for block in own]
-        groups.append(Group(title, place, folded, _rows(views, folded)))
+        groups.append(Group(title, place, folded, _choices(views, place, folded)))
     return tuple(groups)
+
+
+def _choices(views: list[BlockView], place: str, folded: bool) -> tuple[Choice, ...]:
+    """Neighbours that are alternatives, by their name; what lies between them stands by itself."""
+    found: list[Choice] = []
+    for named, run in groupby(views, key=lambda view: bool(view.block.choice)):
+        by_name: dict[str, list[BlockView]] = {}
+        for view in run:
+            by_name.setdefault(view.block.choice, []).append(view)
+        for name, own in by_name.items():
+            spot = f"{place}-choice-{len(found)}" if named else ""
+            found.append(Choice(name, spot, _rows(own, folded)))
+    return tuple(found)
 
 
 def _rows(views: list[BlockView], folded: bool) -> tuple[tuple[BlockView, ...], ...]:
@@ -238,12 +266,14 @@ def _block(block: Any, section: Section, medium: Medium, palette: Palette, known
         own = {row: name for row, (owner, name) in known.items() if owner == block.id}
         return BlockView(block, place, table=tables.view(block, medium.rows, own, printed=medium.printed))
     if isinstance(block, Images):
-        return BlockView(block, place, grid=pictures.grid(block, medium.width))
+        grid = pictures.grid(block, medium.width)
+        turned = medium.printed and grid.room < _ROOM
+        return BlockView(
+            block, place, grid=pictures.grid(block, medium.turned[0]) if turned else grid, turned=turned
+        )
     if isinstance(block, Tokens):
-        tokens = _tokens(block)
-        rows = [[token, weight] for token, _, weight in tokens[: medium.rows]]
-        data = Columns(["token", "weight"], rows, len(tokens))
-        return BlockView(block, place, tokens=tokens, data=data)
+        pieces = words.words(block, medium.pieces, folds=not medium.printed)
+        return BlockView(block, place, words=pieces, data=words.table(block))
     if isinstance(block, Graph):
         return _graph(block, place, medium, {row: name for row, (_, name) in known.items()})
     if isinstance(block, Code | Failure):
@@ -296,12 +326,3 @@ def _part(title: str, picture: graphs.Drawing, medium: Medium) -> GraphPart:
 def _scale(picture: graphs.Drawing, medium: Medium) -> float:
     """How large a picture is drawn to be on one page."""
     return min(medium.scale, medium.width / picture.width, medium.height / picture.height)
-
-
-def _tokens(block: Tokens) -> tuple[tuple[str, int, str], ...]:
-    """Each piece with its step on the diverging scale (-5 to 5) and its weight written out."""
-    top = max((abs(weight) for weight in block.weights if math.isfinite(weight)), default=0.0) or 1.0
-    return tuple(
-        (token, round(5 * weight / top) if math.isfinite(weight) else 0, show(weight))
-        for token, weight in zip(block.tokens, block.weights, strict=True)
-    )

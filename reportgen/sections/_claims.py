@@ -11,13 +11,13 @@ from reportgen.attribution.base import Attribution, Missing
 from reportgen.attribution.explain import Rows
 from reportgen.attribution.gradients import COMPLETENESS, DIFFERENCE
 from reportgen.attribution.lime import OVERLAP, R2, STABILITY
+from reportgen.attribution.shap import ADDITIVITY
 from reportgen.report import Column, Finding, Row, Table
 from reportgen.units import plural, show
 
 if TYPE_CHECKING:
     from reportgen.sections.explanations import Told
 
-ADDITIVITY = "additivity error"
 POOR_FIT, UNSTABLE, INCOMPLETE = 0.5, 0.7, 0.01
 UNADDED = 0.05  # of sums that are estimated by drawing, which a hundredth would ask too much of
 

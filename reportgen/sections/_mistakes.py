@@ -6,11 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from reportgen.attribution.kinds import kind_of
+from reportgen.attribution.kinds.text import read
 from reportgen.experiment import Experiment, Options
 from reportgen.pixels import shrink, to_pixels
 from reportgen.report import Column, Images, Picture, Raster, Row, Table, Text
 from reportgen.sections._pictures import scaled
-from reportgen.units import plural, show
+from reportgen.units import plural, shorten, show
+
+LETTERS = 200  # of a text that are shown
 
 
 def mistakes(
@@ -42,12 +46,14 @@ def mistakes(
         shown = _pictures(experiment, worst, described, caption)
         if shown is not None:
             return [shown]
+    texts = _texts(experiment, worst)
     columns = (
         Column(name="Sample", unit="exact"),
         Column(name="True"),
         Column(name="Predicted"),
         Column(name="Its probability", unit="share"),
         Column(name="Probability of the true class", unit="share"),
+        *((Column(name="Text", note=f"its first {LETTERS} letters"),) if texts else ()),
     )
     rows = tuple(
         Row(
@@ -57,11 +63,20 @@ def mistakes(
                 experiment.class_name(int(predicted[i])),
                 float(f"{probabilities[i, predicted[i]]:.4g}"),
                 float(f"{truth[i]:.4g}"),
+                *texts[place : place + 1],
             )
         )
-        for i in worst
+        for place, i in enumerate(worst)
     )
     return [Table(id="mistakes", title="Worst mistakes", columns=columns, rows=rows, caption=caption)]
+
+
+def _texts(experiment: Experiment, worst: np.ndarray) -> list[str]:
+    """The beginnings of the texts, where the samples are texts whose tokens are known."""
+    if kind_of(experiment) != "text" or experiment.tokenizer is None:
+        return []
+    readings = [read(experiment, experiment.batch([int(i)]).inputs) for i in worst]
+    return [shorten("".join(reading.pieces).strip(), LETTERS) for reading in readings]
 
 
 def _describe(

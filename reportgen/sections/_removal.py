@@ -19,7 +19,7 @@ TITLE = "Areas beside random orders"
 EVIDENCE = "explanations/areas-beside-random-orders"
 AHEAD = 1.0  # spreads of a random order by which a curve must be ahead of their mean
 FEWEST = 3  # samples that say something of a method
-COLOURS = 6  # lines of a chart before a colour comes again
+COLOURS = 7  # lines of a chart before a colour comes again
 ROOM = 5  # places: of fewer, a random order is often the best there is
 RANDOM = "random order"
 

@@ -9,54 +9,90 @@ from importlib import import_module
 
 from reportgen.attribution.base import Attribution, Missing, Outcome
 from reportgen.attribution.choose import choose
-from reportgen.attribution.explain import Rows, explain, plan
+from reportgen.attribution.explain import ENDED, Rows, explain, plan, prepare
 from reportgen.attribution.kinds import kind_of, sights
 from reportgen.attribution.methods import suited
-from reportgen.attribution.sight import Sight, Tools
+from reportgen.attribution.sight import Sight
 from reportgen.attribution.target import explained
 from reportgen.errors import InputError
 from reportgen.experiment import Experiment, Options
-from reportgen.report import Block, Finding, Section
-from reportgen.sections._trust import trust
+from reportgen.report import Block, Failure, Finding, Section
+from reportgen.sections._global import whole
+from reportgen.sections._trust import EVIDENCE, trust
 from reportgen.units import plural
+
+RUN_RULE = "three inputs, alone and in one batch, several times, give the same scores to within a thousandth"
 
 
 @dataclass(frozen=True)
 class Told:
-    """What is drawn: a row of outcomes for each sight, what number is explained, how the samples were chosen."""
+    """What is drawn: a row of outcomes for each sight, what number is explained, how the samples were chosen.
+
+    `notes`: what was seen of the model that bears on all of them.
+    """
 
     experiment: Experiment
     sights: list[Sight]
     rows: Rows
     what: str
     about: str
+    notes: tuple[str, ...] = ()
+    seed: int = 0
 
     @property
     def methods(self) -> tuple[str, ...]:
         """The names of the methods, in order."""
         return tuple(made.method for made in self.rows[0])
 
+    def target(self, sight: Sight) -> str:
+        """What is explained of this sample, by the name of its class where it has one."""
+        if self.experiment.task == "classification":
+            return f"score of {sight.subject.target.name}"
+        return self.what.removeprefix("the ")
+
 
 def explanations(experiment: Experiment, options: Options) -> Section:
-    """LIME, saliency, Integrated Gradients and Grad-CAM on the same samples."""
+    """The same samples through all methods that suit the input."""
     reason = _why_not(experiment)
     if reason:
         nothing = experiment.model is None or (experiment.example is None and experiment.samples is None)
         return _section(status="empty" if nothing else "skipped", reason=reason)
     kind = kind_of(experiment)
-    methods = suited(kind)
+    methods = suited(kind, options.methods)
     allowed = plan(experiment, methods, options.samples)
     subjects, rule = choose(experiment, allowed.samples, options.chosen[: allowed.samples])
     if allowed.samples < options.samples:
         rule += f" ({options.samples} asked for, but the model's cost allows {allowed.samples})"
-    looked_at = sights(experiment, subjects)
-    rows = explain(experiment, options, looked_at, methods, allowed.share)
+    ready = prepare(experiment, options, sights(experiment, subjects), allowed.share)
+    rows = explain(options, ready, methods)
     what = explained(experiment)
-    told = Told(experiment, looked_at, rows, what, f"Explained is {what}. {rule}. Seed {options.seed}.")
+    cut = _cut(rows, len(ready.sights))
+    if cut:
+        rule += f" ({cut.message})"
+    told = Told(
+        experiment,
+        ready.sights[: len(rows)],
+        rows,
+        what,
+        f"Explained is {what}. {rule}. Seed {options.seed}.",
+        ready.notes,
+        options.seed,
+    )
     drawn = import_module(f"reportgen.sections._explained_{kind}").draw(told)
-    size = max(experiment.batch_size, 256) if kind == "table" else experiment.batch_size
-    tools = Tools(experiment, size, size, options.seed, allowed.share)
-    return _done(told, drawn, partial(trust, told, options, tools, methods, kind))
+    over_all = whole(experiment, options, kind, ready.sights, ready.tools.forward)
+    shown = [*([cut] if cut else []), *drawn, *over_all]
+    return _done(told, shown, partial(trust, told, options, ready.tools, methods, kind))
+
+
+def _cut(rows: Rows, wanted: int) -> Failure | None:
+    """What the time limit cut, where it did."""
+    lost = any(isinstance(made, Missing) and made.reason.startswith(ENDED) for made in rows[0])
+    if len(rows) == wanted and not lost:
+        return None
+    message = f"{len(rows)} of {plural(wanted, 'sample')}{', not by all methods' if lost else ''}: {ENDED}"
+    return Failure(
+        title="What the time cut", error="OutOfTime", message=message, hint="ask for fewer samples"
+    )
 
 
 def _section(**fields: object) -> Section:
@@ -91,7 +127,13 @@ def _done(
         raise InputError(f"no method could explain a sample; {lost.method}: {lost.reason}")
     measures, found = judged()
     summary = f"{plural(len(rows), 'prediction')} explained by {', '.join(worked)}."
-    return _section(summary=summary, blocks=(*drawn, *measures), findings=tuple(found))
+    return _section(summary=summary, blocks=(*drawn, *measures), findings=(*_noted(told), *found))
+
+
+def _noted(told: Told) -> list[Finding]:
+    return [
+        Finding(severity="warning", message=note, rule=RUN_RULE, evidence=EVIDENCE) for note in told.notes
+    ]
 
 
 def _has(row: Sequence[Outcome], method: str) -> bool:

@@ -7,29 +7,38 @@ from typing import TYPE_CHECKING
 
 from reportgen.experiment import Experiment, Options
 from reportgen.features.activations import activation_maps, map_layers
+from reportgen.features.choice import STAGES
 from reportgen.features.filters import filters
 from reportgen.hooks import hidden
 from reportgen.report import Images, Picture, Raster, Section, Text
+from reportgen.sections._attention import attention_maps
+from reportgen.sections._excite import excite
+from reportgen.sections._kernels import signals
+from reportgen.sections._layers import activations, gradients, weights
+from reportgen.sections._made import Made, failure
 from reportgen.sections._pictures import scaled
-from reportgen.sections._survey import Made, failure, survey
+from reportgen.sections._survey import survey
+from reportgen.sections._tokens import token_embeddings
+from reportgen.sections._units import duplicates
 from reportgen.units import plural
 
 if TYPE_CHECKING:
     from reportgen.data import Inputs
 
 CHANNELS = 7  # shown a layer
+LAYERS = 6  # with maps
 
 Part = Callable[[Experiment, Options, Made], None]
 
 
 def features(experiment: Experiment, options: Options) -> Section:
-    """First-layer filters, activation maps, silent units and a map of the samples (PCA)."""
+    """Filters, activation maps, weights, activations and gradients by layer, stuck units, a map of the samples."""
     if experiment.model is None:
         return Section(name="features", title="Features", status="empty", reason="no model was given")
     made = Made()
     blocked = experiment.forward_problem or experiment.no_values
     problem = blocked or (experiment.data_problem if experiment.samples is None else None)
-    parts: list[tuple[str, Part]] = [("First-layer filters", _filters)]
+    parts = list(ALWAYS)
     if experiment.example is not None and blocked is None:
         parts += RUNNING
     elif problem is None:
@@ -70,15 +79,22 @@ def _filters(experiment: Experiment, options: Options, made: Made) -> None:
 
 
 def _maps(experiment: Experiment, options: Options, made: Made) -> None:
-    names = map_layers(experiment, experiment.require_forward())
+    names = options.layers or map_layers(experiment, experiment.require_forward(), LAYERS)
     if not names:
         why = hidden(experiment) or "no 2-D convolution runs in the forward pass"
         made.notes.append(f"There are no activation maps: {why}.")
         return
+    which = (
+        "the chosen layers"
+        if options.layers
+        else f"convolutions, first, middle and last of each stage ({STAGES})"
+    )
     for label, inputs in _two(experiment):
         layers = [layer for layer in activation_maps(experiment, inputs, names, CHANNELS) if layer.pictures]
         if not layers:
-            made.notes.append(f"There are no activation maps for {label}: the convolutions put out no maps.")
+            made.notes.append(
+                f"There are no activation maps for {label}: these layers put out no maps: {', '.join(names)}."
+            )
             continue
         first, how = _input_picture(experiment, inputs)
         pictures: list[Picture] = []
@@ -90,7 +106,7 @@ def _maps(experiment: Experiment, options: Options, made: Made) -> None:
         made.blocks.append(
             Images(
                 title=f"Activation maps, {label}",
-                caption=f"Outputs of the first, middle and last convolution, before what follows them, on {label}. "
+                caption=f"Outputs of {which}, before what follows them, on {label}. "
                 f"The channels of the largest mean size: {shown}. Every map has its own scale.{small}{how}",
                 pictures=tuple(pictures),
                 columns=1 + CHANNELS,
@@ -124,5 +140,20 @@ def _by(size: tuple[int, ...]) -> str:
     return f"{size[0]} × {size[1]}"
 
 
+# What needs the model alone.
+ALWAYS: tuple[tuple[str, Part], ...] = (
+    ("First-layer filters", _filters),
+    ("Weights by layer", weights),
+    ("Filters that are alike", duplicates),
+)
 # What needs a forward pass, in the order of the page. A part adds its blocks, findings and notes to what is made.
-RUNNING: tuple[tuple[str, Part], ...] = (("Activation maps", _maps), ("Silent units and embedding", survey))
+RUNNING: tuple[tuple[str, Part], ...] = (
+    ("Activation maps", _maps),
+    ("Activations by layer", activations),
+    ("Gradients by layer", gradients),
+    ("Stuck units and embedding", survey),
+    ("What excites units", excite),
+    ("Attention", attention_maps),
+    ("Token embeddings", token_embeddings),
+    ("Signals", signals),
+)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import nn
 
 from reportgen.attribution.base import Score, Target
 from reportgen.attribution.choose import Subject
+from reportgen.attribution.explain import Rows, explain, prepare
+from reportgen.attribution.methods import Method
 from reportgen.attribution.sight import Baseline, Parts, Sight, Tools
 from reportgen.data import Inputs
-from reportgen.experiment import Experiment
+from reportgen.experiment import Experiment, Options
 
 
 def sight_of(
@@ -52,3 +57,15 @@ def tools_of(
     experiment: Experiment | None = None,
 ) -> Tools:
     return Tools(experiment or Experiment(title="", model=model), size, size, seed, share)
+
+
+def rows_of(
+    experiment: Experiment,
+    options: Options,
+    seen: Sequence[Sight],
+    methods: Sequence[Method],
+    share: float = 1.0,
+) -> Rows:
+    """What the methods give for these sights, without a clock."""
+    untimed = replace(options, timed=False)
+    return explain(untimed, prepare(experiment, untimed, seen, share), methods)

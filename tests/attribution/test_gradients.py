@@ -5,7 +5,14 @@ from looks import sight_of, tools_of
 from torch import nn
 from torch.nn import functional
 
-from reportgen.attribution.gradients import COMPLETENESS, cam, grad_cam, integrated_gradients, saliency
+from reportgen.attribution.cam import cam, grad_cam
+from reportgen.attribution.gradients import (
+    COMPLETENESS,
+    input_gradient,
+    integrated_gradients,
+    saliency,
+    smooth_grad,
+)
 
 
 class Functional(nn.Module):
@@ -127,3 +134,51 @@ def test_the_score_of_the_first_of_two_classes_is_the_negative_of_the_one_output
     model = nn.Linear(2, 1)
     values = torch.tensor([[1.0, 2.0]])
     assert sight_of(model, values, sign=-1).score(values).item() == -model(values).item()
+
+
+def test_input_times_gradient_of_a_linear_model_is_weight_times_input():
+    model = nn.Linear(3, 1)
+    values = torch.tensor([[1.0, 2.0, -1.0]])
+    made = input_gradient(sight_of(model, values), tools_of())
+    assert made.values == pytest.approx((model.weight * values)[0].tolist(), abs=1e-6)
+
+
+def test_smooth_grad_is_the_mean_gradient_under_noise_of_a_share_of_the_range():
+    """Of x^3 the mean gradient under noise of deviation s is 3 (x^2 + s^2)."""
+
+    class Cube(nn.Module):
+        def forward(self, x):
+            return (x**3).sum(dim=1, keepdim=True)
+
+    values = torch.cat([torch.tensor([[-1.0, 3.0]]), torch.linspace(0, 2, 4000)[None]], dim=1)
+    made = smooth_grad(sight_of(Cube(), values), tools_of(size=8))
+    expected = (3 * (values[0] ** 2 + (0.15 * 4) ** 2)).double().numpy()
+    assert made.values.mean() == pytest.approx(expected.mean(), rel=0.02)
+    assert made.settings == "25 samples with noise of 15% of the range"
+
+
+def test_smooth_grad_depends_on_its_seed_alone(network):
+    sight = sight_of(network, torch.linspace(-1, 2, 5)[None])
+    first = smooth_grad(sight, tools_of(size=25)).values
+    torch.manual_seed(11)
+    assert smooth_grad(sight, tools_of(size=4)).values == pytest.approx(first, abs=1e-7)
+    assert smooth_grad(sight, tools_of(seed=1)).values.tolist() != first.tolist()
+
+
+def test_steps_are_added_where_fifty_miss_completeness_and_only_within_the_budget():
+    class Steep(nn.Module):
+        def forward(self, x):
+            return torch.tanh(300 * (x - 0.4321)).sum(dim=1, keepdim=True)
+
+    sight = sight_of(Steep(), torch.ones(1, 1))
+    made = integrated_gradients(sight, tools_of())
+    steps = int(made.settings.split()[0])
+    assert made.settings == f"{steps} steps (50 missed completeness by over 1 %)"
+    assert 50 < steps < 120
+    # Each halving takes twenty steps and three scores, and drops ten steps.
+    assert made.evaluations == 50 + 8 + 23 * (steps - 50) // 10
+    assert made.values[0] == pytest.approx(2, rel=0.01)
+    assert made.trust[COMPLETENESS] < 0.01
+    poor = integrated_gradients(sight, tools_of(share=0.1))
+    assert poor.settings == "50 steps"
+    assert poor.trust[COMPLETENESS] > 0.01

@@ -1,20 +1,25 @@
 import numpy as np
 import pytest
 import torch
-from looks import sight_of, tools_of
+from looks import tools_of
 from sklearn.datasets import load_iris
 from torch import nn
 
-from reportgen.attribution.base import NotApplicable
+from reportgen.attribution.base import NotApplicable, Target
+from reportgen.attribution.choose import Subject
+from reportgen.attribution.kinds.table import sights
 from reportgen.attribution.lime import R2, STABILITY
 from reportgen.attribution.lime_table import lime_table
+from reportgen.data import Inputs
 from reportgen.experiment import build
 
 
 def explain(model, values, background, *, seed=0, size=256, column=0):
     experiment = build(model.eval(), data=(torch.tensor(background, dtype=torch.float32),), modality="table")
-    sight = sight_of(model, values, column, experiment=experiment)
-    return lime_table(sight, tools_of(size=size, seed=seed, share=0.5, experiment=experiment))
+    subject = Subject(0, Inputs((values,), {}), Target("", column), "sample 0", "")
+    return lime_table(
+        sights(experiment, [subject])[0], tools_of(size=size, seed=seed, share=0.5, experiment=experiment)
+    )
 
 
 @pytest.fixture

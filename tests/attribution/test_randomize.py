@@ -2,14 +2,13 @@ import numpy as np
 import pytest
 import state
 import torch
-from looks import sight_of, tools_of
+from looks import rows_of, sight_of, tools_of
 from scipy.stats import spearmanr
 from torch import nn
 from torch.nn.utils import parametrizations
 
 from reportgen.attribution.base import Attribution, Missing, NotApplicable
 from reportgen.attribution.choose import choose
-from reportgen.attribution.explain import explain
 from reportgen.attribution.kinds import sights
 from reportgen.attribution.methods import Method, suited
 from reportgen.attribution.randomize import accustom, copied, edges, randomise, randomised
@@ -36,7 +35,7 @@ def test_the_model_is_left_alone_and_its_copy_is_not(digits_cnn):
     experiment = build(model, data=data)
     subjects, _ = choose(experiment, 2)
     seen, methods = sights(experiment, subjects), suited("image")
-    rows = explain(experiment, Options(timed=False), seen, methods, 0.2)
+    rows = rows_of(experiment, Options(), seen, methods, 0.2)
     with untouched(model):
         before = state.of_model(model), state.of_process()["torch"], state.of_process()["numpy"]
         made = randomised(

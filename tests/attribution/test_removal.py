@@ -3,13 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from looks import sight_of, tools_of
+from looks import rows_of, sight_of, tools_of
 from torch import nn
 
 from reportgen.attribution import removal as looked
 from reportgen.attribution.base import Attribution, Missing
 from reportgen.attribution.choose import choose
-from reportgen.attribution.explain import explain
 from reportgen.attribution.kinds import sights
 from reportgen.attribution.methods import suited
 from reportgen.attribution.removal import Effort, effort, mean_known, rank, removal
@@ -200,7 +199,7 @@ def test_the_same_seed_gives_the_same_curves_however_large_the_batch(digits_cnn)
     experiment = build(model, data=data)
     subjects, _ = choose(experiment, 2)
     seen = sights(experiment, subjects)
-    rows = explain(experiment, Options(timed=False), seen, suited("image")[1:3], 1.0)
+    rows = rows_of(experiment, Options(), seen, suited("image")[1:3], 1.0)
     many, few = (
         removal(
             experiment, Options(timed=False), tools_of(size=size, experiment=experiment), seen, rows, "image"
@@ -216,8 +215,8 @@ def test_integrated_gradients_of_a_trained_network_are_ahead_of_random_under_bot
     experiment = build(model, data=data)
     subjects, _ = choose(experiment, 6)
     seen = sights(experiment, subjects)
-    rows = explain(experiment, Options(timed=False), seen, suited("image")[2:3], 1.0)
-    made = removal(experiment, Options(timed=False), tools_of(experiment=experiment), seen, rows, "image")
+    rows = rows_of(experiment, Options(), seen, suited("image")[2:3], 1.0)
+    made = removal(experiment, Options(), tools_of(experiment=experiment), seen, rows, "image")
     assert made.classes
     assert (mean_known(made.ahead)[:, :, 0] > 1).all()
     assert (made.curves <= 1).all()

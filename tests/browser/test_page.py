@@ -7,6 +7,8 @@ import itertools
 import pytest
 import samples
 
+from reportgen.report import Tokens
+
 
 @pytest.fixture(scope="module")
 def rich(tmp_path_factory):
@@ -50,11 +52,14 @@ def test_the_landmarks_and_the_language_are_there_and_every_picture_has_words(ri
         assert page.locator(landmark).count() >= 1
     assert page.evaluate("document.documentElement.lang") == "en"
     pictures = page.evaluate(
-        "[...document.querySelectorAll('img')].map(i => [i.alt, i.complete && i.naturalWidth > 0])"
+        """[...document.querySelectorAll('img')].filter(i => !i.closest('.chooser button'))
+            .map(i => [i.alt, i.complete && i.naturalWidth > 0])"""
     )
     assert len(pictures) > 10
     assert all(alt.strip() for alt, _ in pictures)
     assert all(shown for _, shown in pictures)
+    buttons = page.locator(".chooser button")  # their pictures stand beside their words
+    assert all(text.strip() for text in buttons.all_inner_texts())
 
 
 def test_no_markup_carries_a_style_or_a_handler(rich, watched):
@@ -119,3 +124,45 @@ CONTRAST = """
 def test_all_text_has_the_contrast_that_wcag_aa_asks_for(rich, watched, scheme):
     """Relative luminance and ratio as WCAG 2.2 defines them; 4.5 for text."""
     assert watched(rich, color_scheme=scheme).evaluate(CONTRAST) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_can_be_read_on_every_step_of_their_scale(tmp_path, watched, scheme):
+    steps = range(-5, 6)
+    scale = Tokens(tokens=[f"step {at}" for at in steps], weights=list(steps), joined=True)
+    sheet = watched(samples.one(scale).save(tmp_path / "steps.html"), color_scheme=scheme)
+    assert sheet.locator(".words span").count() == 10
+    assert sheet.evaluate(CONTRAST) == []
+    grounds = sheet.evaluate(
+        "[...document.querySelectorAll('.words span')].map(one => getComputedStyle(one).backgroundColor)"
+    )
+    assert len(set(grounds)) == 10
+
+
+def test_letters_of_one_word_join_and_words_of_one_script_keep_their_order(tmp_path, watched):
+    """A text in pieces is drawn like the same text in one: pieces that were set apart would turn it round."""
+    text = ("mixed", " שלום", " לך", " היום", " ", "مر", "حبا", " بال", "عالم")
+    widths = [
+        watched(
+            samples.one(Tokens(tokens=pieces, weights=[1.0] * len(pieces), joined=True)).save(
+                tmp_path / f"{len(pieces)}.html"
+            )
+        )
+        .locator(".words")
+        .evaluate(
+            """words => {
+              const range = document.createRange();
+              const walk = document.createTreeWalker(words, NodeFilter.SHOW_TEXT);
+              const places = [];
+              while (walk.nextNode()) for (let at = 0; at < walk.currentNode.length; at += 1) {
+                range.setStart(walk.currentNode, at);
+                range.setEnd(walk.currentNode, at + 1);
+                places.push(Math.round(range.getBoundingClientRect().left));
+              }
+              return places;
+            }"""
+        )
+        for pieces in (text, ("".join(text),))
+    ]
+    assert len(widths[0]) == len("".join(text))
+    assert all(abs(one - other) <= 2 for one, other in zip(*widths, strict=True))

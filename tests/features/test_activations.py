@@ -105,8 +105,9 @@ def test_the_maps_are_the_layers_own_outputs_the_largest_first(digits_cnn):
     model, data = digits_cnn
     experiment = build(model, data=data)
     inputs = experiment.batch([0]).inputs
-    names = map_layers(experiment, inputs)
-    assert names == ["stem", "block1.conv2", "block2.conv2"]
+    names = map_layers(experiment, inputs, 6)
+    assert names == ["stem", "block1.conv1", "block1.conv2", "block2.conv1", "block2.conv2"]
+    assert map_layers(experiment, inputs, 3) == ["stem", "block1.conv2", "block2.conv2"]
     made = activation_maps(experiment, inputs, names, 5)
     with torch.no_grad():
         expected = model.stem(data.tensors[0][:1])[0].double().numpy()

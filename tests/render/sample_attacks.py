@@ -36,6 +36,8 @@ from reportgen.report import (
     Section,
     Series,
     Signal,
+    Strip,
+    Swarm,
     Table,
     Text,
     Tokens,
@@ -147,6 +149,16 @@ def every_kind(text: str) -> tuple[object, ...]:
             groups=(text, text + "2"),
             x_label=text,
             y_label=text,
+            **said,
+        ),
+        Swarm(
+            rows=(
+                Strip(name=text, x=(0, nan, -1), shades=(0, nan, 1)),
+                Strip(name=text + "2", x=(inf, 2)),
+            ),
+            x_label=text,
+            shade=text,
+            unit=text,
             **said,
         ),
         Images(

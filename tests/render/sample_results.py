@@ -24,6 +24,8 @@ from reportgen.report import (
     Scatter,
     Section,
     Signal,
+    Strip,
+    Swarm,
     Table,
     Tokens,
 )
@@ -274,6 +276,29 @@ def explanations() -> Section:
             weights=(0, -0.1, 0, -0.8, 0, 0.1, 0, 0.4, 0, 0.95, 0, 0, 0.2, 0.5),
             caption="Integrated Gradients, 50 steps, baseline: padding.",
         ),
+        Tokens(
+            title="Pieces",
+            joined=True,
+            limit=1.0,
+            tokens=(
+                "The",
+                " un",
+                "believ",
+                "able",
+                " plot",
+                ":",
+                "\n",
+                "  café",
+                " lovely",
+                " to",
+                " wat",
+                "ch",
+                "",
+            ),
+            weights=(0, -0.1, -0.8, -0.3, 0, 0, 0.05, 0.5, 0.7, -0.5, 1.2, 1.0, 0.2),
+            caption="Integrated Gradients, 50 steps, baseline: padding; one scale for all texts.",
+        ),
+        _swarm(),
         Signal(
             title="Waveform",
             values=wave,
@@ -281,6 +306,17 @@ def explanations() -> Section:
             weights=np.gradient(wave) * np.abs(wave),
             y_label="amplitude",
             caption="Integrated Gradients, 50 steps, baseline 0.",
+        ),
+        Heatmap(
+            title="Spectrogram",
+            values=np.hypot(*np.meshgrid(np.linspace(-1, 1, 60), np.linspace(-1, 1, 33))).round(3).tolist(),
+            row_title="frequency",
+            column_title="time",
+            row_ends=(0, 150),
+            column_ends=(0, 3),
+            row_unit="Hz",
+            column_unit="s",
+            caption="Short-time Fourier transform, window 64, hop 15.",
         ),
     )
     findings = (
@@ -292,6 +328,27 @@ def explanations() -> Section:
         ),
     )
     return Section(name="explanations", title="Explanations", seconds=3.2, blocks=blocks, findings=findings)
+
+
+def _swarm() -> Swarm:
+    rng = np.random.default_rng(5)
+    rows = []
+    for name, weight in (
+        ("mean pixel", 0.1),
+        ("ink in the lower half", 1.2),
+        ("width", -0.6),
+        ("holes", 0.9),
+    ):
+        value = rng.normal(size=60)
+        shades = np.argsort(np.argsort(value)) / 59
+        shades[:4] = math.nan
+        rows.append(Strip(name=name, x=(weight * value).round(4), shades=shades.round(3)))
+    return Swarm(
+        title="Which features speak",
+        rows=tuple(rows),
+        x_label="attribution (logit of 8)",
+        caption="Integrated Gradients, 60 of 450 validation samples; seed 0.",
+    )
 
 
 def calibration() -> Section:

@@ -107,7 +107,7 @@ def test_hostile_text_comes_out_as_text_in_every_kind_of_block(hostile):
 
 def test_hostile_figures_are_drawn_all_the_same(hostile):
     assert "could not be drawn" not in hostile[1].words
-    assert len([image for image in hostile[1].named("img") if "svg+xml" in image["src"]]) == 7
+    assert len([image for image in hostile[1].named("img") if "svg+xml" in image["src"]]) == 8
 
 
 def test_every_id_is_there_once_and_every_link_has_its_target(rich, hostile):
@@ -274,3 +274,19 @@ def test_a_figure_is_drawn_as_wide_as_it_stands_and_thirds_share_a_row():
     assert [len(row) for row in group.rows] == [1, 2, 3]
     widths = [row[0].figure.width for row in group.rows]
     assert widths == [922, 461, 293]
+
+
+def test_alternatives_stand_under_their_names_those_of_one_name_together():
+    def block(at, choice, **more):
+        return Text(id=f"t{at}", title=f"Title {at}", text="x", choice=choice, **more)
+
+    blocks = (block(0, ""), block(1, "a", group="g"), block(2, "b", group="g"), block(3, "a", group="g"))
+    (_, group) = view.page(samples.one(*blocks), SCREEN).sections[0].groups
+    found = [(choice.title, [row[0].block.id for row in choice.rows]) for choice in group.choices]
+    assert found == [("a", ["t1", "t3"]), ("b", ["t2"])]
+    page = Page(html.encode(samples.one(*blocks), None))
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[345]", tag)]
+    assert levels == [3, 3, 4, 5, 5, 4, 5]
+    ids = anchors(page)
+    assert len(ids) == len(set(ids))
+    assert "g 3 parts" in page.words

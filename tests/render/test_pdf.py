@@ -8,12 +8,28 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pypdf
 import pytest
 import samples
 
 from reportgen.render import pdf
-from reportgen.report import Cluster, Code, Column, Edge, Fact, Facts, Graph, Node, Row, Table, Text
+from reportgen.report import (
+    Cluster,
+    Code,
+    Column,
+    Edge,
+    Fact,
+    Facts,
+    Graph,
+    Images,
+    Node,
+    Picture,
+    Raster,
+    Row,
+    Table,
+    Text,
+)
 
 
 def tool(name: str) -> str:
@@ -272,3 +288,30 @@ def test_types_and_names_of_layers_are_not_broken_within_a_word(tmp_path):
     assert words.count("NewGELUActivation") == 8
     assert len(re.findall(r"\bweight\b", words)) == 16
     assert words.count("embedding.") == 8
+
+
+def test_a_grid_of_many_columns_is_on_a_page_on_its_side_with_its_head_on_every_page(tmp_path):
+    heads = tuple(f"method {at}" for at in range(9))
+    pictures = tuple(Picture(raster=Raster.from_array(np.full((8, 8), at, np.uint8))) for at in range(90))
+    block = Images(
+        pictures=pictures,
+        columns=9,
+        column_titles=heads,
+        row_titles=tuple(f"sample {at}" for at in range(10)),
+    )
+    with pypdf.PdfReader(samples.one(block).save(tmp_path / "report.pdf")) as reader:
+        pages = [page for page in reader.pages if "sample" in page.extract_text()]
+        assert len(pages) == 2
+        for page in pages:
+            assert page.mediabox.width > page.mediabox.height
+            assert "method 8" in page.extract_text()
+        assert "sample 9" in pages[-1].extract_text()
+    few = block.model_copy(update={"columns": 4, "column_titles": heads[:4]})
+    with pypdf.PdfReader(samples.one(few).save(tmp_path / "few.pdf")) as reader:
+        assert all(page.mediabox.width < page.mediabox.height for page in reader.pages)
+
+
+def test_every_alternative_is_printed_under_its_name(tmp_path):
+    blocks = [Text(text=f"words {at}", group="Samples", choice=f"Sample {at}") for at in range(3)]
+    words = text_of(samples.one(*blocks).save(tmp_path / "report.pdf"))
+    assert all(f"Sample {at}" in words and f"words {at}" in words for at in range(3))

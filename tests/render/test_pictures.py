@@ -102,3 +102,44 @@ def test_what_is_not_the_picture_it_says_it_is_is_not_shown(picture):
     shown = only(picture)
     assert shown.src == ""
     assert shown.missing.startswith("this picture does not decode")
+
+
+def test_a_map_lies_over_the_picture_that_it_names_which_is_kept_once():
+    picture = Raster.from_array(np.arange(64, dtype=np.uint8).reshape(8, 8) * 4)
+    field = Map.from_array(np.eye(8), signed=True)
+    named = Images(pictures=(Picture(raster=picture), Picture(map=field, behind=0)))
+    doubled = Images(pictures=(Picture(raster=picture), Picture(map=field, raster=picture)))
+    assert grid(named, 900).rows[0][1][1].src == grid(doubled, 900).rows[0][1][1].src
+    alone = grid(Images(pictures=(Picture(map=field),)), 900).rows[0][1][0].src
+    assert grid(named, 900).rows[0][1][1].src != alone
+    for behind in (-1, 1, 2):
+        with pytest.raises(ValueError, match="behind must be the place of a picture with pixels"):
+            Images(pictures=(Picture(raster=picture), Picture(map=field, behind=behind)))
+
+
+def test_a_photograph_under_a_map_weighs_a_few_kilobytes_and_looks_the_same():
+    from skimage import data, transform
+
+    pixels = (transform.resize(data.astronaut(), (224, 224)) * 255).astype(np.uint8)
+    kept = Raster.from_array(pixels, exact=False)
+    assert len(kept.data) < len(Raster.from_array(pixels).data) / 4
+    with Image.open(io.BytesIO(base64.b64decode(kept.data))) as image:
+        seen = np.asarray(image.convert("RGB")).astype(int)
+    assert np.abs(seen - pixels).mean() < 6
+    field = Map.from_array(np.outer(np.hanning(56), np.hanning(56)), signed=True)
+    shown = only(Picture(raster=kept, map=field))
+    assert len(shown.src) < 30_000
+    assert pixels_of_centre(shown.src)[0] > pixels_of_centre(shown.src)[2] + 60  # red where it speaks for
+
+
+def pixels_of_centre(src: str) -> np.ndarray:
+    return pixels(src)[108:116, 108:116].mean((0, 1))
+
+
+def test_small_maps_keep_their_exact_colours():
+    field = np.zeros((8, 8))
+    field[0, 0] = 1.0
+    shown = only(
+        Picture(raster=Raster.from_array(np.zeros((8, 8), np.uint8)), map=Map.from_array(field, signed=True))
+    )
+    assert len({tuple(pixel) for row in pixels(shown.src) for pixel in row}) == 2

@@ -12,6 +12,8 @@ from reportgen.features.seen import one_pass
 from reportgen.report import Section
 from reportgen.sections.features import features
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SILENT = "units-that-stay-zero"
 
 
@@ -22,20 +24,28 @@ def digits_section(digits_cnn):
 
 
 def kinds(section):
-    return [block.kind for block in section.blocks]
+    """Of each block, those of the weights by layer apart, which every model with weights has."""
+    return [block.kind for block in section.blocks if block.group != "Weights by layer"]
 
 
 def test_a_network_for_pictures_gets_everything(digits_section):
-    assert kinds(digits_section) == ["images", "images", "images", "table", "scatter"]
+    assert [block.title for block in digits_section.blocks] == [
+        "First-layer filters: stem", "Weights: distributions", "Weights: all tensors",
+        "Activation maps, sample 0", "Activation maps, sample 248",
+        "Activations: distributions", "Activations by depth", "Activations: all layers",
+        "Gradients: distributions", "Gradients by depth", "Gradients: all tensors",
+        "Units that stay zero", "Embedding", "Embedding by t-SNE", "How far to trust the planes",
+        "Mean activation by class",
+    ]  # fmt: skip
     assert digits_section.summary
     assert Section.model_validate_json(digits_section.model_dump_json()) == digits_section
 
 
-def test_the_maps_are_of_the_first_middle_and_last_convolution(digits_section):
+def test_the_maps_are_of_the_first_middle_and_last_convolution_of_each_stage(digits_section):
     block = digits_section.block("activation-maps-sample-0")
-    assert block.row_titles == ("stem", "block1.conv2", "block2.conv2")
+    assert block.row_titles == ("stem", "block1.conv1", "block1.conv2", "block2.conv1", "block2.conv2")
     assert block.columns == 8
-    assert len(block.pictures) == 24
+    assert len(block.pictures) == 40
     assert "stem: 7 of 16 channels" in block.caption
     assert block.pictures[0].raster is not None
     assert block.pictures[1].map is not None
@@ -89,7 +99,10 @@ def test_few_samples_give_a_table_but_no_finding():
 def test_a_table_model_gets_weights_and_an_embedding_and_why_there_are_no_maps(fixture, by, request):
     model, data, names = request.getfixturevalue(fixture)
     section = features(build(model, data=data, feature_names=names), Options())
-    assert kinds(section) == ["heatmap", "table", "scatter", "text"]
+    assert [kind for kind in kinds(section) if kind not in ("distribution", "table", "facts")] == [
+        "heatmap", "scatter", "scatter", *(["heatmap"] if fixture == "cancer_mlp" else []), "text",
+    ]  # fmt: skip
+    assert section.block("gradients-all-tensors") is not None
     assert by in section.block("embedding").caption
     assert "no 2-D convolution" in section.block("what-is-not-shown").text
 
@@ -126,21 +139,21 @@ def test_a_model_alone_gives_its_filters(digits_cnn):
 def test_a_forward_pass_that_raises_leaves_the_filters_and_says_why(digits_cnn):
     section = features(build(digits_cnn[0], example_inputs=torch.zeros(1, 3, 8, 8)), Options())
     assert kinds(section) == ["images", "failure"]
-    assert "forward pass raised" in section.blocks[1].message
+    assert "forward pass raised" in section.blocks[-1].message
 
 
 def test_data_that_cannot_be_read_leaves_the_filters(digits_cnn):
     section = features(build(digits_cnn[0], data=(torch.zeros(0, 1, 8, 8), torch.zeros(0))), Options())
     assert kinds(section) == ["images", "failure"]
-    assert "empty" in section.blocks[1].message
+    assert "empty" in section.blocks[-1].message
 
 
 def test_nan_weights_cost_only_what_they_touch(digits_cnn):
     model = planted()
     model[3].weight.data[0, 0] = float("nan")
     section = features(build(model, data=(torch.rand(9, 1, 4, 4), torch.arange(9) % 2)), Options())
-    assert kinds(section) == ["images", "images", "images", "failure"]
-    assert section.blocks[-1].message == "the model's outputs are not finite on 9 of 9 samples looked at"
+    assert kinds(section) == ["images", "images", "images", "distribution", "table", "failure", "text"]
+    assert section.blocks[-2].message == "the model's outputs are not finite on 9 of 9 samples looked at"
 
 
 def test_a_sample_whose_output_is_not_finite_is_left_out_and_counted():
@@ -199,7 +212,7 @@ def test_outputs_for_every_pixel_are_not_kept():
     data = (torch.rand(40, 1, 16, 16), torch.zeros(40, 16, 16, dtype=torch.long))
     experiment = build(model, data=data)
     watch, before = ReluWatch(), Penultimate.of(experiment, experiment.require_forward())
-    seen = one_pass(experiment, watch, before)
+    seen = one_pass(experiment, (watch,), before)
     assert (seen.count, seen.bad, seen.targets, seen.said) == (40, 0, None, None)
     assert before.features.shape == (40, 4)
     section = features(experiment, Options())
@@ -210,18 +223,22 @@ def test_outputs_for_every_pixel_are_not_kept():
 def test_what_a_scripted_model_does_inside_is_said_to_be_out_of_sight():
     model = torch.jit.script(planted())
     section = features(build(model, data=(torch.rand(9, 1, 4, 4), torch.arange(9) % 2)), Options())
-    assert section.status == "empty"
-    assert section.reason.count("a scripted model's layers can't be watched") == 4
+    said = section.block("what-is-not-shown").text
+    assert said.count("a scripted model's layers can't be watched") == 6
     for untrue in ("no layer", "no 2-D convolution", "no ReLU", "neither"):
-        assert untrue not in section.reason
+        assert untrue not in said
+    assert [row.cells[0] for row in section.block("weights-all-tensors").rows] == [
+        "0.weight", "0.bias", "3.weight", "3.bias",
+    ]  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 def test_around_a_scripted_part_the_other_layers_are_looked_at():
     model = nn.Sequential(torch.jit.script(planted()), nn.ReLU(), nn.Linear(2, 2)).eval()
     section = features(build(model, data=(torch.rand(9, 1, 4, 4), torch.arange(9) % 2)), Options())
-    assert kinds(section) == ["table", "scatter", "text"]
+    assert section.block("activations-all-layers").rows[0].cells[0] == "2"
     assert section.block(SILENT).rows[0].cells[1] == 2
+    assert section.block("embedding") is not None
     assert "some or all are scripted" in section.block("what-is-not-shown").text
 
 
@@ -257,8 +274,8 @@ def test_a_part_that_breaks_costs_only_itself(digits_cnn, monkeypatch):
     monkeypatch.setattr("reportgen.sections.features.map_layers", broken)
     model, data = digits_cnn
     section = features(build(model, data=data), Options())
-    assert kinds(section) == ["images", "failure", "table", "scatter"]
-    assert section.blocks[1].message == "no luck"
+    assert kinds(section)[:3] == ["images", "failure", "distribution"]
+    assert section.blocks[3].message == "no luck"
 
 
 def test_without_a_model_there_is_nothing_to_say():
@@ -285,7 +302,7 @@ def test_the_embedding_is_the_same_whatever_the_threads(digits_cnn, digits_secti
     model, data = digits_cnn
     threads = torch.get_num_threads()
     try:
-        torch.set_num_threads(1)
+        torch.set_num_threads(2)
         section = features(build(model, data=data), Options())
     finally:
         torch.set_num_threads(threads)

@@ -39,6 +39,21 @@ def test_small_pictures_are_drawn_as_they_are():
     assert "Drawn at" not in block.caption
 
 
+def test_texts_are_shown_where_their_tokens_are_known(docstrings_cnn):
+    model, data, vocabulary, names = docstrings_cnn
+
+    def block(**more):
+        known = build(model, data=data, class_names=names, **more)
+        found = known.predictions
+        said = found.probabilities.argmax(dim=1).numpy()
+        (made,) = mistakes(known, Options(), found.targets.numpy(), said, found.probabilities.numpy())
+        return made
+
+    assert "Text" not in [column.name for column in block().columns]
+    row = block(tokenizer=vocabulary).rows[0].cells
+    assert row[-1] == " ".join(vocabulary[token] for token in data[row[0]][0].tolist() if token)
+
+
 def test_a_sample_without_a_label_or_a_prediction_is_no_mistake_and_keeps_its_number():
     targets, said = np.array([0, -1, 0, 0]), np.array([1, 1, 1, -1])
     (block,) = mistakes(experiment(8), Options(), targets, said, SURE)

@@ -9,15 +9,15 @@ from reportgen.attribution.choose import Subject
 from reportgen.attribution.sight import Sight
 from reportgen.experiment import Experiment
 
-KINDS = ("image", "table")
+AXES = {"image": (4,), "table": (2,), "text": (2,), "signal": (2, 3), "spectrogram": (3, 4)}  # of a batch
 
 
 def kind_of(experiment: Experiment) -> str:
     """The name of the module that looks at this experiment's input: its modality's, or `generic`."""
-    primary = experiment.require_forward().primary
-    wanted = {"image": 4, "table": 2}.get(experiment.modality)
-    known = experiment.modality in KINDS and primary is not None and primary.ndim == wanted
-    return experiment.modality if known else "generic"
+    primary, kind = experiment.require_forward().primary, experiment.modality
+    if primary is None or primary.ndim not in AXES.get(kind, ()) or not primary.numel():
+        return "generic"
+    return "generic" if kind == "text" and primary.is_floating_point() else kind
 
 
 def sights(experiment: Experiment, subjects: Sequence[Subject]) -> list[Sight]:

@@ -16,8 +16,8 @@ from reportgen.units import shorten
 # How a raster inside a figure is turned for a dark page: scales and ink upside down, hues kept;
 # coloured marks only brighter.
 _TURNED, _BRIGHT = "invert(1) hue-rotate(180deg)", "brightness(1.6)"
-_RASTER = {"heatmap": _TURNED, "signal": _TURNED, "scatter": _BRIGHT, "curves": _BRIGHT}
-KINDS = ("curves", "bars", "heatmap", "distribution", "scatter", "signal", "parallel")
+_RASTER = {"heatmap": _TURNED, "signal": _TURNED, "scatter": _BRIGHT, "swarm": _BRIGHT, "curves": _BRIGHT}
+KINDS = ("curves", "bars", "heatmap", "distribution", "scatter", "signal", "swarm", "parallel")
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,9 @@ def draw(block: Bars, palette: Palette) -> Figure:
     axes.barh(range(count), [value / by for value in values], height=0.68, color=colours)
     if block.low and block.high:
         _intervals(axes, block, count, by)
+    if block.reach > 0:
+        furthest = max(block.reach, max((abs(end) for end in ends), default=0.0)) / by
+        axes.set_xlim(-1.05 * furthest, 1.5 * furthest)  # with room for the numbers
     axes.set_yticks(range(count), [shorten(label, 28) for label in block.labels[:count]])
     axes.tick_params(axis="y", labelcolor=style.INK)
     axes.set_ylim(max(count, 1) - 0.4, -0.6)
@@ -36,7 +39,7 @@ def draw(block: Bars, palette: Palette) -> Figure:
     axes.spines["bottom"].set_visible(False)
     axes.tick_params(axis="x", length=0)
     axes.grid(axis="x")
-    if signed:
+    if signed or block.reach > 0:
         axes.axvline(0, color=style.FRAME, linewidth=0.8)
     axes.xaxis.set_major_formatter(lambda value, _: show(float(value)))
     axes.locator_params(axis="x", nbins=5)
@@ -58,15 +61,16 @@ def _intervals(axes: object, block: Bars, count: int, by: float) -> None:
 
 
 def _numbers(axes: object, block: Bars, values: list[float], by: float) -> None:
-    """Each bar's value, beyond its end or its interval's."""
+    """Each bar's value, beyond its end or its interval's; on a shared scale right of zero, clear of the labels."""
     for at, value in enumerate(values):
         end = value
         if block.high and block.low:
-            reach = block.low[at] if value < 0 else block.high[at]
-            end = reach if math.isfinite(reach) else value
+            furthest = block.low[at] if value < 0 and not block.reach else block.high[at]
+            end = furthest if math.isfinite(furthest) else value
+        end = max(end, 0.0) if block.reach > 0 else end
         axes.annotate(  # type: ignore[attr-defined]
-            written(block.values[at], block.unit), (end / by, at), xytext=(-4 if value < 0 else 4, 0),
-            textcoords="offset points", va="center", ha="right" if value < 0 else "left",
+            written(block.values[at], block.unit), (end / by, at), xytext=(-4 if end < 0 else 4, 0),
+            textcoords="offset points", va="center", ha="right" if end < 0 else "left",
             fontsize=7.5, color=style.MUTED, annotation_clip=False,
         )  # fmt: skip
 

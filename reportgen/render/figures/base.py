@@ -8,18 +8,37 @@ from typing import TypeVar
 
 from reportgen.render.figures.style import CLASSES, LINES
 from reportgen.report import Curves, Distribution, Report, Scatter
-from reportgen.units import shorten, show
+from reportgen.units import plural, shorten, show
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Columns:
-    """A chart's numbers as text, for the table behind it; `total` counts the rows before any were cut."""
+    """A chart's numbers as text, for the table behind it.
+
+    `total` counts the rows before any were cut, `taken` says which are left; `across` counts the columns, after
+    the first, before any were cut, 0 where none were.
+    """
 
     names: list[str]
     rows: list[list[str]]
     total: int
+    taken: str = "evenly taken"
+    across: int = 0
+
+    @property
+    def cut(self) -> str:
+        """What is left of the numbers, in words; "" where all of them are."""
+        shown = [
+            f"{left:,} of {plural(total, name)}"
+            for left, total, name in (
+                (len(self.rows), self.total, "row"),
+                (len(self.names) - 1, self.across, "column"),
+            )
+            if left < total
+        ]
+        return f"{' and '.join(shown)}, {self.taken}" if shown else ""
 
 
 def written(value: float, unit: str) -> str:
@@ -55,7 +74,9 @@ class Palette:
         blocks = [block for section in report.sections for block in section.blocks]
         lines = (s.group or s.name for b in blocks if isinstance(b, Curves) for s in b.series)
         groups = [name for b in blocks if isinstance(b, Scatter) for name in b.groups]
-        groups += [h.name for b in blocks if isinstance(b, Distribution) for h in b.histograms]
+        groups += [
+            h.name for b in blocks if isinstance(b, Distribution) and not b.panels for h in b.histograms
+        ]
         return cls(width, vector, _numbered(lines), _numbered(groups))
 
     def number(self, name: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from reportgen import units
 from reportgen.render.figures import style
 from reportgen.render.figures.base import Columns, Palette, evenly, written
 from reportgen.report import Heatmap
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
 
 _WRITTEN, _LABELLED = 12, 40
 _LARGE = 400  # cells
-_PIXELS = 4  # a cell of a large matrix
+_BESIDE = 12  # columns of the table behind an axis of numbers
+_PIXELS, _FINE = 4, 20_000  # a cell of a large matrix; of one of so many cells, 1
 
 
 def draw(block: Heatmap, palette: Palette) -> Figure:
     """Cells on one scale, with their numbers where there is room; large ones as a raster."""
-    rows, columns = len(block.row_labels), len(block.column_labels)
+    rows, columns = _shape(block)
     large = rows * columns > min(palette.vector, _LARGE)
     names = max((len(shorten(label, 18)) for label in block.row_labels), default=0)
     width, height = _extent(rows, columns, 1.1 + 0.065 * names, palette.width if large else 6.6, large)
@@ -32,16 +34,20 @@ def draw(block: Heatmap, palette: Palette) -> Figure:
     low, high = _range(block)
     colours = style.DIVERGING if block.scale == "diverging" else style.SEQUENTIAL
     mesh = _mesh(axes, block, colours, (low, high), large)
-    square = not large and max(rows, columns) <= 4 * min(rows, columns)
+    numeric = bool(block.row_ends or block.column_ends)
+    square = not large and not numeric and max(rows, columns) <= 4 * min(rows, columns)
     axes.set_aspect("equal" if square else "auto")
-    if not axes.yaxis_inverted():
-        axes.invert_yaxis()
+    # Rows are read downwards, and an axis of numbers upwards.
+    axes.set_ylim(*(sorted(block.row_ends) if block.row_ends else (rows, 0)))
     for spine in axes.spines.values():
         spine.set_visible(False)
     _ticks(
-        axes, block, round(height / 0.12) if large else _LABELLED, round(width / 0.2) if large else _LABELLED
+        axes,
+        block,
+        round(height / 0.12) if large else _LABELLED,
+        _across(block, width - 1.5) if large else _LABELLED,
     )
-    if max(rows, columns) <= _WRITTEN:
+    if max(rows, columns) <= _WRITTEN and not numeric:
         _write(axes, block, low, high)
     bar = figure.colorbar(mesh, ax=axes, shrink=0.6, aspect=18, pad=0.02, ticks=_bar_ticks(low, high))
     style.plain_bar(bar)
@@ -49,10 +55,14 @@ def draw(block: Heatmap, palette: Palette) -> Figure:
     return figure
 
 
+def _shape(block: Heatmap) -> tuple[int, int]:
+    return len(block.values), len(block.values[0]) if block.values else 0
+
+
 def _extent(rows: int, columns: int, margin: float, most: float, large: bool) -> tuple[float, float]:
     """Inches of the figure across, and of the cells down."""
     if large:
-        return most, min(4.6, max(0.9, rows * 0.085))
+        return most, min(4.6 if rows <= 100 else 3.2, max(0.9, rows * (0.125 if rows <= 24 else 0.085)))
     side = min(0.34, max(0.24, 3.4 / max(rows, columns, 1)))
     return min(most, min(4.6, max(1.0, columns * side)) + margin), min(4.6, max(0.6, rows * side))
 
@@ -87,30 +97,52 @@ def _mesh(
 
     values = np.ma.masked_invalid(np.array(block.values, dtype=float))
     scale: dict[str, Any] = {"cmap": ListedColormap(list(colours)), "vmin": ends[0], "vmax": ends[1]}
+    rows, columns = _shape(block)
+    across, down = block.column_ends or (0.0, float(columns)), block.row_ends or (0.0, float(rows))
     if large:
         # A few pixels a cell: as many as keep its edges sharp where the picture is made larger.
-        rows, columns = values.shape
-        pixels = np.ma.repeat(np.ma.repeat(values, _PIXELS, axis=0), _PIXELS, axis=1)
-        return axes.imshow(
-            pixels, extent=(0, columns, rows, 0), interpolation="none", origin="upper", **scale
-        )
-    return axes.pcolormesh(values, edgecolors=style.SURFACE, linewidth=0.8, **scale)
+        pixels = _PIXELS if rows * columns < _FINE else 1
+        cells = np.ma.repeat(np.ma.repeat(values, pixels, axis=0), pixels, axis=1)
+        return axes.imshow(cells, extent=(*across, *down), interpolation="none", origin="lower", **scale)
+    edges = np.linspace(*across, columns + 1), np.linspace(*down, rows + 1)
+    return axes.pcolormesh(*edges, values, edgecolors=style.SURFACE, linewidth=0.8, **scale)
 
 
 def _ticks(axes: Axes, block: Heatmap, most_rows: int, most_columns: int) -> None:
-    rows, columns = len(block.row_labels), len(block.column_labels)
-    down, across = evenly(range(rows), most_rows), evenly(range(columns), most_columns)
-    slanted = _slant(block) > 0
-    axes.set_yticks([at + 0.5 for at in down], [shorten(block.row_labels[at], 18) for at in down])
-    axes.set_xticks(
-        [at + 0.5 for at in across],
-        [shorten(block.column_labels[at], 14) for at in across],
-        rotation=90 if slanted else 0,
-    )
-    size = 8 if max(rows, columns) <= 20 else 6
+    rows, columns = _shape(block)
+    size = 8 if max(rows, columns) <= 20 or block.row_ends or block.column_ends else 6
     axes.tick_params(length=0, labelsize=size, labelcolor=style.INK)
-    axes.set_ylabel(shorten(block.row_title, 40))
-    axes.set_xlabel(shorten(block.column_title, 40))
+    row_title, column_title = shorten(block.row_title, 40), shorten(block.column_title, 40)
+    if block.row_ends:
+        row_title = _numbered(axes.yaxis, block.row_ends, block.row_unit, row_title)
+    else:
+        down = evenly(range(rows), most_rows)
+        axes.set_yticks([at + 0.5 for at in down], [shorten(block.row_labels[at], 18) for at in down])
+    if block.column_ends:
+        column_title = _numbered(axes.xaxis, block.column_ends, block.column_unit, column_title)
+    else:
+        across = evenly(range(columns), most_columns)
+        axes.set_xticks(
+            [at + 0.5 for at in across],
+            [shorten(block.column_labels[at], 14) for at in across],
+            rotation=90 if _slant(block) > 0 else 0,
+        )
+    axes.set_ylabel(row_title)
+    axes.set_xlabel(column_title)
+
+
+def _numbered(axis: Any, ends: tuple[float, float], unit: str, title: str) -> str:
+    """Ticks at round numbers of the unit, which stands in the title that is given back."""
+    from matplotlib.ticker import FixedLocator, MaxNLocator
+
+    by, name = units.axis(max(abs(end) for end in ends), unit)
+    low, high = sorted(ends)
+    places = MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]).tick_values(low / by, high / by)
+    kept = [float(place) for place in places if low / by <= place <= high / by]
+    axis.set_major_locator(FixedLocator([place * by for place in kept]))
+    axis.set_major_formatter(lambda value, _: show(_whole(float(f"{value / by:.6g}"))))
+    axis.set_tick_params(length=3)
+    return f"{title} ({shorten(name, 24)})" if title and name else title or shorten(name, 24)
 
 
 def _bar_ticks(low: float, high: float) -> list[float]:
@@ -142,35 +174,57 @@ def _brief(value: float, unit: str) -> str:
 
 def describe(block: Heatmap) -> str:
     """What is seen: the size, the range, where the extremes are."""
+    rows, columns = _shape(block)
     cells = [
-        (value, block.row_labels[down], block.column_labels[across])
+        (value, down, across)
         for down, row in enumerate(block.values)
         for across, value in enumerate(row)
         if math.isfinite(value)
     ]
-    said = f"Heat map, {len(block.row_labels)} rows ({block.row_title or 'rows'}) by "
-    said += f"{len(block.column_labels)} columns ({block.column_title or 'columns'})"
+    said = f"Heat map, {rows} rows ({block.row_title or 'rows'}) by {columns} columns"
+    said += f" ({block.column_title or 'columns'})"
     if not cells:
         return f"{said}, no finite value."
     high, low = max(cells, key=lambda cell: cell[0]), min(cells, key=lambda cell: cell[0])
-    return f"{said}: {_place('highest', high, block.unit)}, {_place('lowest', low, block.unit)}."
+    return f"{said}: {_place('highest', high, block)}, {_place('lowest', low, block)}."
 
 
-def _place(what: str, cell: tuple[float, str, str], unit: str) -> str:
-    return f"{what} {show(_whole(cell[0]), unit)} at {shorten(cell[1], 30)} / {shorten(cell[2], 30)}"
+def _place(what: str, cell: tuple[float, int, int], block: Heatmap) -> str:
+    value, down, across = cell
+    where = f"{shorten(_row(block, down), 30)} / {shorten(_column(block, across), 30)}"
+    return f"{what} {show(_whole(value), block.unit)} at {where}"
+
+
+def _row(block: Heatmap, at: int) -> str:
+    """The name of a row, or the number at its middle."""
+    return (
+        block.row_labels[at]
+        if block.row_labels
+        else _middle(block.row_ends, at, _shape(block)[0], block.row_unit)
+    )
+
+
+def _column(block: Heatmap, at: int) -> str:
+    ends, unit = block.column_ends, block.column_unit
+    return block.column_labels[at] if block.column_labels else _middle(ends, at, _shape(block)[1], unit)
+
+
+def _middle(ends: tuple[float, float] | None, at: int, count: int, unit: str) -> str:
+    first, last = ends or (0.0, float(count))
+    return written(float(f"{first + (at + 0.5) / count * (last - first):.4g}"), unit)
 
 
 def table(block: Heatmap, limit: int) -> Columns:
     """The matrix, its rows and columns thinned to `limit`."""
-    across = evenly(range(len(block.column_labels)), limit)
-    down = evenly(range(len(block.row_labels)), limit)
+    rows, columns = _shape(block)
+    across = evenly(range(columns), min(limit, _BESIDE) if block.column_ends else limit)
+    down = evenly(range(rows), limit)
     corner = " / ".join(part for part in (block.row_title, block.column_title) if part)
-    names = [corner, *(block.column_labels[at] for at in across)]
-    rows = [
-        [block.row_labels[at], *(show(_number(block.values[at][to]), block.unit) for to in across)]
-        for at in down
+    names = [corner, *(_column(block, at) for at in across)]
+    cells = [
+        [_row(block, at), *(show(_number(block.values[at][to]), block.unit) for to in across)] for at in down
     ]
-    return Columns(names, rows, len(block.row_labels))
+    return Columns(names, cells, rows, across=columns)
 
 
 def _number(value: float) -> int | float:

@@ -34,6 +34,7 @@ def draw(block: Scatter, palette: Palette) -> Figure:
             palette=colours, markers=markers, s=16 if len(shown) <= _SMALLER else 9, linewidth=0 if dense else 0.3,
             edgecolor=style.SURFACE, legend=False, ax=axes, rasterized=dense,
         )  # fmt: skip
+    _rings(axes, block, shown)
     axes.grid()
     axes.tick_params(axis="x", length=0)
     axes.set_xlabel(shorten(block.x_label, 60))
@@ -42,18 +43,33 @@ def draw(block: Scatter, palette: Palette) -> Figure:
     return figure
 
 
+def _rings(axes: Axes, block: Scatter, shown: list[int]) -> None:
+    """A ring about each marked point, wider than the point, so that its colour stays seen."""
+    at = sorted(set(block.marked) & set(shown))
+    if at:
+        axes.scatter(
+            [block.x[i] for i in at], [block.y[i] for i in at], s=44, facecolors="none", edgecolors=style.INK,
+            linewidths=0.9, zorder=3, rasterized=len(at) > _SMALLER,
+        )  # fmt: skip
+
+
 def _legend(
     axes: Axes, block: Scatter, present: list[int], colours: dict[int, str], markers: dict[int, str]
 ) -> None:
     from matplotlib.lines import Line2D
 
-    if len(block.groups) < 2:
+    if len(block.groups) < 2 and not block.marked:
         return
     keys = [
         Line2D([], [], linestyle="none", marker=markers[index], markersize=5, color=colours[index],
                markeredgecolor=style.SURFACE, label=shorten(block.groups[index], 20))
         for index in present[:24]
     ]  # fmt: skip
+    if block.marked:
+        keys.append(
+            Line2D([], [], linestyle="none", marker="o", markersize=6.6, markerfacecolor="none",
+                   markeredgecolor=style.INK, label=shorten(block.mark, 20))
+        )  # fmt: skip
     axes.legend(handles=keys, loc="upper left", bbox_to_anchor=(1, 1), handletextpad=0.1, labelspacing=0.35)
 
 
@@ -65,11 +81,19 @@ def describe(block: Scatter) -> str:
     groups = ", ".join(
         f"{shorten(name, 24)} ({count})" for name, count in list(zip(block.groups, counts, strict=True))[:12]
     )
-    return f"Scatter plot of {plural(len(block.x), 'point')}, {block.x_label} and {block.y_label}: {groups}."
+    rings = f"; {len(set(block.marked))} {shorten(block.mark, 24)}" if block.marked else ""
+    points = plural(len(block.x), "point")
+    return f"Scatter plot of {points}, {block.x_label} and {block.y_label}: {groups}{rings}."
 
 
 def table(block: Scatter, limit: int) -> Columns:
     """One row a point."""
-    kept = evenly(range(len(block.x)), limit)
+    kept, marked = evenly(range(len(block.x)), limit), set(block.marked)
     rows = [[show(block.x[at]), show(block.y[at]), block.groups[block.member[at]]] for at in kept]
-    return Columns([block.x_label, block.y_label, "group"], rows, len(block.x))
+    names = [block.x_label, block.y_label, "group"]
+    if marked:
+        names, rows = (
+            [*names, block.mark],
+            [[*row, show(at in marked)] for at, row in zip(kept, rows, strict=True)],
+        )
+    return Columns(names, rows, len(block.x))

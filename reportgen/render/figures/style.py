@@ -25,6 +25,8 @@ LINES = (
     ("#9a4488", "#d88fc9"),
     ("#8a6a00", "#dcb748"),
     ("#4d5561", "#aab3be"),
+    ("#6e0f14", "#d94a5a"),
+    ("#7a3cff", "#8f5cff"),
 )
 CLASSES = (
     ("#332288", "#8f86e8"),
@@ -133,8 +135,13 @@ SEQUENTIAL_DARK = _ramp(("#1d2227", "#1f4468", "#2f6fa8", "#6fabde", "#d3e8fa"),
 DIVERGING = _ramp(("#123f73", "#4d8dc0", "#c3dbec", "#f6f5f4", "#f6cdb5", "#d6703f", "#7f2a0b"), 65)
 DIVERGING_DARK = _ramp(("#cfe6fb", "#5a9fd8", "#24486b", "#22262b", "#6b3a22", "#dd8452", "#ffdcc6"), 65)
 
+# For marks, which a pale middle would hide: from cold over grey violet to warm, every step seen on the page.
+MARKS = _ramp(("#1f5a8c", "#8a7f96", "#c8550a"), 33)
+MARKS_DARK = _ramp(("#6fb1e6", "#94899f", "#f0934e"), 33)
+
 DARK: dict[str, str] = {
     **dict(zip(DIVERGING, DIVERGING_DARK, strict=True)),
+    **dict(zip(MARKS, MARKS_DARK, strict=True)),
     **dict(zip(SEQUENTIAL, SEQUENTIAL_DARK, strict=True)),
     **dict(CLASSES),
     **dict(LINES),

@@ -1,0 +1,177 @@
+"""What counts over the whole data: Integrated Gradients of up to 1,000 rows of a table, in batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reportgen.attribution.base import NotApplicable
+from reportgen.attribution.explain import BUDGET
+from reportgen.attribution.gradients import STEPS
+from reportgen.attribution.table import Table
+from reportgen.attribution.target import Aim
+from reportgen.experiment import Experiment
+
+if TYPE_CHECKING:
+    import torch
+
+    from reportgen.data import Inputs
+
+SHARE = 0.2  # of the budget of operations, for all views of the whole data together
+FEWEST = 10  # samples of which a mean is told
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What is explained of each of several samples: `sign` * outputs[:, `column`], and the class they are given.
+
+    `outputs` float32 (n, values); the others int64 (n,). `fixed` is the one output that all have in common, -1
+    where each sample has its own; `already`: whether the outputs are probabilities.
+    """
+
+    outputs: torch.Tensor
+    columns: torch.Tensor
+    signs: torch.Tensor
+    classes: torch.Tensor
+    fixed: int
+    already: bool
+
+    def probabilities(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Class probabilities (n, classes) of other outputs of the same model (n, values)."""
+        import torch
+
+        if outputs.shape[1] == 1:
+            positive = outputs if self.already else outputs.sigmoid()
+            return torch.cat([1 - positive, positive], dim=1)
+        return outputs if self.already else outputs.softmax(dim=1)
+
+
+def answers(experiment: Experiment, outputs: torch.Tensor) -> Answers:
+    """What is explained of samples with these outputs (n, values): the output that was named, or of two classes the
+    second, or of each sample the class it is given or its largest output.
+    """
+    import torch
+
+    from reportgen.predictions import are_probabilities, probabilities_of
+
+    asked, width = Aim.of(experiment).column, outputs.shape[1]
+    classification = experiment.task == "classification"
+    classes = probabilities_of(outputs).argmax(dim=1) if classification else outputs.argmax(dim=1)
+    fixed = asked if asked is not None else -1
+    if fixed < 0 and (width == 1 or (classification and width == 2)):
+        fixed = 1 if classification else 0
+    columns = classes if fixed < 0 else torch.full_like(classes, fixed)
+    signs = torch.ones_like(columns)
+    if width == 1:
+        signs = torch.where(columns == 0, -1, 1) if classification else signs
+        columns = torch.zeros_like(columns)
+    already = bool(((outputs >= 0) & (outputs <= 1)).all()) if width == 1 else are_probabilities(outputs)
+    return Answers(outputs, columns, signs, classes, fixed, classification and already)
+
+
+def passes(experiment: Experiment) -> float:
+    """How many forward passes of one sample all views of the whole data may take."""
+    each = experiment.operations
+    return SHARE * BUDGET.get(experiment.device.split(":")[0], BUDGET["cpu"]) / each if each else np.inf
+
+
+@dataclass(frozen=True)
+class View:
+    """Attributions (n, features) of rows (n, features) of a table, float64, and what was explained of each.
+
+    `numbers` are the samples' numbers in the data; `steps` and `baseline` say how it was made.
+    """
+
+    table: Table
+    numbers: np.ndarray
+    rows: np.ndarray
+    values: np.ndarray
+    answers: Answers
+    steps: int
+    baseline: str
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """The mean of |attribution| of each feature, NaN where it has none."""
+        return np.where(self.table.smooth, np.abs(self.values).mean(axis=0), np.nan)
+
+    def order(self, most: int) -> list[int]:
+        """The features of the largest mean |attribution|, largest first."""
+        known = np.flatnonzero(self.table.smooth)
+        sizes = np.abs(self.values[:, known]).mean(axis=0)
+        scale = max(float(sizes.max(initial=0.0)), 1e-300)
+        # To a millionth of the largest, so that the last bits do not decide.
+        return [int(at) for at in known[np.argsort(-np.round(sizes / scale, 6), kind="stable")][:most]]
+
+
+def view(experiment: Experiment, table: Table, size: int) -> View:
+    """Integrated Gradients from the mean row to as many rows as the budget allows, `size` at a time.
+
+    Categories stay as they are in the sample. Raises NotApplicable where no feature has a gradient or the model
+    costs too much, InputError where the model can't be run.
+    """
+    import torch
+
+    if not table.smooth.any():
+        raise NotApplicable("every feature is a category or a whole number, which has no gradient")
+    wanted = min(len(table.rows), int(passes(experiment) / 2 / (3 * STEPS)))
+    if wanted < FEWEST:
+        raise NotApplicable(f"the data or the model's cost allows {wanted} samples, fewer than {FEWEST}")
+    chosen = np.arange(wanted) * len(table.rows) // wanted
+    numbers = table.numbers[chosen]
+    outputs, values = [], []
+    for start in range(0, wanted, size):
+        inputs = experiment.batch(numbers[start : start + size].tolist()).inputs
+        with torch.no_grad():
+            found = experiment.scores(inputs).detach().float().cpu()
+        outputs.append(found.reshape(inputs.size, -1))
+    told = answers(experiment, torch.cat(outputs))
+    for start in range(0, wanted, size):
+        inputs = experiment.batch(numbers[start : start + size].tolist()).inputs
+        values.append(_integrated(experiment, table, inputs, told, start, size))
+    made = np.concatenate(values)
+    kept = np.isfinite(made).all(axis=1)
+    if int(kept.sum()) < FEWEST:
+        raise NotApplicable("the attributions hold values that are not finite")
+    rows = torch.from_numpy(np.flatnonzero(kept))
+    some = Answers(
+        told.outputs[rows], told.columns[rows], told.signs[rows], told.classes[rows], told.fixed, told.already
+    )
+    return View(
+        table, numbers[kept], table.rows[chosen][kept], made[kept], some, STEPS,
+        f"the mean of {len(table.rows):,} samples" + ("" if table.smooth.all() else ", the rest as in the sample"),
+    )  # fmt: skip
+
+
+def _integrated(
+    experiment: Experiment, table: Table, inputs: Inputs, told: Answers, start: int, size: int
+) -> np.ndarray:
+    """Attributions float64 (n, features) of a batch whose first sample is at `start` of `told`."""
+    import torch
+    from captum.attr import IntegratedGradients
+
+    values = table.values(inputs)
+    if not values.is_floating_point():
+        raise NotApplicable("the input holds whole numbers, which have no gradient")
+    places = torch.arange(inputs.size, device=values.device)
+    centre = torch.as_tensor(table.centre("mean"), dtype=values.dtype, device=values.device)
+    free = torch.as_tensor(table.smooth, device=values.device)
+
+    def score(moved: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        outputs = table.feed(experiment, inputs.take(rows.tolist()), moved)
+        at = rows + start
+        picked = told.columns.to(rows.device)[at], told.signs.to(rows.device)[at]
+        return outputs.reshape(len(outputs), -1).gather(1, picked[0][:, None])[:, 0] * picked[1]
+
+    made = IntegratedGradients(score).attribute(
+        values,
+        baselines=torch.where(free, centre, values),
+        additional_forward_args=(places,),
+        n_steps=STEPS,
+        internal_batch_size=max(size, inputs.size),
+        method="gausslegendre",
+    )
+    found: np.ndarray = made.detach().cpu().double().numpy()
+    return found

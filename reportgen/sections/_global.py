@@ -1,0 +1,159 @@
+"""What counts over the whole data: features ranked, by class, how answers move with them; mean maps of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from reportgen.attribution.base import NotApplicable
+from reportgen.attribution.overview import View, passes, view
+from reportgen.attribution.sight import Sight
+from reportgen.attribution.trust import spearman
+from reportgen.experiment import Experiment, Options
+from reportgen.report import Bars, Block, Column, Heatmap, Row, Table, Text
+from reportgen.sections._global_dependence import dependences
+from reportgen.sections._global_maps import maps
+from reportgen.sections._survey import failure
+from reportgen.units import shorten
+
+GROUP = "Over the whole data"
+TOP = 15  # features ranked
+CLASSES = 12  # rows of the table of classes, the most frequent
+
+Part = Callable[[Experiment, Options, Sequence[Sight], int], list[Block]]
+
+
+def whole(
+    experiment: Experiment, options: Options, kind: str, sights: Sequence[Sight], size: int
+) -> list[Block]:
+    """The blocks for this kind of input, none without data; what can't be shown is a note that says why."""
+    part = KINDS.get(kind)
+    if part is None or experiment.samples is None or len(experiment.output_shape) not in (1, 2):
+        return []
+    try:
+        return part(experiment, options, sights, size)
+    except NotApplicable as reason:
+        return [Text(title=f"{GROUP}: not shown", group=GROUP, text=f"Not shown: {reason}.")]
+    except Exception as error:  # noqa: BLE001 - the explanations of single samples stay
+        return [failure(GROUP, error)]
+
+
+def _table(experiment: Experiment, options: Options, sights: Sequence[Sight], size: int) -> list[Block]:
+    table = sights[0].table
+    if table is None:
+        return []
+    options.step("Over the whole data", 0, 2)
+    seen = view(experiment, table, size)
+    blocks = [*spread(experiment, options, seen), *by_class(experiment, options, seen)]
+    options.step("Over the whole data", 1, 2)
+    blocks += dependences(experiment, seen, int(min(300, passes(experiment) / 2 / 70)), size)
+    options.step("Over the whole data", 2, 2)
+    return blocks
+
+
+def _images(experiment: Experiment, options: Options, sights: Sequence[Sight], size: int) -> list[Block]:
+    return maps(experiment, size, lambda done, total: options.step("Mean maps", done, total))
+
+
+KINDS: dict[str, Part] = {"table": _table, "image": _images}
+
+
+def spread(experiment: Experiment, options: Options, seen: View) -> list[Block]:
+    """The features by their mean |attribution|, with the spread over the samples."""
+    order = seen.order(TOP)
+    names = [shorten(seen.table.features[at].name) for at in order]
+    sizes = np.abs(seen.values)
+    low, high = (np.quantile(sizes[:, order], share, axis=0) for share in (0.1, 0.9))
+    said = told(experiment, seen)
+    known = int(seen.table.smooth.sum())
+    bars = Bars(
+        title="Features by mean |attribution|",
+        group=GROUP,
+        caption=f"{said} A bar is the mean size over the samples, the line reaches from the 10 % to the 90 % quantile."
+        f"{f' The {len(order)} largest of {known} features.' if known > len(order) else ''}",
+        labels=tuple(names),
+        values=_rounded(seen.sizes[order]),
+        low=_rounded(low),
+        high=_rounded(high),
+        x_label="mean |attribution|",
+    )
+    return [bars, _numbers(seen, order, said)]
+
+
+def _numbers(seen: View, order: Sequence[int], said: str) -> Table:
+    columns = (
+        Column(name="Feature"),
+        Column(name="mean |a|", unit="exact"),
+        Column(name="5 %", unit="exact", note="quantile of the signed attributions"),
+        Column(name="median", unit="exact"),
+        Column(name="95 %", unit="exact"),
+        Column(
+            name="with its value", unit="exact",
+            note="rank correlation of the attribution with the feature's value: 1 where more of it always speaks "
+            "more for the output",
+        ),
+    )  # fmt: skip
+    rows = []
+    for at in order:
+        values = seen.values[:, at]
+        quantiles = _rounded(np.quantile(values, [0.05, 0.5, 0.95]))
+        rank = spearman(seen.rows[:, at], values)
+        cells = [seen.table.features[at].name, *_rounded([seen.sizes[at]]), *quantiles]
+        rows.append(Row(cells=(*cells, None if rank is None else float(f"{rank:.3g}"))))
+    return Table(
+        title="Spread of the attributions", group=GROUP, caption=said, columns=columns, rows=tuple(rows),
+        total=int(seen.table.smooth.sum()),
+    )  # fmt: skip
+
+
+def by_class(experiment: Experiment, options: Options, seen: View) -> list[Block]:
+    """Mean |attribution| of each feature over the samples of each predicted class."""
+    if experiment.task != "classification":
+        return []
+    given = seen.answers.classes.numpy()
+    classes, counts = np.unique(given, return_counts=True)
+    if len(classes) < 2:
+        return []
+    shown = np.sort(classes[np.argsort(-counts, kind="stable")][:CLASSES])
+    order = seen.order(TOP)
+    sizes = np.abs(seen.values)[:, order]
+    cut = f" The {len(shown)} most frequent of {len(classes)} classes." if len(shown) < len(classes) else ""
+    labels = [f"{shorten(experiment.class_name(int(c)), 24)} ({int((given == c).sum())})" for c in shown]
+    return [
+        Heatmap(
+            title="Mean |attribution| by class",
+            group=GROUP,
+            width="full",
+            caption=f"{told(experiment, seen)} A column is a predicted class and how many samples are given it.{cut}",
+            row_labels=tuple(shorten(seen.table.features[at].name, 28) for at in order),
+            column_labels=tuple(labels),
+            values=tuple(
+                _rounded([sizes[given == label, place].mean() for label in shown])
+                for place in range(len(order))
+            ),
+            column_title="predicted",
+        )
+    ]
+
+
+def told(experiment: Experiment, seen: View) -> str:
+    """Method, target, baseline and sample size."""
+    fixed = seen.answers.fixed
+    if fixed >= 0 and experiment.task == "classification":
+        what = f"the score of {experiment.class_name(fixed)}"
+    elif fixed >= 0:
+        what = "the model's output" if seen.answers.outputs.shape[1] == 1 else f"the model's output {fixed}"
+    else:
+        what = "each sample's " + (
+            "predicted class" if experiment.task == "classification" else "largest output"
+        )
+    of = f"{len(seen.values):,} samples"
+    held = (
+        "" if seen.table.smooth.all() else " Categories and whole numbers have no gradient, so no value here."
+    )
+    return f"Integrated Gradients of {what}, {seen.steps} steps against {seen.baseline}, {of}.{held}"
+
+
+def _rounded(values: Sequence[float] | np.ndarray) -> tuple[float, ...]:
+    return tuple(float(f"{float(value):.4g}") for value in values)

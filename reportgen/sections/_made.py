@@ -1,0 +1,47 @@
+"""A section as it grows, and what its parts share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from reportgen.errors import InputError, one_line
+from reportgen.report import Block, Failure, Finding
+from reportgen.units import plural
+
+if TYPE_CHECKING:
+    from reportgen.experiment import Experiment
+
+
+@dataclass
+class Made:
+    """The section as it grows: its blocks, findings, and what could not be shown."""
+
+    blocks: list[Block] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+
+def failure(title: str, problem: Exception) -> Failure:
+    """What could not be looked at, and why."""
+    kind = type(problem).__name__
+    hint = problem.hint if isinstance(problem, InputError) else ""
+    return Failure(title=title, error=kind, message=one_line(problem).removeprefix(f"{kind}: "), hint=hint)
+
+
+def looked_at(experiment: Experiment, count: int, bad: int = 0, what: str = "output") -> str:
+    """Which samples were looked at: `count`, less the `bad` ones of them whose output (or input) is not finite."""
+    total = experiment.require_data().total
+    if total is None:
+        of = f"The first {plural(count, 'sample')} of a stream"
+    elif total == count:
+        of = f"All {plural(count, 'sample')}" if count > 1 else "1 sample"
+    else:
+        of = f"{count:,} of {plural(total, 'sample')}, evenly from the data"
+    return f"{of}, less {bad:,} whose {what} is not finite" if bad else of
+
+
+def brief(value: float) -> float:
+    """To four significant digits, which hold through a change of the last bit."""
+    return float(f"{value:.4g}")

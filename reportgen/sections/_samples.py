@@ -1,0 +1,45 @@
+"""What is said of single samples in tables and under pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reportgen.data import Batch
+from reportgen.experiment import Experiment
+from reportgen.features.tokens import token_name
+from reportgen.units import shorten, show
+
+FEATURES = 3  # named of a row of a table
+
+
+def label(experiment: Experiment, batch: Batch, row: int) -> str:
+    """The true class or value of one sample of a batch, or nothing where it has none of one number."""
+    targets = batch.targets
+    if targets is None or targets.numel() != len(batch.indices):
+        return ""
+    value = targets.reshape(-1)[row].item()
+    if experiment.task == "classification" and value == int(value):
+        return experiment.class_name(int(value))
+    return show(float(f"{value:.4g}")) if experiment.task == "regression" else ""
+
+
+def described(experiment: Experiment, batch: Batch, row: int, centre: np.ndarray, scale: np.ndarray) -> str:
+    """A sample in a few words: a text's tokens, or the features of a table that lie furthest from the mean.
+
+    `centre` and `scale` are the features' means and deviations, of no matter where the data is no table.
+    """
+    tensor = batch.inputs.primary
+    if tensor is None or tensor.ndim != 2:
+        return ""
+    values = tensor[row].cpu()
+    if not values.is_floating_point():
+        return shorten(" ".join(token_name(experiment, int(token)) for token in values.tolist()[:60]), 120)
+    if experiment.modality != "table" or centre.shape != tuple(values.shape):
+        return ""
+    far = (values.double().numpy() - centre) / np.where(scale > 0, scale, np.inf)
+    order = np.argsort(-np.abs(far).round(6), kind="stable")[:FEATURES]
+    parts = [
+        f"{shorten(experiment.feature_name(int(i)), 40)} = {show(float(f'{values[i]:.4g}'))} ({far[i]:+.1f} sd)"
+        for i in order
+    ]
+    return "; ".join(parts).replace("(-", "(−")

@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+import torch
+from networks import RATE, TONES, tones
+from scipy.signal import freqz, stft
+from torch import nn
+
+from reportgen.errors import InputError
+from reportgen.experiment import Options, build
+from reportgen.features.kernels import FLOOR, responses, spectrogram
+from reportgen.sections._kernels import signals
+from reportgen.sections._survey import Made
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def pitches():
+    return tones()
+
+
+def look(model, rate=0, **given):
+    experiment = build(model, **given)
+    experiment.sample_rate = rate
+    made = Made()
+    signals(experiment, Options(), made)
+    return made
+
+
+def test_the_responses_are_those_of_scipy(pitches):
+    model, data = pitches
+    found = responses(build(model, data=data))
+    weights = model[0].weight.detach().double().numpy()[:, 0]
+    for row, kernel in enumerate(found.kernels):
+        _, expected = freqz(weights[kernel], worN=2 * np.pi * found.frequencies)
+        power = np.abs(expected) ** 2
+        assert found.centres[row] == pytest.approx((power * found.frequencies).sum() / power.sum())
+        level = 10 * np.log10(power / np.abs(np.fft.rfft(weights, 512)).max() ** 2)
+        assert found.decibels[row] == pytest.approx(np.maximum(level, FLOOR), abs=1e-6)
+    assert (np.diff(found.centres) >= 0).all()
+    assert found.decibels.max() == 0
+
+
+def test_a_kernel_that_is_a_sine_answers_to_its_own_frequency():
+    layer = nn.Conv1d(1, 2, 64)
+    taps = torch.arange(64)
+    layer.weight.data = torch.stack([torch.sin(2 * torch.pi * f * taps) for f in (0.25, 0.125)])[:, None]
+    found = responses(build(layer, example_inputs=torch.rand(1, 1, 100)))
+    assert found.kernels.tolist() == [1, 0]
+    assert found.frequencies[found.decibels.argmax(axis=1)] == pytest.approx([0.125, 0.25], abs=0.002)
+
+
+def test_dilation_stretches_the_kernel_and_channels_add_their_power():
+    torch.manual_seed(0)
+    layer = nn.Conv1d(2, 1, 5, dilation=3)
+    found = responses(build(layer, example_inputs=torch.rand(1, 2, 50)))
+    apart = np.zeros((2, 13))
+    apart[:, ::3] = layer.weight.detach().numpy()[0]
+    power = (np.abs(np.fft.rfft(apart, 512)) ** 2).sum(axis=0)
+    assert found.decibels[0] == pytest.approx(10 * np.log10(power / power.max()), abs=1e-5)
+
+
+def test_weights_that_are_not_finite_are_an_error():
+    layer = nn.Conv1d(1, 2, 3)
+    layer.weight.data[0, 0, 0] = float("inf")
+    with pytest.raises(InputError, match="not finite"):
+        responses(build(layer, example_inputs=torch.rand(1, 1, 9)))
+
+
+def test_the_spectrogram_is_scipys():
+    clip = np.random.default_rng(0).standard_normal(1024)
+    found = spectrogram(clip, 2560)
+    assert (found.window, found.hop, found.decibels.shape) == (64, 16, (33, 61))
+    hann = torch.hann_window(64, dtype=torch.float64).numpy()
+    frequencies, times, expected = stft(clip, 1.0, hann, 64, 48, boundary=None, padded=False)
+    power = np.abs(expected) ** 2
+    assert found.decibels == pytest.approx(10 * np.log10(power / power.max()).clip(-6), abs=1e-6)
+    assert found.frequencies == pytest.approx(frequencies)
+    assert found.times == pytest.approx(times)
+
+
+def test_each_tone_is_loudest_at_its_own_pitch(pitches):
+    _, data = pitches
+    for row in range(3):
+        found = spectrogram(data.tensors[0][row, 0].double().numpy(), RATE)
+        loudest = found.frequencies[found.decibels.mean(axis=1).argmax()] * RATE
+        assert loudest == pytest.approx(TONES[row], rel=0.08, abs=65)
+
+
+def test_long_clips_are_drawn_in_few_cells_and_short_or_broken_ones_not():
+    found = spectrogram(np.sin(np.arange(200_000) / 3), 16_000)
+    assert found.decibels.shape[0] <= 64
+    assert found.decibels.shape[1] <= 96
+    assert found.decibels.max() == 0
+    assert spectrogram(np.ones(31)) is None
+    assert spectrogram(np.array([np.nan] * 100)) is None
+    assert (spectrogram(np.zeros(100)).decibels == FLOOR).all()
+
+
+def test_kernels_and_clips_are_blocks_with_axes_in_hertz_where_a_rate_is_known(pitches):
+    model, data = pitches
+    kernels, *clips = look(model, RATE, data=data).blocks
+    assert kernels.title == "Frequency responses: 0"
+    assert kernels.column_title == "frequency (Hz)"
+    assert kernels.column_labels[-1] == "4,000"
+    assert sorted(kernels.row_labels) == [str(i) for i in range(8)]
+    assert [clip.title for clip in clips] == [f"Spectrogram, sample {i}, class {i % 3}" for i in (0, 80, 160)]
+    assert "Hann window of 256 samples (32 ms), hop 64" in clips[0].caption
+    without, clip, *_ = look(model, data=data).blocks
+    assert without.column_labels[-1] == "0.5"
+    assert without.column_title == "frequency (cycles a sample)"
+    assert clip.column_title == "time (samples)"
+
+
+def test_other_data_and_layers_say_nothing(cancer_mlp):
+    assert look(cancer_mlp[0], data=cancer_mlp[1]) == Made()
