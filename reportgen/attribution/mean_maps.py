@@ -80,6 +80,7 @@ def mean_maps(
             mine = kept if label < 0 else kept & (given == label)
             if mine.any():
                 sums.add(pictures[mine], maps[mine])
+    step(count, count)
     how = f"Integrated Gradients, {steps} steps against each picture's mean colour" if steps > 1 else (
         "Gradient × (input − its mean colour), one gradient"
     )  # fmt: skip

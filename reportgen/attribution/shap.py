@@ -78,8 +78,8 @@ def kernel_shap(sight: Sight, tools: Tools) -> Attribution:
     """Shapley values of the parts, by the weighted regression of KernelSHAP, additive by construction.
 
     All coalitions where there are few parts; else drawn with the Shapley kernel's probability, each beside its
-    complement (Covert and Lee 2021). Trust: the additivity error, and the stability between the two halves of
-    the coalitions.
+    complement (Covert and Lee 2021). Trust: the additivity error, and where coalitions are
+    drawn, the stability between the two halves of them.
     """
     count = sight.parted()
     limit = max(FEWEST * count, round(tools.share * MOST * count))
@@ -89,9 +89,13 @@ def kernel_shap(sight: Sight, tools: Tools) -> Attribution:
     high, low = scores[:2]
     made = shapley(masks, weights, scores[2:], high, low)
     exact = len(masks) == 2**count - 2
-    half = len(masks) // 4 * 2  # whole pairs
-    parts = (slice(half), slice(half, None))
-    runs = [] if exact else [shapley(masks[p], weights[p], scores[2:][p], high, low) for p in parts]
+    trust = {ADDITIVITY: completeness_error(float(made.sum()), high, low)}
+    if not exact:
+        half = len(masks) // 4 * 2  # whole pairs
+        parts = (slice(half), slice(half, None))
+        trust[SHAP_STABILITY] = stability(
+            [shapley(masks[p], weights[p], scores[2:][p], high, low) for p in parts]
+        )
     return Attribution(
         method="KernelShap",
         values=sight.parts.spread(made),
@@ -99,10 +103,7 @@ def kernel_shap(sight: Sight, tools: Tools) -> Attribution:
         settings=f"{'all ' if exact else ''}{len(masks):,} coalitions of {sight.parts.how}",
         baseline=sight.baseline.said,
         evaluations=len(masks) + 2,
-        trust={
-            ADDITIVITY: completeness_error(float(made.sum()), high, low),
-            SHAP_STABILITY: None if exact else stability(runs),
-        },
+        trust=trust,
     )
 
 

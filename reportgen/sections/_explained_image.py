@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,11 +61,18 @@ def rounded(value: float) -> float:
 
 
 def settings(rows: Rows) -> str:
-    """How each method was run, from the first sample it worked on."""
+    """How each method was run, as on most samples it worked on, and on how many of them where not on all."""
     parts = []
     for column in zip(*rows, strict=True):
-        made = next((outcome for outcome in column if isinstance(outcome, Attribution)), None)
-        if made is not None:
-            against = f" against {made.baseline}" if made.baseline else ""
-            parts.append(f"{made.method}: {made.settings}{against}")
+        made = [outcome for outcome in column if isinstance(outcome, Attribution)]
+        if made:
+            ((usual, baseline), same), *_ = Counter((one.settings, one.baseline) for one in made).most_common(
+                1
+            )
+            against = f" against {baseline}" if baseline else ""
+            parts.append(f"{made[0].method}{against}: {usual}{_of(same, len(made))}")
     return "; ".join(parts) + "." if parts else ""
+
+
+def _of(same: int, total: int) -> str:
+    return "" if same == total else f" ({same} of {total} samples, for the others see Each explanation)"

@@ -37,14 +37,15 @@ def blocks(told: Told, made: Removal, seed: int, kind: str) -> list[Block]:
 
 
 def _together(told: Told, methods: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """Which methods share a chart: all, or where colours would repeat, those with a sign and those without."""
-    if len(methods) <= COLOURS:
-        return [("", list(methods))]
+    """Which methods share a chart: all that worked, or where colours would repeat, signed and unsigned ones."""
     outcomes = [one for row in told.rows for one in row if isinstance(one, Attribution)]
-    signed = {one.method for one in outcomes if one.signed}
+    signs = {one.method: one.signed for one in outcomes}
+    worked = [name for name in methods if name in signs]
+    if len(worked) <= COLOURS:
+        return [("", worked)]
     groups = [
-        (", signed", [name for name in methods if name in signed]),
-        (", unsigned", [name for name in methods if name not in signed]),
+        (", signed", [name for name in worked if signs[name]]),
+        (", unsigned", [name for name in worked if not signs[name]]),
     ]
     return [
         (said + (f" {start // COLOURS + 1}" if len(names) > COLOURS else ""), names[start : start + COLOURS])

@@ -27,7 +27,7 @@ def run(methods, model, values, kind="image", **given):
     tools = tools_of(experiment=experiment)
     seen = [sight_of(model, values, experiment=experiment, number=at, **given) for at in range(2)]
     rows = [tuple(method.make(sight, tools) for method in methods) for sight in seen]
-    return randomised(experiment, Options(), tools, seen, rows, methods, kind)
+    return randomised(experiment, Options(timed=False), tools, seen, rows, methods, kind)
 
 
 def test_the_model_is_left_alone_and_its_copy_is_not(digits_cnn):
@@ -39,7 +39,7 @@ def test_the_model_is_left_alone_and_its_copy_is_not(digits_cnn):
     with untouched(model):
         before = state.of_model(model), state.of_process()["torch"], state.of_process()["numpy"]
         made = randomised(
-            experiment, Options(), tools_of(experiment=experiment), seen, rows, methods, "image"
+            experiment, Options(timed=False), tools_of(experiment=experiment), seen, rows, methods, "image"
         )
         after = state.of_model(model), state.of_process()["torch"], state.of_process()["numpy"]
     # What captum's look at the gradients leaves on the trained model is not this look's: there is none on it.
@@ -198,6 +198,6 @@ def test_a_costly_model_is_not_run_again():
     row = (Missing("a", ""),)
     with pytest.raises(NotApplicable, match="cost leaves no room"):
         randomised(
-            experiment, Options(), tools_of(), [sight_of(nn.Linear(2, 2), torch.ones(1, 2))], [row],
+            experiment, Options(timed=False), tools_of(), [sight_of(nn.Linear(2, 2), torch.ones(1, 2))], [row],
             [Method("a", lambda sight, tools: None, backward=50)], "table",
         )  # fmt: skip

@@ -41,7 +41,7 @@ def curves_of(model, rows, values=None, *, kind="table", baseline=None, other=No
         for at in range(samples)
     ]
     tools.experiment.__dict__["operations"] = 1
-    made = removal(tools.experiment, Options(), tools, seen, [tuple(rows)] * samples, kind)
+    made = removal(tools.experiment, Options(timed=False), tools, seen, [tuple(rows)] * samples, kind)
     assert made is not None
     return made
 
@@ -136,7 +136,12 @@ def test_the_score_is_the_probability_of_the_target_where_there_are_classes(sign
     experiment = build(model, example_inputs=torch.randn(8, 4) * 9, task="classification")
     seen = sight_of(model, values, column, sign=sign, experiment=experiment)
     made = removal(
-        experiment, Options(), tools_of(experiment=experiment), [seen], [(by("a", [1, 2, 3, 4]),)], "table"
+        experiment,
+        Options(timed=False),
+        tools_of(experiment=experiment),
+        [seen],
+        [(by("a", [1, 2, 3, 4]),)],
+        "table",
     )
     with torch.no_grad():
         ends = model(torch.cat([values, torch.zeros(1, 4)]))
@@ -196,7 +201,9 @@ def test_the_same_seed_gives_the_same_curves_however_large_the_batch(digits_cnn)
     seen = sights(experiment, subjects)
     rows = rows_of(experiment, Options(), seen, suited("image")[1:3], 1.0)
     many, few = (
-        removal(experiment, Options(), tools_of(size=size, experiment=experiment), seen, rows, "image")
+        removal(
+            experiment, Options(timed=False), tools_of(size=size, experiment=experiment), seen, rows, "image"
+        )
         for size in (256, 5)
     )
     assert many.areas == pytest.approx(few.areas, abs=1e-5)

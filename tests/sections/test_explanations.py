@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,38 +10,57 @@ import state
 import torch
 from torch import nn
 
-from reportgen.attribution import explain
+from reportgen.attribution import explain, methods
 from reportgen.attribution.choose import choose
 from reportgen.attribution.kinds import sights
-from reportgen.attribution.methods import suited
 from reportgen.errors import InputError
 from reportgen.experiment import Options, build
 from reportgen.report import Section
 from reportgen.sections.explanations import explanations
 
 TRUST = "how-far-to-trust-them"
+SIGNED = {
+    "LIME": True,
+    "KernelShap": True,
+    "GradientShap": True,
+    "Saliency": False,
+    "SmoothGrad": False,
+    "Input × gradient": True,
+    "Integrated Gradients": True,
+    "Grad-CAM": False,
+    "Occlusion": True,
+}
+BY_GRADIENT = ("GradientShap", "Saliency", "SmoothGrad", "Input × gradient", "Integrated Gradients")
+
+
+def columns(section):
+    """The pictures of the grid by the title of their column, from the first sample to the last."""
+    block = section.block("explained-samples")
+    titles = block.column_titles
+    return {title: block.pictures[at :: len(titles)] for at, title in enumerate(titles)}
+
+
+def missing(section):
+    """The reason by method where the first sample has no map of it."""
+    return {title: pictures[0].missing for title, pictures in columns(section).items() if pictures[0].missing}
 
 
 @pytest.fixture(scope="module")
 def digits_section(digits_cnn):
     model, data = digits_cnn
-    return explanations(build(model, data=data), Options(samples=4))
+    return explanations(build(model, data=data), Options(samples=4, timed=False))
 
 
 def test_every_method_explains_every_sample(digits_section):
     block = digits_section.block("explained-samples")
-    assert block.column_titles == ("Sample", "LIME", "Saliency", "Integrated Gradients", "Grad-CAM")
-    assert len(block.pictures) == 4 * 5
+    assert block.column_titles == ("Sample", *SIGNED)
+    assert len(block.pictures) == 4 * 10
     for row in range(4):
-        picture, *maps = block.pictures[5 * row : 5 * row + 5]
+        picture, *maps = block.pictures[10 * row : 10 * row + 10]
         assert (picture.raster.width, picture.raster.height) == (8, 8)
         assert picture.caption.startswith("true class")
-        assert [(made.map.width, made.map.signed) for made in maps] == [
-            (8, True),
-            (8, False),
-            (8, True),
-            (8, False),
-        ]
+        assert [(made.map.width, made.map.height) for made in maps] == [(8, 8)] * 9
+        assert [made.map.signed for made in maps] == list(SIGNED.values())
 
 
 def test_the_caption_says_score_baseline_steps_perturbations_seed_and_scale(digits_section):
@@ -50,18 +70,38 @@ def test_the_caption_says_score_baseline_steps_perturbations_seed_and_scale(digi
         "4 of 497 samples",
         "mistakes, the most confident first",
         "Seed 0",
-        "LIME: 2 × 640 perturbations of a grid of 8 × 8 segments against the picture's mean colour",
-        "Integrated Gradients: 50 steps against the picture's mean colour",
-        "Grad-CAM: layer block2.conv2, 4 × 4",
+        "LIME against the picture's mean colour: 2 × 1,280 perturbations of a grid of 8 × 8 segments",
+        "KernelShap against the picture's mean colour: 640 coalitions of a grid of 8 × 8 segments;",
+        "GradientShap against 25 samples of the data: 50 points;",
+        "Saliency: one gradient;",
+        "SmoothGrad: 25 samples with noise of 15% of the range;",
+        "Input × gradient: one gradient;",
+        "Integrated Gradients against the picture's mean colour: 50 steps",
+        "Grad-CAM: layer block2.conv2, 4 × 4;",
+        "Occlusion against the picture's mean colour: 8 × 8 windows of 1 × 1.",
         "Every map has its own scale",
     ):
         assert part in caption
 
 
+def test_the_caption_never_says_of_all_samples_what_holds_for_some(digits_section):
+    caption, each = (
+        digits_section.block("explained-samples").caption,
+        digits_section.block("each-explanation"),
+    )
+    for method, said in (("LIME", "2 × 1,280"), ("Integrated Gradients", "50 steps"), ("KernelShap", "640")):
+        # As many evaluations are as many perturbations, coalitions or steps.
+        took = [row.cells[4] for row in each.rows if row.cells[2] == method]
+        like = max(took.count(one) for one in took)
+        part = next(part for part in caption.split("; ") if f"{method} against" in part)
+        assert said in part
+        assert (f"({like} of 4 samples, for the others see Each explanation)" in part) is (like < 4)
+
+
 def test_the_maps_add_up_to_what_the_table_says(digits_section, digits_cnn):
     """Completeness, from the numbers on the page alone."""
     model, data = digits_cnn
-    grid, each = digits_section.block("explained-samples"), digits_section.block("each-explanation")
+    maps, each = columns(digits_section)["Integrated Gradients"], digits_section.block("each-explanation")
     names = [column.name for column in each.columns]
     lines = [dict(zip(names, row.cells, strict=True)) for row in each.rows]
     for row, values in enumerate(line for line in lines if line["Method"] == "Integrated Gradients"):
@@ -73,7 +113,7 @@ def test_the_maps_add_up_to_what_the_table_says(digits_section, digits_cnn):
         column = int(scores.argmax())
         difference = float(scores[column] - start[column])
         assert values["f(x) - f(baseline)"] == pytest.approx(difference, rel=1e-3, abs=1e-4)
-        made = grid.pictures[5 * row + 3].map
+        made = maps[row].map
         missed = values["Completeness error"] * abs(difference)
         assert abs(made.to_array().sum() - difference) <= missed + 64 * made.limit / 254
 
@@ -90,17 +130,17 @@ def test_a_section_makes_the_trip_through_json(digits_section):
     assert Section.model_validate_json(digits_section.model_dump_json()) == digits_section
 
 
-def test_progress_is_told_method_by_method(digits_cnn):
+def test_progress_is_told_sample_by_sample_and_method_by_method(digits_cnn):
     model, data = digits_cnn
     told = []
     explanations(
         build(model, data=data), Options(samples=2, timed=False, step=lambda *step: told.append(step))
     )
-    assert told[:4] == [("LIME", 0, 2), ("LIME", 1, 2), ("LIME", 2, 2), ("Saliency", 0, 2)]
-    assert ("Grad-CAM", 2, 2) in told
-    assert [step for step in told if step[1] == step[2]][-2:] == [
-        ("Removal curves", 2, 2),
-        ("Parameters at random", 2, 2),
+    assert told[:19] == [*((name, at, 18) for at, name in enumerate([*SIGNED, *SIGNED])), ("", 18, 18)]
+    assert [step[:2] for step in told[19:] if step[1] == step[2]] == [
+        ("Mean maps", 497),
+        ("Removal curves", 2),
+        ("Parameters at random", 2),
     ]
 
 
@@ -108,26 +148,39 @@ def test_progress_is_told_method_by_method(digits_cnn):
 def test_a_table_gets_signed_bars_and_the_measures(fixture, samples, request):
     model, data, names = request.getfixturevalue(fixture)
     section = explanations(build(model, data=data, feature_names=names), Options(samples=2))
-    bars = [block for block in section.blocks if block.kind == "bars"]
-    assert len(bars) == 2 * 3
+    bars = [block for block in section.blocks if block.kind == "bars" and block.group.startswith("Sample")]
+    assert [block.title for block in bars] == [name for name in SIGNED if name != "Grad-CAM"] * 2
     assert all(len(block.values) == 10 for block in bars)
-    assert all(label.rpartition(" = ")[0] in names for block in bars for label in block.labels)
-    assert [abs(value) for value in bars[0].values] == sorted((abs(v) for v in bars[0].values), reverse=True)
+    for label in bars[0].labels + bars[8].labels:
+        start, _, end = label.rpartition(" = ")[0].partition("…")  # a long name has its middle left out
+        assert any(name.startswith(start) and name.endswith(end) for name in names)
+    for sample in (bars[:8], bars[8:]):
+        assert len({(block.group, block.labels) for block in sample}) == 1  # the same order in each
+        signed = [block for block in sample if SIGNED[block.title]]
+        assert {block.reach for block in signed} == {max(abs(v) for block in signed for v in block.values)}
     assert f"the mean of {samples} samples" in bars[0].caption
-    assert np.array(section.block("agreement-between-methods").values).shape == (3, 3)
+    assert np.array(section.block("agreement-between-methods").values).shape == (8, 8)
 
 
-def test_a_linear_table_model_is_explained_alike_by_both_and_exactly():
+def test_a_linear_table_model_is_explained_alike_by_all_that_share_a_baseline_and_exactly():
     with torch.random.fork_rng():
         torch.manual_seed(1)
         model, rows = nn.Linear(4, 1), torch.randn(100, 4)
     section = explanations(build(model, data=(rows, model(rows).detach())), Options(samples=1))
-    lime, _, integrated = (block for block in section.blocks if block.kind == "bars")
-    assert lime.labels == integrated.labels
-    assert lime.values == pytest.approx(integrated.values, rel=0.02, abs=1e-3)
-    assert section.block(TRUST).rows[0].cells[:2] == ("LIME", "R2")
-    assert section.block(TRUST).rows[0].cells[2] == pytest.approx(1, abs=1e-3)
-    assert section.block("agreement-between-methods").values[0][2] == pytest.approx(1)
+    bars = {block.title: block for block in section.blocks if block.kind == "bars"}
+    integrated, sample = bars["Integrated Gradients"], int(bars["LIME"].group.split(":")[0].split()[-1])
+    shares = (model.weight[0] * (rows[sample] - rows.mean(dim=0))).tolist()
+    exact = [shares[int(label.split()[1])] for label in integrated.labels]
+    assert integrated.values == pytest.approx(exact, rel=1e-4)
+    for name in ("KernelShap", "GradientShap", "Occlusion"):
+        assert bars[name].labels == integrated.labels
+        assert bars[name].values == pytest.approx(integrated.values, rel=1e-4)
+    assert bars["LIME"].values == pytest.approx(integrated.values, rel=0.02, abs=1e-3)
+    measures = {row.cells[:2]: row.cells[2:] for row in section.block(TRUST).rows}
+    assert measures["LIME", "R2"][0] == pytest.approx(1, abs=1e-3)
+    assert ("KernelShap", "stability of KernelShap") not in measures  # all coalitions: nothing is drawn
+    agreed, order = section.block("agreement-between-methods").values, list(bars)
+    assert agreed[order.index("LIME")][order.index("Integrated Gradients")] == pytest.approx(1)
     assert section.findings == ()
 
 
@@ -146,7 +199,7 @@ def test_what_is_poor_is_found_with_its_numbers():
         torch.manual_seed(0)
         rows = torch.randn(60, 3)
     section = explanations(
-        build(Rough(), data=(rows, torch.zeros(60, 1)), task="regression"), Options(samples=3)
+        build(Rough(), data=(rows, torch.zeros(60, 1)), task="regression"), Options(samples=3, timed=False)
     )
     messages = {finding.rule: finding.message for finding in section.findings}
     poor = messages["R2 of the surrogate < 0.5"]
@@ -164,8 +217,7 @@ def test_without_a_convolution_only_grad_cam_is_missing():
     section = explanations(
         build(model, data=(torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, 0]))), Options(samples=2)
     )
-    pictures = section.block("explained-samples").pictures
-    assert [picture.missing for picture in pictures[:5]] == ["", "", "", "", "no convolutional layer"]
+    assert missing(section) == {"Grad-CAM": "no convolutional layer"}
 
 
 def test_a_method_that_raises_costs_its_own_column_only(digits_cnn, monkeypatch):
@@ -173,16 +225,19 @@ def test_a_method_that_raises_costs_its_own_column_only(digits_cnn, monkeypatch)
         raise RuntimeError("no\nluck")
 
     model, data = digits_cnn
-    monkeypatch.setattr("captum.attr.IntegratedGradients.attribute", broken)
+    parts = [replace(m, make=broken) if m.name == "Integrated Gradients" else m for m in methods.METHODS]
+    monkeypatch.setattr(methods, "METHODS", tuple(parts))
     section = explanations(build(model, data=data), Options(samples=1))
-    pictures = section.block("explained-samples").pictures
-    assert pictures[3].missing == "RuntimeError: no luck"
-    assert all(picture.map is not None for picture in (pictures[1], pictures[2], pictures[4]))
+    assert missing(section) == {"Integrated Gradients": "RuntimeError: no luck"}
+    assert [title for title, made in columns(section).items() if made[0].map is not None] == [
+        name for name in SIGNED if name != "Integrated Gradients"
+    ]
+    assert "Integrated Gradients" not in section.summary
     row = next(row for row in section.block(TRUST).rows if row.cells[0] == "Integrated Gradients")
     assert row.cells[2:] == (None, None, "0 of 1", "RuntimeError: no luck")
 
 
-def test_a_model_without_gradients_still_gets_its_lime():
+def test_a_model_without_gradients_still_gets_the_methods_that_only_ask_it():
     class Frozen(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -195,11 +250,12 @@ def test_a_model_without_gradients_still_gets_its_lime():
     section = explanations(
         build(Frozen(), example_inputs=torch.rand(1, 1, 8, 8), task="classification"), Options()
     )
-    pictures = section.block("explained-samples").pictures
-    assert pictures[1].map is not None
-    assert pictures[2].missing
-    assert pictures[3].missing
-    assert section.summary == "1 prediction explained by LIME."
+    assert set(missing(section)) == {*BY_GRADIENT, "Grad-CAM"}
+    assert section.summary == "1 prediction explained by LIME, KernelShap, Occlusion."
+    charts = [block for block in section.blocks if block.kind == "curves"]
+    assert [[line.name for line in chart.series] for chart in charts] == [
+        ["LIME", "KernelShap", "Occlusion", "random order"]
+    ] * 4
 
 
 def test_example_inputs_alone_are_explained(digits_cnn):
@@ -233,18 +289,18 @@ def test_a_costly_model_gets_fewer_perturbations_then_fewer_samples(digits_cnn, 
     experiment = build(model, data=data)
     each = experiment.operations
     assert each > 2 * 16 * 64 * 9  # the stem alone
-    methods = suited("image")
-    assert explain.plan(experiment, methods, 8) == explain.Plan(8, 1.0)
-    fixed = sum(3 * method.backward for method in methods)
-    sampled = sum(method.forward + method.parted * explain.PARTS for method in methods)
+    suited = methods.suited("image")
+    assert explain.plan(experiment, suited, 8) == explain.Plan(8, 1.0)
+    fixed = sum(3 * method.backward for method in suited)
+    sampled = sum(method.forward + method.parted * explain.PARTS for method in suited)
     monkeypatch.setattr(explain, "BUDGET", {"cpu": 8 * each * (fixed + 0.5 * sampled)})
-    assert explain.plan(experiment, methods, 8) == explain.Plan(8, pytest.approx(0.5))
+    assert explain.plan(experiment, suited, 8) == explain.Plan(8, pytest.approx(0.5))
     monkeypatch.setattr(explain, "BUDGET", {"cpu": 2 * each * (fixed + explain.LEAST * sampled) * 1.001})
-    assert explain.plan(experiment, methods, 8) == explain.Plan(2, explain.LEAST)
+    assert explain.plan(experiment, suited, 8) == explain.Plan(2, explain.LEAST)
     section = explanations(experiment, Options(samples=8))
     assert "(8 asked for, but the model's cost allows 2)" in section.block("explained-samples").caption
     monkeypatch.setattr(explain, "BUDGET", {"cpu": 1})
-    assert explain.plan(experiment, methods, 8).samples == 1
+    assert explain.plan(experiment, suited, 8).samples == 1
 
 
 class Total(nn.Module):
@@ -293,7 +349,10 @@ def test_several_labels_maps_and_tensors_of_any_shape_are_explained_by_their_lar
         torch.manual_seed(0)
         section = explanations(build(**given), Options(samples=2))
     assert section.status == "ok"
-    assert "LIME, Saliency, Integrated Gradients" in section.summary or "data" not in given
+    worked = [name for name in SIGNED if f"{name}," in section.summary or f"{name}." in section.summary]
+    assert [*BY_GRADIENT, "Occlusion"] == [n for n in worked if n not in ("LIME", "KernelShap", "Grad-CAM")]
+    # Rows of a table alone, without data, say nothing of how far LIME may move them.
+    assert ("LIME" in worked) is ("data" in given or shape is not None)
     if shape is not None:
         first = next(p.map for p in section.block("explained-samples").pictures if p.map is not None)
         assert (first.height, first.width) == shape
@@ -314,7 +373,7 @@ def test_an_example_that_looks_like_a_probability_by_chance_is_none():
     section = explanations(build(First(), example_inputs=rows, task="classification"), Options())
     bars = [block for block in section.blocks if block.kind == "bars"]
     # sigmoid(.3) = .574, sigmoid(3) = .953, 1 - sigmoid(-2) = .881
-    assert list(dict.fromkeys(block.title.partition(": ")[2] for block in bars)) == [
+    assert list(dict.fromkeys(block.group.partition(": ")[2] for block in bars)) == [
         "predicted class 1 (0.57)",
         "predicted class 1 (0.95)",
         "predicted class 0 (0.88)",
@@ -332,14 +391,12 @@ class Bytes(nn.Module):
         return self.conv(x.float() / 255).mean((2, 3))
 
 
-def test_pictures_of_whole_numbers_get_lime_and_the_reason_why_there_is_no_gradient():
+def test_pictures_of_whole_numbers_get_what_needs_no_gradient_and_the_reason():
     pictures = torch.randint(0, 256, (6, 1, 16, 16), dtype=torch.uint8)
     data = (pictures, torch.arange(6) % 2)
     section = explanations(build(Bytes().eval(), data=data, modality="image"), Options(samples=2))
-    shown = section.block("explained-samples").pictures
-    why = "the input is uint8, which has no gradient"
-    assert [picture.missing for picture in shown[:5]] == ["", "", why, why, ""]
-    assert section.summary == "2 predictions explained by LIME, Grad-CAM."
+    assert missing(section) == dict.fromkeys(BY_GRADIENT, "the input is uint8, which has no gradient")
+    assert section.summary == "2 predictions explained by LIME, KernelShap, Grad-CAM, Occlusion."
 
 
 def test_the_baseline_of_whole_numbers_is_the_mean_to_the_nearest():
@@ -355,8 +412,7 @@ def test_the_layers_of_a_scripted_model_are_said_to_be_out_of_sight():
     section = explanations(
         build(model, example_inputs=torch.rand(1, 1, 8, 8), task="classification"), Options()
     )
-    missing = [picture.missing for picture in section.block("explained-samples").pictures]
-    assert missing == ["", "", "", "", "a scripted model's layers can't be watched"]
+    assert missing(section) == {"Grad-CAM": "a scripted model's layers can't be watched"}
 
 
 def test_a_table_of_one_sample_has_no_lime_and_says_why():

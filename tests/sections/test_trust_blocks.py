@@ -81,45 +81,66 @@ def test_each_explanation_has_its_target_baseline_cost_and_time_only_where_the_c
     model, data, names = cancer_mlp
     experiment = build(model, data=data, feature_names=names)
     for timed in (True, False):
-        each = explanations(experiment, Options(samples=3, timed=timed)).block("each-explanation")
+        options = Options(samples=3, timed=timed, methods=("lime", "saliency", "integrated-gradients"))
+        each = explanations(experiment, options).block("each-explanation")
         heads = [column.name for column in each.columns]
         assert ("Time" in heads) is timed
         assert len(each.rows) == 3 * 3
         line = dict(zip(heads, each.rows[2].cells, strict=True))
         assert line["Method"] == "Integrated Gradients"
-        assert line["Evaluations"] == 52
+        assert (
+            line["Evaluations"] == 50 + 6 + 2
+        )  # steps, the ends of five stretches, the sample and the baseline
         assert line["Baseline"] == "the mean of 569 samples"
         assert line["R2"] == "–"
         assert line["Target"] in ("class 0", "class 1")
 
 
+MEASURES = [
+    "Areas beside random orders",
+    "With random parameters",
+    "Agreement between methods",
+    "Overlap of what counts most",
+    "Each explanation",
+    "How to read them",
+]
+HIDDEN = ("the picture's mean colour", "the picture blurred")
+
+
 def test_a_section_holds_all_measures_and_says_what_it_could_not_measure(digits_cnn):
     model, data = digits_cnn
-    section = explanations(build(model, data=data), Options(samples=2, timed=False))
+    section = explanations(build(model, data=data), Options(samples=1, timed=False))
     titles = [block.title for block in section.blocks]
-    assert titles[1:] == [
-        "How far to trust them",
-        "Deletion: the picture's mean colour",
-        "Insertion: the picture's mean colour",
-        "Deletion: the picture blurred",
-        "Insertion: the picture blurred",
-        "Areas beside random orders",
-        "With random parameters",
-        "Agreement between methods",
-        "Overlap of what counts most",
-        "Each explanation",
-        "How to read them",
+    charts = [
+        f"{way}: {hidden}, {sign}"
+        for sign in ("signed", "unsigned")
+        for hidden in HIDDEN
+        for way in ("Deletion", "Insertion")
     ]
+    assert titles == ["Explained samples", "Mean maps", "How far to trust them", *charts, *MEASURES]
     areas = section.block("areas-beside-random-orders")
     assert "seed 0. " in areas.caption
-    assert len(areas.rows) == 2 * 5
-    chart = section.block("deletion-the-picture-s-mean-colour")
-    assert [series.name for series in chart.series][-1] == "random order"
-    first = {series.y[0] for series in chart.series}
-    assert len(first) == 1  # nothing is hidden yet
+    assert len(areas.rows) == 2 * 10  # nine methods and the random order, by two baselines
+    drawn = {
+        sign: section.block(f"deletion-the-picture-s-mean-colour-{sign}") for sign in ("signed", "unsigned")
+    }
+    assert [line.name for line in drawn["unsigned"].series] == [
+        "Saliency", "SmoothGrad", "Grad-CAM", "random order",
+    ]  # fmt: skip
+    assert [line.name for line in drawn["signed"].series][-1] == "random order"
+    lines = [line for chart in drawn.values() for line in chart.series]
+    assert {line.name for line in lines} == {row.cells[0] for row in areas.rows}
+    assert len({line.y[0] for line in lines}) == 1  # nothing is hidden yet
+
+
+def test_few_methods_share_a_chart_and_what_can_not_be_measured_is_a_note(digits_cnn):
+    model, data = digits_cnn
+    few = Options(samples=1, timed=False, methods=("saliency", "input-gradient"))
+    section = explanations(build(model, data=data), few)
+    titles = [block.title for block in section.blocks if block.kind == "curves"]
+    assert titles == [f"{way}: {hidden}" for hidden in HIDDEN for way in ("Deletion", "Insertion")]
     bare = explanations(
-        build(nn.Flatten(), data=(torch.rand(9, 1, 3, 3), torch.zeros(9, 9)), task="regression"),
-        Options(samples=1),
+        build(nn.Flatten(), data=(torch.rand(9, 1, 3, 3), torch.zeros(9, 9)), task="regression"), few
     )
     notes = {block.title: block.text for block in bare.blocks if block.kind == "text"}
     assert notes["With random parameters"] == "Not made: the model has no parameters."
