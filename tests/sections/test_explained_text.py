@@ -145,7 +145,7 @@ def test_characters_are_shown_in_words_whose_weights_add_up():
     changed = experiment.scores(experiment.require_forward().with_primary(without))[0]
     best = int(scores.argmax())
     assert zeros.any()
-    assert occlusion.weights[1] == pytest.approx(float(scores[best] - changed[best]), abs=1e-5)
+    assert occlusion.weights[1] == pytest.approx((scores[best] - changed[best]).item(), abs=1e-5)
     assert all(weight >= 0 for weight in blocks["Saliency"].weights)
 
 

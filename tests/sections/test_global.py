@@ -88,11 +88,13 @@ def test_a_samples_charts_show_the_same_features_on_one_scale_with_values_and_na
             categorical={"s5 band": ["low", "mid", "high"], "sex": ["f", "m"]},
         )
     )
-    lime, integrated = blocks["lime"], blocks["integrated-gradients"]
+    lime = blocks["lime"]
     charts = [block for block in blocks.values() if block.group == lime.group]
     assert [block.title for block in charts] == METHODS
     signed = [block for block in charts if block.title not in ("Saliency", "SmoothGrad")]
-    assert {block.reach for block in signed} == {max(abs(value) for block in signed for value in block.values)}
+    assert {block.reach for block in signed} == {
+        max(abs(value) for block in signed for value in block.values)
+    }
     assert blocks["saliency"].reach == blocks["smoothgrad"].reach == 0
     assert lime.group.startswith("Sample ")
     assert {label for label in lime.labels if label.startswith(("sex", "s5"))} <= {
