@@ -37,7 +37,7 @@ def excite(experiment: Experiment, options: Options, made: Made) -> None:
         made.notes.append("What excites units needs data; only an example input was given.")
         return
     example = experiment.require_forward()
-    wanted = [] if hidden(experiment) else probes(experiment, example, getattr(options, "layers", ()))
+    wanted = [] if hidden(experiment) else probes(experiment, example, options.layers)
     pictured = _pictured(experiment, example)
     allowed = plan(experiment, UNITS * len(wanted) if pictured else 0)
     spectrum = SpectrumSum()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from reportgen.attribution.kinds.text import read
 from reportgen.attribution.sight import Sight
 from reportgen.report import Block, Text, Tokens
 from reportgen.sections._explained_image import rounded
+from reportgen.sections._made import took
 from reportgen.sections._words import gathered, words
 from reportgen.units import plural, shorten, show
 from reportgen.vocabulary import Reading
@@ -113,26 +113,29 @@ def _reach(made: Attribution, weights: np.ndarray) -> str:
 
 def _caption(told: Told, sight: Sight, made: Attribution, shown: str) -> str:
     against = f" against {made.baseline}" if made.baseline else ""
-    # Under SOURCE_DATE_EPOCH the same inputs give the same bytes, which no clock does.
-    timed = made.seconds > 0 and not os.environ.get("SOURCE_DATE_EPOCH")
-    took = f", {show(float(f'{made.seconds:.2g}'), 's')}" if timed else ""
     return (
         f"{made.method} of the score of {sight.subject.target.name}: {made.settings}{against}, "
-        f"seed {told.seed}{took}. {shown[0].upper()}{shown[1:]}."
+        f"seed {told.seed}{took(made)}. {shown[0].upper()}{shown[1:]}."
     )
 
 
 def _missing(told: Told) -> list[Block]:
-    """Why methods gave nothing, each reason once."""
-    reasons: dict[tuple[str, str], list[str]] = {}
+    """Why methods gave nothing, each reason once, of all methods that share it."""
+    lost: dict[str, dict[str, list[str]]] = {}
     for sight, row in zip(told.sights, told.rows, strict=True):
         for made in row:
             if isinstance(made, Missing):
-                reasons.setdefault((made.method, made.reason), []).append(sight.subject.name)
-    if not reasons:
+                lost.setdefault(made.reason, {}).setdefault(made.method, []).append(sight.subject.name)
+    if not lost:
         return []
     lines = []
-    for (method, reason), names in reasons.items():
-        which = "all samples" if len(names) == len(told.sights) else ", ".join(names)
-        lines.append(f"{method}: {reason} ({which}).")
+    for reason, named in lost.items():
+        sharing: dict[tuple[str, ...], list[str]] = {}
+        for method, names in named.items():
+            sharing.setdefault(tuple(names), []).append(method)
+        which = [
+            f"{', '.join(methods)} ({'all samples' if len(names) == len(told.sights) else ', '.join(names)})"
+            for names, methods in sharing.items()
+        ]
+        lines.append(f"{'; '.join(which)}: {reason}.")
     return [Text(title="What could not be made", text="\n\n".join(lines))]

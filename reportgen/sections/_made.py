@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from reportgen.errors import InputError, one_line
 from reportgen.report import Block, Failure, Finding
-from reportgen.units import plural
+from reportgen.units import plural, show
 
 if TYPE_CHECKING:
+    from reportgen.attribution.base import Attribution
     from reportgen.experiment import Experiment
 
 
@@ -45,3 +46,8 @@ def looked_at(experiment: Experiment, count: int, bad: int = 0, what: str = "out
 def brief(value: float) -> float:
     """To four significant digits, which hold through a change of the last bit."""
     return float(f"{value:.4g}")
+
+
+def took(made: Attribution) -> str:
+    """The time of an attribution, to end a caption; nothing where `Options.timed` kept the clock out of it."""
+    return f", {show(float(f'{made.seconds:.2g}'), 's')}" if made.seconds > 0 else ""

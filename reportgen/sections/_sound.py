@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,7 @@ from reportgen.attribution.sight import Sight
 from reportgen.report import Images, Map, Picture, Raster
 from reportgen.sections._by_sample import SAMPLES, heading
 from reportgen.sections._explained_image import rounded
+from reportgen.sections._made import took
 from reportgen.spectra import grey
 from reportgen.units import show
 
@@ -29,10 +29,7 @@ def made_by(told: Told, sight: Sight, made: Attribution) -> str:
     whose = (
         f" of the score of {sight.subject.target.name}" if told.experiment.task == "classification" else ""
     )
-    # Under SOURCE_DATE_EPOCH the same inputs give the same bytes, which no clock does.
-    timed = made.seconds > 0 and not os.environ.get("SOURCE_DATE_EPOCH")
-    took = f", {show(float(f'{made.seconds:.2g}'), 's')}" if timed else ""
-    return f"{made.method}{whose}: {made.settings}{against}{took}."
+    return f"{made.method}{whose}: {made.settings}{against}{took(made)}."
 
 
 def pictures(

@@ -172,10 +172,7 @@ def test_a_model_that_lets_no_gradient_through_costs_only_the_images(digits_cnn)
 
 
 def test_named_layers_are_looked_at_in_place_of_chosen_ones(digits_cnn):
-    class Named(Options):
-        layers = ("fc1",)
-
-    made = look(digits_cnn[0], Named(), data=digits_cnn[1])
+    made = look(digits_cnn[0], Options(layers=("fc1",)), data=digits_cnn[1])
     assert [block.title for block in made.blocks] == ["What excites units: fc1", "What excites units: output"]
 
 

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import state
@@ -12,7 +14,10 @@ from reportgen.sections._words import plain
 from reportgen.sections.explanations import explanations
 from reportgen.sections.features import features
 
-METHODS = ["LIME", "Saliency", "Integrated Gradients", "Occlusion"]
+METHODS = [
+    "LIME", "KernelShap", "GradientShap", "Saliency", "SmoothGrad", "Input × gradient", "Integrated Gradients",
+    "Occlusion",
+]  # fmt: skip
 WORDS = "Words that count over the samples"
 
 
@@ -22,6 +27,17 @@ def tokens_of(section):
 
 def titled(section, title):
     return next((block for block in section.blocks if block.title == title), None)
+
+
+def by_method(section):
+    """The one sample's blocks, each by its method."""
+    return {block.title.partition(", ")[2]: block for block in tokens_of(section)}
+
+
+def cells_of(table):
+    """Its rows, the cells of each by the names of their columns."""
+    names = [column.name for column in table.columns]
+    return [dict(zip(names, row.cells, strict=True)) for row in table.rows]
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +51,8 @@ def test_each_sample_has_its_text_under_every_method_and_what_the_model_says_of_
     experiment, section = trained
     blocks = tokens_of(section)
     assert [block.title.partition(", ")[2] for block in blocks] == METHODS * 5
-    for start in range(0, 20, 4):
-        group = blocks[start : start + 4]
+    for start in range(0, len(blocks), len(METHODS)):
+        group = blocks[start : start + len(METHODS)]
         assert len({(block.group, block.tokens) for block in group}) == 1
     number = int(blocks[0].title.split()[1].rstrip(","))
     batch = experiment.batch([number])
@@ -47,41 +63,48 @@ def test_each_sample_has_its_text_under_every_method_and_what_the_model_says_of_
     assert f"true {true}, predicted {predicted} ({float(sure):.2f})" in blocks[0].group
 
 
-def test_a_caption_says_method_target_baseline_perturbations_seed_and_seconds(trained, monkeypatch):
+def test_a_caption_says_method_target_baseline_perturbations_seed_and_seconds(trained):
     experiment, section = trained
-    lime = tokens_of(section)[0].caption
-    target = next(name for name in experiment.class_names if f"of the score of {name}:" in lime)
-    start = f"LIME of the score of {target}: 2 × 120 perturbations of 12 words against [PAD] in the place of each token"
-    assert lime.startswith(f"{start}, seed 0, ")
-    assert lime.endswith(f"s. 12 tokens; colours to ±{max(map(abs, tokens_of(section)[0].weights)):.3g}.")
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
-    again = tokens_of(explanations(experiment, Options(samples=5)))[0].caption
-    assert again.startswith(f"{start}, seed 0. 12 tokens")
+    limes = [block for block in tokens_of(section) if block.title.endswith(", LIME")]
+    lines = [line for line in cells_of(titled(section, "Each explanation")) if line["Method"] == "LIME"]
+    again = tokens_of(explanations(experiment, Options(samples=5, timed=False)))[:: len(METHODS)]
+    for block, line, untimed in zip(limes, lines, again, strict=True):
+        start = re.match(
+            rf"LIME of the score of {line['Target']}: 2 × (\d+) perturbations of 12 words, "
+            r"(until|the budget, before) the rankings settled against \[PAD\] in the place of each token, seed 0",
+            block.caption,
+        )
+        assert 2 * int(start[1]) == line["Evaluations"]
+        end = f". 12 tokens; colours to ±{max(map(abs, block.weights)):.3g}."
+        assert re.fullmatch(r", [\d.]+ m?s", block.caption[start.end() :].removesuffix(end))
+        assert untimed.caption == start[0] + end
 
 
-def test_the_same_seed_gives_the_same_bytes(trained, monkeypatch):
+def test_the_same_seed_gives_the_same_bytes(trained):
     experiment, _ = trained
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
-    one, other = (explanations(experiment, Options(samples=3)).model_dump_json() for _ in range(2))
+    options = Options(samples=3, timed=False)
+    one, other = (explanations(experiment, options).model_dump_json() for _ in range(2))
     assert one == other
 
 
 def test_words_are_counted_over_the_samples(trained):
     _, section = trained
     table = titled(section, WORDS)
-    assert [column.name for column in table.columns][:5] == [
-        "Word", "Samples", "Times", "LIME, mean", "LIME, mean size",
+    signed = [name for name in METHODS if name not in ("Saliency", "SmoothGrad")]
+    assert [column.name for column in table.columns] == [
+        "Word", "Samples", "Times", *(f"{name}, {what}" for name in signed for what in ("mean", "mean size")),
     ]  # fmt: skip
     found: dict[str, list[tuple[str, float]]] = {}
     for block in tokens_of(section):
         if block.title.endswith("Integrated Gradients"):
             for token, weight in zip(block.tokens, block.weights, strict=True):
                 found.setdefault(plain(token.strip()), []).append((block.title, weight))
-    for row in table.rows:
-        word, samples, times, *_ = row.cells
+    for line in cells_of(table):
+        word, name = line["Word"], "Integrated Gradients"
         weights = [weight for _, weight in found[word]]
-        assert (samples, times) == (len({title for title, _ in found[word]}), len(weights))
-        assert row.cells[5:7] == pytest.approx((np.mean(weights), np.abs(weights).mean()), rel=1e-3)
+        assert (line["Samples"], line["Times"]) == (len({title for title, _ in found[word]}), len(weights))
+        assert line[f"{name}, mean"] == pytest.approx(np.mean(weights), rel=1e-3)
+        assert line[f"{name}, mean size"] == pytest.approx(np.abs(weights).mean(), rel=1e-3)
     sums = [sum(abs(weight) for _, weight in found[row.cells[0]]) for row in table.rows]
     assert sums == sorted(sums, reverse=True)
     assert table.total == len(found)
@@ -106,11 +129,15 @@ def test_characters_are_shown_in_words_whose_weights_add_up():
         model = Bag(len(letters))
     experiment = build(model, example_inputs=ids, tokenizer=letters)
     section = explanations(experiment, Options(samples=1))
-    lime, saliency, integrated, occlusion = tokens_of(section)
-    assert lime.tokens == ("no", " man", " is", " an", " island")
+    blocks = by_method(section)
+    assert list(blocks) == METHODS
+    integrated, occlusion = blocks["Integrated Gradients"], blocks["Occlusion"]
+    assert blocks["LIME"].tokens == ("no", " man", " is", " an", " island")
     assert "5 words" in integrated.caption
-    row = titled(section, "How far to trust them").rows[0]
-    assert sum(integrated.weights) == pytest.approx(row.cells[4], abs=2e-3)
+    lines = {line["Method"]: line for line in cells_of(titled(section, "Each explanation"))}
+    assert sum(integrated.weights) == pytest.approx(
+        lines["Integrated Gradients"]["f(x) - f(baseline)"], abs=2e-3
+    )
     scores = experiment.scores(experiment.require_forward())[0]
     without = ids.clone()
     without[0, 2:6] = 0  # " man"
@@ -118,8 +145,8 @@ def test_characters_are_shown_in_words_whose_weights_add_up():
     changed = experiment.scores(experiment.require_forward().with_primary(without))[0]
     best = int(scores.argmax())
     assert zeros.any()
-    assert occlusion.weights[1] == pytest.approx(float(scores[best] - changed[best]), abs=1e-5)
-    assert all(weight >= 0 for weight in saliency.weights)
+    assert occlusion.weights[1] == pytest.approx((scores[best] - changed[best]).item(), abs=1e-5)
+    assert all(weight >= 0 for weight in blocks["Saliency"].weights)
 
 
 def test_a_long_text_is_cut_to_where_the_weights_are():
@@ -133,7 +160,8 @@ def test_a_long_text_is_cut_to_where_the_weights_are():
         assert len(block.tokens) == len(block.weights) == LONGEST + 2
         assert (block.tokens[0], block.tokens[-1]) == ("… ", " …")
         assert "of 600;" in block.caption
-    assert sum(weight != 0 for weight in tokens_of(section)[2].weights) == 10
+    for name in ("Saliency", "Integrated Gradients"):
+        assert sum(weight != 0 for weight in by_method(section)[name].weights) == 10
 
 
 def test_what_could_not_be_made_is_said_once():
@@ -143,12 +171,12 @@ def test_what_could_not_be_made_is_said_once():
 
     ids = torch.randint(0, 50, (6, 7), generator=torch.Generator().manual_seed(0))
     section = explanations(build(OneHot(), data=(ids,), modality="text"), Options(samples=4))
-    assert [block.title.partition(", ")[2] for block in tokens_of(section)] == ["LIME", "Occlusion"] * 4
-    reason = (
-        "token ids have no gradient, and no nn.Embedding of the model reads them as they are (all samples)."
+    hiding = ["LIME", "KernelShap", "Occlusion"]
+    assert [block.title.partition(", ")[2] for block in tokens_of(section)] == hiding * 4
+    assert titled(section, "What could not be made").text == (
+        "GradientShap, Saliency, SmoothGrad, Input × gradient, Integrated Gradients (all samples): "
+        "token ids have no gradient, and no nn.Embedding of the model reads them as they are."
     )
-    said = titled(section, "What could not be made").text
-    assert said == f"Saliency: {reason}\n\nIntegrated Gradients: {reason}"
 
 
 HOSTILE = [
@@ -194,7 +222,14 @@ def test_hugging_face_models_and_their_loaders_fill_every_section():
 def test_features_of_a_text_model_are_shown_or_missed_in_words(docstrings_cnn):
     model, data, vocabulary, names = docstrings_cnn
     section = features(build(model, data=data, tokenizer=vocabulary, class_names=names), Options())
-    assert [block.kind for block in section.blocks] == ["table", "scatter", "text"]
+    assert [block.title for block in section.blocks] == [
+        "Weights: distributions", "Weights: all tensors", "Activations: distributions", "Activations: all layers",
+        "Gradients: distributions", "Gradients: all tensors", "Units that stay zero", "Embedding",
+        "Embedding by t-SNE", "How far to trust the planes", "Mean activation by class", "What excites units",
+        "Token embeddings: embed", "Nearest tokens: embed", "Lengths of token vectors: embed", "What is not shown",
+    ]  # fmt: skip
     assert section.block("units-that-stay-zero").rows[0].cells[:2] == ("conv", 24)
     assert "coloured by true class" in section.block("embedding").caption
-    assert "Embedding embed, whose weights are no picture" in section.block("what-is-not-shown").text
+    missed = section.block("what-is-not-shown").text
+    for part in ("Embedding embed, whose weights are no picture", "no 2-D convolution runs"):
+        assert part in missed

@@ -36,6 +36,8 @@ def test_a_network_for_pictures_gets_everything(digits_section):
         "Gradients: distributions", "Gradients by depth", "Gradients: all tensors",
         "Units that stay zero", "Embedding", "Embedding by t-SNE", "How far to trust the planes",
         "Mean activation by class",
+        "What excites units: stem", "What excites units: block1.conv2", "What excites units: block2.conv2",
+        "What excites units: output",
     ]  # fmt: skip
     assert digits_section.summary
     assert Section.model_validate_json(digits_section.model_dump_json()) == digits_section
@@ -152,8 +154,14 @@ def test_nan_weights_cost_only_what_they_touch(digits_cnn):
     model = planted()
     model[3].weight.data[0, 0] = float("nan")
     section = features(build(model, data=(torch.rand(9, 1, 4, 4), torch.arange(9) % 2)), Options())
-    assert kinds(section) == ["images", "images", "images", "distribution", "table", "failure", "text"]
-    assert section.blocks[-2].message == "the model's outputs are not finite on 9 of 9 samples looked at"
+    assert kinds(section) == [
+        "images", "images", "images", "distribution", "table", "failure", "table", "text",
+    ]  # fmt: skip
+    lost = section.block("stuck-units-and-embedding")
+    assert lost.message == "the model's outputs are not finite on 9 of 9 samples looked at"
+    excites = section.block("what-excites-units")
+    assert {row.cells[0] for row in excites.rows} == {"0"}, "the layer before the NaN, and not the output"
+    assert all(np.isfinite(row.cells[3:5]).all() for row in excites.rows)
 
 
 def test_a_sample_whose_output_is_not_finite_is_left_out_and_counted():
@@ -224,7 +232,13 @@ def test_what_a_scripted_model_does_inside_is_said_to_be_out_of_sight():
     model = torch.jit.script(planted())
     section = features(build(model, data=(torch.rand(9, 1, 4, 4), torch.arange(9) % 2)), Options())
     said = section.block("what-is-not-shown").text
-    assert said.count("a scripted model's layers can't be watched") == 6
+    *parts, whole = said.split("\n\n")
+    reason = "a scripted model's layers can't be watched."
+    assert [part.removesuffix(f": {reason}") for part in parts] == [
+        "First-layer weights are not drawn", "There are no activation maps", "There are no activations by layer",
+        "Silent units were not looked for", "There is no embedding", "What excites units is not shown",
+    ]  # fmt: skip
+    assert whole == f"Of the model's parts, some or all are scripted, and {reason}"
     for untrue in ("no layer", "no 2-D convolution", "no ReLU", "neither"):
         assert untrue not in said
     assert [row.cells[0] for row in section.block("weights-all-tensors").rows] == [

@@ -86,7 +86,9 @@ def test_blocks_or_notes_and_no_failure(name):
     model, inputs = MODELS[name]
     experiment = build(model.eval(), data=(inputs, torch.arange(len(inputs)) % 3))
     section = features(experiment, Options())
-    assert Section.model_validate_json(section.model_dump_json()) == section
+    # Compared as text: the histogram of a layer without finite values holds NaN, which equals nothing.
+    text = section.model_dump_json()
+    assert Section.model_validate_json(text).model_dump_json() == text
     assert not [block.message for block in section.blocks if block.kind == "failure" and block.title in OURS]
 
 
