@@ -59,7 +59,8 @@
     if (panels.length < 2) continue;
     const group = first.closest("details.group, section");
     const label = group.querySelector("h2, h3").firstChild.textContent.trim();
-    const names = panels.map((panel) => panel.querySelector(".chosen").textContent);
+    // A button has the words before a colon; the heading has them all.
+    const names = panels.map((panel) => panel.querySelector(".chosen").textContent.split(": ")[0]);
     // What is put aside can still be found by the browser's own search, and then shows itself.
     const { bar, choose } = chooser(label, names, [], 0, (at) => panels.forEach((panel, which) => {
       if (at >= 0 && which !== at) panel.setAttribute("hidden", "until-found"); else panel.removeAttribute("hidden");

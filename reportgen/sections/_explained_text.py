@@ -11,6 +11,7 @@ from reportgen.attribution.base import Attribution, Missing
 from reportgen.attribution.kinds.text import read
 from reportgen.attribution.sight import Sight
 from reportgen.report import Block, Text, Tokens
+from reportgen.sections._by_sample import SAMPLES, heading
 from reportgen.sections._explained_image import rounded
 from reportgen.sections._made import took
 from reportgen.sections._words import gathered, words
@@ -75,11 +76,12 @@ def _sample(told: Told, sight: Sight, row: list[Attribution], reading: Reading) 
     part = f"{noun}s {start + 1:,} to {stop:,} of {count:,}" if stop - start < count else plural(count, noun)
     texts = [_short(text) for text in shown.pieces[start:stop]]
     first, last = ["… "] * (start > 0), [" …"] * (stop < count)
-    why = f" – {subject.why}" if subject.why else ""
     return [
         Tokens(
             title=f"{subject.name.capitalize()}, {made.method}",
-            group=f"{subject.name.capitalize()}: {subject.said}{why}",
+            group=SAMPLES,
+            choice=heading(sight),
+            joined=True,
             caption=_caption(told, sight, made, f"{part}; colours to {_reach(made, weights[made.method])}"),
             tokens=(*first, *texts, *last),
             weights=tuple(

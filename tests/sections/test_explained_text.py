@@ -53,14 +53,14 @@ def test_each_sample_has_its_text_under_every_method_and_what_the_model_says_of_
     assert [block.title.partition(", ")[2] for block in blocks] == METHODS * 5
     for start in range(0, len(blocks), len(METHODS)):
         group = blocks[start : start + len(METHODS)]
-        assert len({(block.group, block.tokens) for block in group}) == 1
+        assert len({(block.choice, block.tokens) for block in group}) == 1
     number = int(blocks[0].title.split()[1].rstrip(","))
     batch = experiment.batch([number])
     words = [experiment.token_name(token) for token in batch.inputs.primary[0].tolist() if token]
     assert [token.strip() for token in blocks[0].tokens] == words
     sure, best = experiment.predictions.probabilities[number].max(dim=0)
     true, predicted = (experiment.class_name(int(label)) for label in (batch.targets[0], best))
-    assert f"true {true}, predicted {predicted} ({float(sure):.2f})" in blocks[0].group
+    assert f"true {true}, predicted {predicted} ({float(sure):.2f})" in blocks[0].choice
 
 
 def test_a_caption_says_method_target_baseline_perturbations_seed_and_seconds(trained):

@@ -148,14 +148,14 @@ def test_progress_is_told_sample_by_sample_and_method_by_method(digits_cnn):
 def test_a_table_gets_signed_bars_and_the_measures(fixture, samples, request):
     model, data, names = request.getfixturevalue(fixture)
     section = explanations(build(model, data=data, feature_names=names), Options(samples=2))
-    bars = [block for block in section.blocks if block.kind == "bars" and block.group.startswith("Sample")]
+    bars = [block for block in section.blocks if block.kind == "bars" and block.choice.startswith("Sample")]
     assert [block.title for block in bars] == [name for name in SIGNED if name != "Grad-CAM"] * 2
     assert all(len(block.values) == 10 for block in bars)
     for label in bars[0].labels + bars[8].labels:
         start, _, end = label.rpartition(" = ")[0].partition("…")  # a long name has its middle left out
         assert any(name.startswith(start) and name.endswith(end) for name in names)
     for sample in (bars[:8], bars[8:]):
-        assert len({(block.group, block.labels) for block in sample}) == 1  # the same order in each
+        assert len({(block.choice, block.labels) for block in sample}) == 1  # the same order in each
         signed = [block for block in sample if SIGNED[block.title]]
         assert {block.reach for block in signed} == {max(abs(v) for block in signed for v in block.values)}
     assert f"the mean of {samples} samples" in bars[0].caption
@@ -168,7 +168,7 @@ def test_a_linear_table_model_is_explained_alike_by_all_that_share_a_baseline_an
         model, rows = nn.Linear(4, 1), torch.randn(100, 4)
     section = explanations(build(model, data=(rows, model(rows).detach())), Options(samples=1))
     bars = {block.title: block for block in section.blocks if block.kind == "bars"}
-    integrated, sample = bars["Integrated Gradients"], int(bars["LIME"].group.split(":")[0].split()[-1])
+    integrated, sample = bars["Integrated Gradients"], int(bars["LIME"].choice.split(":")[0].split()[-1])
     shares = (model.weight[0] * (rows[sample] - rows.mean(dim=0))).tolist()
     exact = [shares[int(label.split()[1])] for label in integrated.labels]
     assert integrated.values == pytest.approx(exact, rel=1e-4)
@@ -373,7 +373,7 @@ def test_an_example_that_looks_like_a_probability_by_chance_is_none():
     section = explanations(build(First(), example_inputs=rows, task="classification"), Options())
     bars = [block for block in section.blocks if block.kind == "bars"]
     # sigmoid(.3) = .574, sigmoid(3) = .953, 1 - sigmoid(-2) = .881
-    assert list(dict.fromkeys(block.group.partition(": ")[2] for block in bars)) == [
+    assert list(dict.fromkeys(block.choice.partition(": ")[2] for block in bars)) == [
         "predicted class 1 (0.57)",
         "predicted class 1 (0.95)",
         "predicted class 0 (0.88)",

@@ -89,14 +89,14 @@ def test_a_samples_charts_show_the_same_features_on_one_scale_with_values_and_na
         )
     )
     lime = blocks["lime"]
-    charts = [block for block in blocks.values() if block.group == lime.group]
+    charts = [block for block in blocks.values() if block.choice == lime.choice]
     assert [block.title for block in charts] == METHODS
     signed = [block for block in charts if block.title not in ("Saliency", "SmoothGrad")]
     assert {block.reach for block in signed} == {
         max(abs(value) for block in signed for value in block.values)
     }
     assert blocks["saliency"].reach == blocks["smoothgrad"].reach == 0
-    assert lime.group.startswith("Sample ")
+    assert lime.choice.startswith("Sample ")
     assert {label for label in lime.labels if label.startswith(("sex", "s5"))} <= {
         "sex = f", "sex = m", "s5 band = low", "s5 band = mid", "s5 band = high",
     }  # fmt: skip
