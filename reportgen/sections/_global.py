@@ -11,7 +11,7 @@ from reportgen.attribution.overview import View, passes, view
 from reportgen.attribution.sight import Sight
 from reportgen.attribution.trust import spearman
 from reportgen.experiment import Experiment, Options
-from reportgen.report import Bars, Block, Column, Heatmap, Row, Table, Text
+from reportgen.report import Bars, Block, Column, Heatmap, Row, Strip, Swarm, Table, Text
 from reportgen.sections._global_dependence import dependences
 from reportgen.sections._global_maps import maps
 from reportgen.sections._survey import failure
@@ -19,6 +19,7 @@ from reportgen.units import shorten
 
 GROUP = "Over the whole data"
 TOP = 15  # features ranked
+STRIPS, POINTS = 12, 250  # features and samples of the swarm
 CLASSES = 12  # rows of the table of classes, the most frequent
 
 Part = Callable[[Experiment, Options, Sequence[Sight], int], list[Block]]
@@ -78,7 +79,40 @@ def spread(experiment: Experiment, options: Options, seen: View) -> list[Block]:
         high=_rounded(high),
         x_label="mean |attribution|",
     )
-    return [bars, _numbers(seen, order, said)]
+    return [bars, _swarm(seen, order[:STRIPS], said), _numbers(seen, order, said)]
+
+
+def _swarm(seen: View, order: Sequence[int], said: str) -> Swarm:
+    """A point a sample and feature, coloured by the rank of the feature's value among the samples."""
+    chosen = np.arange(min(len(seen.values), POINTS)) * len(seen.values) // min(len(seen.values), POINTS)
+    cut = (
+        f" {len(chosen)} of {len(seen.values)} samples are drawn, evenly taken."
+        if len(chosen) < len(seen.values)
+        else ""
+    )
+    rows = []
+    for at in order:
+        values = seen.rows[:, at]
+        ranks = np.searchsorted(np.sort(values), values, side="left") / max(1, len(values) - 1)
+        shades = ranks if np.ptp(values) > 0 else np.full(len(values), np.nan)
+        rows.append(
+            Strip(
+                name=shorten(seen.table.features[at].name),
+                x=_rounded(seen.values[chosen, at]),
+                shades=tuple(round(float(shade), 3) for shade in np.minimum(shades[chosen], 1.0)),
+            )
+        )
+    return Swarm(
+        title="Attributions sample by sample",
+        group=GROUP,
+        width="full",
+        caption=f"{said} A point is a sample, to the right where the feature speaks for the output; its colour is the "
+        f"rank of the feature's value among the samples.{cut}",
+        rows=tuple(rows),
+        x_label="attribution",
+        shade="feature value, by rank",
+        total=int(seen.table.smooth.sum()),
+    )
 
 
 def _numbers(seen: View, order: Sequence[int], said: str) -> Table:
