@@ -12,6 +12,7 @@ from reportgen.features.tokens import token_name
 from reportgen.hooks import hidden
 from reportgen.pixels import shrink, to_pixels
 from reportgen.report import Heatmap, Images, Map, Picture, Raster
+from reportgen.sections._pictures import as_raster
 from reportgen.sections._survey import Made
 from reportgen.units import plural, shorten, show
 
@@ -211,4 +212,4 @@ def _raster(experiment: Experiment, inputs: Inputs) -> Raster | None:
     if primary is None or primary.ndim != 4 or primary.shape[1] not in (1, 3):
         return None
     pixels, _ = to_pixels(primary, experiment.normalization)
-    return Raster.from_array(shrink(pixels[0]))
+    return as_raster(shrink(pixels[0]))

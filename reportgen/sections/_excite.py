@@ -15,8 +15,8 @@ from reportgen.features.synthetic import Made as Synthesised
 from reportgen.features.units import probes, unit_name
 from reportgen.hooks import hidden
 from reportgen.pixels import shrink, to_pixels
-from reportgen.report import Column, Images, Map, Picture, Raster, Row, Table
-from reportgen.sections._pictures import scaled
+from reportgen.report import Column, Images, Map, Picture, Row, Table
+from reportgen.sections._pictures import as_raster, scaled
 from reportgen.sections._samples import described, label
 from reportgen.sections._survey import Made
 from reportgen.units import show
@@ -131,7 +131,7 @@ def _real(experiment: Experiment, one: Activity, unit: int) -> tuple[list[Pictur
             Picture(
                 caption=", ".join(part for part in (value, number, name) if part),
                 alt=f"{number}, activation {value}",
-                raster=Raster.from_array(small),
+                raster=as_raster(small),
                 map=None if fields is None else _over(fields[at]),
             )
         )
@@ -157,7 +157,7 @@ def _synthetic(experiment: Experiment, one: Activity, unit: int, images: Synthes
     said = (
         f"{_number(made.activation)}; real: largest {_number(real.max())}, median {_number(np.median(real))}"
     )
-    raster = Raster.from_array(shrink(pixels[0], 2 * SIDE))
+    raster = as_raster(shrink(pixels[0], 2 * SIDE))
     return Picture(
         caption=said, alt=f"image made for the unit, activation {said}", raster=raster
     ), f"{MADE}, {STRETCHED if how.startswith('contrast') else how}"

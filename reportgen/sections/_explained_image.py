@@ -10,8 +10,8 @@ import numpy as np
 from reportgen.attribution.base import Attribution, Missing, Outcome
 from reportgen.attribution.kinds.image import pictures
 from reportgen.pixels import shrink
-from reportgen.report import Block, Images, Map, Picture, Raster
-from reportgen.sections._pictures import scaled
+from reportgen.report import Block, Images, Map, Picture
+from reportgen.sections._pictures import as_raster, scaled
 from reportgen.units import show
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def draw(told: Told) -> list[Block]:
     for subject, pixel, row in zip(subjects, pixels, told.rows, strict=True):
         words = f"{subject.name}: {subject.said}"
         caption = f"{subject.said} – {subject.why}" if subject.why else subject.said
-        made.append(Picture(caption=caption, alt=words, raster=Raster.from_array(shrink(pixel))))
+        made.append(Picture(caption=caption, alt=words, raster=as_raster(shrink(pixel))))
         made += [_map(outcome, words) for outcome in row]
     small = scaled(pixels[0].shape, shrink(pixels[0]).shape)
     return [

@@ -9,7 +9,8 @@ import numpy as np
 
 from reportgen.attribution.mean_maps import Sums, mean_maps
 from reportgen.pixels import shrink, to_pixels
-from reportgen.report import Block, Images, Map, Picture, Raster
+from reportgen.report import Block, Images, Map, Picture
+from reportgen.sections._pictures import as_raster
 from reportgen.units import plural, show
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _row(experiment: Experiment, sums: Sums) -> list[Picture]:
     mean = np.asarray(sums.picture) / sums.count
     if mean.shape[0] in (1, 3):
         pixels, _ = to_pixels(torch.from_numpy(mean[None]), experiment.normalization)
-        drawn = Raster.from_array(shrink(pixels[0]))
+        drawn = as_raster(shrink(pixels[0]))
         first = Picture(alt=f"the mean picture of {sums.name}", raster=drawn)
     else:
         first = Picture(missing=f"pictures of {mean.shape[0]} channels")

@@ -10,8 +10,8 @@ from reportgen.attribution.kinds import kind_of
 from reportgen.attribution.kinds.text import read
 from reportgen.experiment import Experiment, Options
 from reportgen.pixels import shrink, to_pixels
-from reportgen.report import Column, Images, Picture, Raster, Row, Table, Text
-from reportgen.sections._pictures import scaled
+from reportgen.report import Column, Images, Picture, Row, Table, Text
+from reportgen.sections._pictures import as_raster, scaled
 from reportgen.units import plural, shorten, show
 
 LETTERS = 200  # of a text that are shown
@@ -98,7 +98,7 @@ def _pictures(experiment: Experiment, worst: np.ndarray, described: list[str], c
         Picture(
             caption=f"#{index}: {text}",
             alt=f"sample {index}, {text}",
-            raster=Raster.from_array(shrink(image)),
+            raster=as_raster(shrink(image)),
         )
         for index, text, image in zip(worst.tolist(), described, pixels, strict=True)
     )

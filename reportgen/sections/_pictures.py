@@ -1,6 +1,20 @@
-"""What a caption says of pictures that are drawn smaller than they are."""
+"""Pictures as they stand on the page, and what a caption says of those drawn smaller than they are."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reportgen.report import Raster
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SMALL = 48  # pixels a side up to which each one is seen, and kept as it is
+
+
+def as_raster(pixels: np.ndarray) -> Raster:
+    """uint8 pixels (H, W) or (H, W, 3): small ones bit by bit, larger ones as photographs of a high quality."""
+    return Raster.from_array(pixels, exact=max(pixels.shape[:2]) <= SMALL)
 
 
 def scaled(size: tuple[int, ...], drawn: tuple[int, ...], what: str = "") -> str:

@@ -10,13 +10,13 @@ from reportgen.features.activations import activation_maps, map_layers
 from reportgen.features.choice import STAGES
 from reportgen.features.filters import filters
 from reportgen.hooks import hidden
-from reportgen.report import Images, Picture, Raster, Section, Text
+from reportgen.report import Images, Picture, Section, Text
 from reportgen.sections._attention import attention_maps
 from reportgen.sections._excite import excite
 from reportgen.sections._kernels import signals
 from reportgen.sections._layers import activations, gradients, weights
 from reportgen.sections._made import Made, failure
-from reportgen.sections._pictures import scaled
+from reportgen.sections._pictures import as_raster, scaled
 from reportgen.sections._survey import survey
 from reportgen.sections._tokens import token_embeddings
 from reportgen.sections._units import duplicates
@@ -133,7 +133,7 @@ def _input_picture(experiment: Experiment, inputs: Inputs) -> tuple[Picture, str
     pixels, how = to_pixels(primary, experiment.normalization)
     drawn = shrink(pixels[0])
     said = f" Input: {how}.{scaled(pixels[0].shape, drawn.shape, f'Input, {_by(pixels[0].shape)},')}"
-    return Picture(caption="input", alt="the input", raster=Raster.from_array(drawn)), said
+    return Picture(caption="input", alt="the input", raster=as_raster(drawn)), said
 
 
 def _by(size: tuple[int, ...]) -> str:
