@@ -19,7 +19,7 @@ from reportgen.experiment import Experiment, Options
 BUDGET = {"cpu": 6e12, "cuda": 3e14, "mps": 6e13}
 PARTS = 40  # of a sample, as far as the plan goes
 LEAST = 0.2  # share of the perturbations below which samples are cut instead
-SECONDS = 80.0  # of the two minutes, where the clock may decide: the views of all data and the trust need the rest
+SECONDS = 80.0  # of two minutes, where the clock may decide: views of all data and the trust need the rest
 ENDED = "the time for explanations ended"
 SHARE = 0.8  # of the section's own time limit: choosing and drawing need the rest
 
