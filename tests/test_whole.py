@@ -146,7 +146,9 @@ def test_a_model_of_keyword_inputs_and_dict_outputs_is_reported_on():
     assert not report.failed, report.failed
     assert report.section("evaluation").status == "ok"
     texts = [block for block in report.section("explanations").blocks if block.kind == "tokens"]
-    assert len(texts) == 2 * 4
+    titles = [block.title.partition(", ")[2] for block in texts]
+    methods = ["LIME", "KernelShap", "GradientShap", "Saliency", "SmoothGrad", "Input × gradient"]
+    assert titles == 2 * [*methods, "Integrated Gradients", "Occlusion"]
     assert all(token.startswith(" token ") for block in texts for token in block.tokens)
 
 
