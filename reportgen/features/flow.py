@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from reportgen.errors import InputError
 from reportgen.features.choice import Ran, tensor_of
-from reportgen.features.seen import finite_rows, spread
+from reportgen.features.seen import finite_rows
+from reportgen.features.spread import spread
 from reportgen.features.tally import Tally
 from reportgen.hooks import watching
 
@@ -55,14 +56,14 @@ def activations(
             tallies[name].add(value, rows)
 
     assert experiment.model is not None
-    for batch in spread(experiment, most, experiment.batch_size):
+    for batch in spread(experiment, most):
         good = _finite_inputs(batch.inputs, len(batch.indices))
         rows, bad = len(good), bad + len(batch.indices) - len(good)
         if not good:
             continue
         inputs = batch.inputs if rows == len(batch.indices) else batch.inputs.take(good)
         with torch.no_grad(), watching(experiment.model, (nn.Module,), add):
-            experiment.call(inputs.map(lambda t: t.to(experiment.device)))
+            experiment.call(inputs)
         count += rows
     return tallies, count, bad
 
@@ -109,8 +110,7 @@ def gradients(experiment: Experiment, weights: Sequence[Weight], layers: Sequenc
     step = step if experiment.program is not None else max(1, min(step, TOGETHER // max(1, each)))
     with _wanting(tensors), torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
         for batch in spread(experiment, most, step):
-            inputs = batch.inputs.map(lambda t: t.to(experiment.device))
-            loss, total, rows = _loss(experiment, inputs, batch.targets, len(batch.indices))
+            loss, total, rows = _loss(experiment, batch.inputs, batch.targets, len(batch.indices))
             if total is None:
                 continue
             if not total.requires_grad:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reportgen.experiment import Experiment
 from reportgen.features.embedding import Penultimate
 from reportgen.features.functions import FunctionWatch
+from reportgen.features.spread import spread
 
 if TYPE_CHECKING:
     import torch
 
-    from reportgen.data import Batch, Inputs
-
-LIMIT = 512  # samples looked at
+    from reportgen.data import Inputs
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def one_pass(experiment: Experiment, watches: Sequence[FunctionWatch], before: P
     targets: list[torch.Tensor | None] = []
     said: list[torch.Tensor | None] = []
     count, bad, width = 0, 0, 0
-    for batch in spread(experiment, LIMIT, experiment.batch_size):
+    for batch in spread(experiment):
         scores, kept = _watched(experiment, batch.inputs, len(batch.indices), watches, before)
         count, bad = count + len(kept), bad + len(batch.indices) - len(kept)
         if scores is not None:
@@ -72,7 +71,7 @@ def _watched(
                 looks.enter_context(watch.look(experiment.model))
             if before is not None:
                 looks.enter_context(before.gather(experiment))
-            scores = experiment.scores(taken.map(lambda t: t.to(experiment.device))).detach()
+            scores = experiment.scores(taken).detach()
             good = finite_rows(scores, len(kept))
             if not all(good):
                 raise _NotFiniteError
@@ -105,15 +104,3 @@ def _joined(parts: list[torch.Tensor | None]) -> torch.Tensor | None:
 
     known = [part for part in parts if part is not None]
     return torch.cat(known) if known and len(known) == len(parts) else None
-
-
-def spread(experiment: Experiment, limit: int, size: int) -> Iterator[Batch]:
-    """Up to `limit` samples, `size` at a time: evenly from the data, or the first of a stream."""
-    samples = experiment.require_data()
-    if samples.total is None:
-        yield from samples.batches(limit, size)
-        return
-    count = min(samples.total, limit)
-    places = [i * samples.total // count for i in range(count)]
-    for start in range(0, count, size):
-        yield samples.fetch(places[start : start + size])

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 LIMIT = 512  # samples looked at
 
 
-def spread(experiment: Experiment, limit: int = LIMIT) -> Iterator[Batch]:
-    """Up to `limit` samples on the model's device, evenly from the data; of a stream the first. Raises InputError."""
-    samples, size = experiment.require_data(), experiment.batch_size
+def spread(experiment: Experiment, limit: int = LIMIT, size: int = 0) -> Iterator[Batch]:
+    """Up to `limit` samples on the model's device, `size` at a time (0: as suits the model), evenly from the data.
+
+    Of a stream the first. Raises InputError.
+    """
+    samples, size = experiment.require_data(), size or experiment.batch_size
     if samples.total is None:
         batches = samples.batches(limit, size)
     else:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from reportgen.errors import InputError, one_line
+from reportgen.features import spread
 from reportgen.report import Block, Failure, Finding
-from reportgen.units import plural, show
+from reportgen.units import show
 
 if TYPE_CHECKING:
     from reportgen.attribution.base import Attribution
@@ -33,13 +34,8 @@ def failure(title: str, problem: Exception) -> Failure:
 
 def looked_at(experiment: Experiment, count: int, bad: int = 0, what: str = "output") -> str:
     """Which samples were looked at: `count`, less the `bad` ones of them whose output (or input) is not finite."""
-    total = experiment.require_data().total
-    if total is None:
-        of = f"The first {plural(count, 'sample')} of a stream"
-    elif total == count:
-        of = f"All {plural(count, 'sample')}" if count > 1 else "1 sample"
-    else:
-        of = f"{count:,} of {plural(total, 'sample')}, evenly from the data"
+    of = spread.looked_at(experiment, count)
+    of = of[0].upper() + of[1:]
     return f"{of}, less {bad:,} whose {what} is not finite" if bad else of
 
 
