@@ -45,8 +45,9 @@ def generate(path: Path | None, options: dict[str, Any], command: str) -> int:
 
 
 def _collected(config: Any, folders: Sequence[Path], command: str) -> Report:
-    from reportgen.collecting import choose, collect
+    from reportgen.collecting import collect
     from reportgen.loading import arguments, importable
+    from reportgen.running import choose
 
     choose(config.sections)
     display = Display(quiet=config.quiet)
@@ -77,7 +78,7 @@ def render(
 
 def sections(command: str) -> int:
     """Print each section that is installed, what it says of itself, and the package it is from."""
-    from reportgen.collecting import available
+    from reportgen.running import available
 
     rows = [(plain(name, 40), _says(point), _package(point)) for name, point in available().items()]
     for name, says, package in rows:

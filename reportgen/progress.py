@@ -13,7 +13,7 @@ from reportgen.units import shorten, show
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
-    from reportgen.collecting import Progress
+    from reportgen.running import Progress
 
 REFRESH = 0.1  # seconds between two drawings of the terminal's display
 

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from reportgen import files
-from reportgen.collecting import choose, report_on
 from reportgen.errors import InputError, one_line
 from reportgen.experiment import Experiment, Options
 from reportgen.history.following import Cursors
 from reportgen.history.model import HistoryError
 from reportgen.logs import Log
 from reportgen.report import Facts, Report, Section, Table
+from reportgen.running import choose, report_on
 
 SECTIONS = ("overview", "training", "environment")
 LOOK = 0.5  # seconds between two looks at the files

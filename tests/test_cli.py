@@ -94,7 +94,7 @@ def sections(monkeypatch):
 
     def install(*names):
         points = {name: EntryPoint(name, f"stub_sections:{name}", "reportgen.sections") for name in names}
-        monkeypatch.setattr("reportgen.collecting.available", lambda: points)
+        monkeypatch.setattr("reportgen.running.available", lambda: points)
 
     return install
 

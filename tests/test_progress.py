@@ -2,9 +2,9 @@ import io
 
 import pytest
 
-from reportgen.collecting import Progress
 from reportgen.progress import Display, on_terminal, outcome, plain
 from reportgen.report import Section
+from reportgen.running import Progress
 
 
 class Terminal(io.StringIO):

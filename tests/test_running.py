@@ -16,11 +16,11 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 import reportgen
-from reportgen import collecting
-from reportgen.collecting import choose, report_on
+from reportgen import running
 from reportgen.errors import InputError
 from reportgen.experiment import Options, build
 from reportgen.report import Section, Text
+from reportgen.running import choose, report_on
 
 DATA = TensorDataset(torch.rand(12, 1, 8, 8), torch.arange(12) % 3)
 
@@ -120,7 +120,7 @@ def test_a_section_that_runs_out_of_its_time_is_ended_and_the_report_says_it_is_
 
 def test_a_failure_shows_its_traceback_without_the_paths_of_the_machine():
     details = made(raises).section("raises").blocks[0].details
-    assert "test_collecting.py" in details
+    assert "test_running.py" in details
     assert str(Path.cwd()) not in details
 
 
@@ -159,8 +159,8 @@ def test_our_sections_are_found_by_entry_point_in_the_order_of_the_page():
 
 
 def test_a_strangers_section_comes_before_the_environment(monkeypatch):
-    ours = list(collecting.entry_points(group=collecting.GROUP))
-    monkeypatch.setattr(collecting, "entry_points", lambda group: [*ours, *points(fine).values()])
+    ours = list(running.entry_points(group=running.GROUP))
+    monkeypatch.setattr(running, "entry_points", lambda group: [*ours, *points(fine).values()])
     assert list(choose(None))[-2:] == ["fine", "environment"]
 
 
@@ -169,17 +169,6 @@ def test_an_unknown_section_is_refused_with_the_names_there_are():
         choose(["nonsense"])
     with pytest.raises(InputError, match="sections: got 'overview', expected a list"):
         choose("overview")
-
-
-@pytest.mark.parametrize("samples", [0, -1, 65, 2.5, True, "8"])
-def test_a_number_of_samples_that_makes_no_sense_is_refused(samples):
-    with pytest.raises(InputError, match="samples: got"):
-        reportgen.collect(model(), samples=samples)
-
-
-def test_a_report_of_chosen_sections_has_just_those():
-    report = reportgen.collect(model(), data=DATA, sections=["environment", "overview"])
-    assert [section.name for section in report.sections] == ["overview", "environment"]
 
 
 @pytest.mark.parametrize("name", reportgen.report.NAMES)
@@ -245,12 +234,6 @@ def test_two_processes_with_different_hash_seeds_write_the_same_bytes(tmp_path, 
         subprocess.run(words, env=environment, cwd=Path(__file__).parent, check=True)
     for name in ("report.json", "report.html", "report.pdf"):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
-
-
-@pytest.mark.parametrize("limit", [-1, float("nan"), float("inf"), "10", True])
-def test_a_time_limit_that_makes_no_sense_is_refused(limit):
-    with pytest.raises(InputError, match="time_limit: got"):
-        reportgen.collect(model(), time_limit=limit)
 
 
 def test_inside_inference_mode_gradients_are_there_all_the_same():
