@@ -10,34 +10,36 @@ from pydantic import Field, model_validator
 
 from reportgen import files
 from reportgen.blocks import (
-    Axis,
-    Bars,
     Block,
     Cluster,
     Code,
     Column,
-    Curves,
-    Distribution,
     Edge,
     Facts,
     Failure,
     Graph,
-    Heatmap,
-    Histogram,
     Images,
-    Mark,
     Node,
-    Parallel,
     Picture,
     Row,
+    Table,
+    Text,
+    Tokens,
+)
+from reportgen.charts import (
+    Axis,
+    Bars,
+    Curves,
+    Distribution,
+    Heatmap,
+    Histogram,
+    Mark,
+    Parallel,
     Scatter,
     Series,
     Signal,
     Strip,
     Swarm,
-    Table,
-    Text,
-    Tokens,
 )
 from reportgen.units import show
 from reportgen.values import Cell, Data, Fact, Line, Lines, Map, Number, Numbers, Raster, Slug, slug

@@ -63,6 +63,24 @@ class Data(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
+class BaseBlock(Data):
+    """What all blocks share. `caption` says method, sample size and seed; `id` is made from the title.
+
+    Neighbours of one `group` stand under one heading that folds; where all of them are `folded`, it is folded
+    at first, and on paper only their titles are given. Of neighbours that name a `choice` the page shows one
+    choice at a time, all those of one name together; without a script, and on paper, one after the other.
+    `width` is a figure's share of a wide page's width.
+    """
+
+    id: Annotated[str, StringConstraints(pattern=r"^([a-z0-9]+(-[a-z0-9]+)*)?$", max_length=80)] = ""
+    title: Line = ""
+    caption: Line = ""
+    folded: bool = False
+    group: Line = ""
+    choice: Line = ""
+    width: Literal["full", "half", "third"] = "half"
+
+
 LARGEST = 8192  # pixels a side of a map: what claims more is no map, and would fill the memory
 
 
