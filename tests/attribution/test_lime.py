@@ -27,13 +27,24 @@ def additive():
 PIXELS = np.arange(16).reshape(4, 4)
 
 
-def test_an_additive_model_is_recovered(additive):
-    made = explain(additive, torch.ones(1, 1, 4, 4), PIXELS, share=2.5)
+def test_an_additive_model_is_recovered(additive, monkeypatch):
+    monkeypatch.setattr(
+        "reportgen.attribution.lime.SETTLED", 2.0
+    )  # to the end of the budget: 2 × 400 perturbations
+    made = explain(additive, torch.ones(1, 1, 4, 4), PIXELS, share=1.25)
+    assert made.evaluations == 800
     expected = additive[1].weight.detach().double().numpy().reshape(4, 4)
-    assert made.trust[R2] > 0.998
+    assert made.trust[R2] > 0.999
     assert made.trust[STABILITY] == pytest.approx(1)
     assert made.values == pytest.approx(expected, rel=0.1, abs=0.02)
     assert spearman(made.values, expected) == pytest.approx(1)
+
+
+def test_an_additive_model_is_ranked_rightly_where_the_rankings_settled_early(additive):
+    made = explain(additive, torch.ones(1, 1, 4, 4), PIXELS)
+    assert made.evaluations == 400
+    assert "until the rankings settled" in made.settings
+    assert spearman(made.values, additive[1].weight.detach().numpy().reshape(4, 4)) == pytest.approx(1)
 
 
 def test_a_segment_that_nothing_reads_weighs_nothing(additive):

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import state
@@ -194,30 +196,42 @@ def test_a_mask_made_of_the_padding_is_no_other_use_of_the_ids(docstrings_cnn):
 # --- what the methods say --------------------------------------------------------------------------------
 
 
-def test_integrated_gradients_are_captums_of_the_layer(hugging_face):
+def of_the_layer(experiment, sight, steps):
+    """captum's own attributions of the embedding layer, a number a token."""
     from captum.attr import LayerIntegratedGradients
 
+    model, inputs = experiment.model, sight.subject.inputs
+    ids = inputs.kwargs["input_ids"]
+    layered = LayerIntegratedGradients(
+        lambda ids, mask, kinds: model(input_ids=ids, attention_mask=mask, token_type_ids=kinds).logits,
+        model.get_input_embeddings(),
+    )
+    made = layered.attribute(
+        ids,
+        torch.where(torch.from_numpy(sight.parts.numbers >= 0), 0, ids),
+        target=sight.subject.target.column,
+        additional_forward_args=(inputs.kwargs["attention_mask"], inputs.kwargs["token_type_ids"]),
+        n_steps=steps,
+        method="gausslegendre",
+        internal_batch_size=50,
+    )
+    return made[0].sum(dim=1).detach().numpy()
+
+
+def test_integrated_gradients_are_captums_of_the_layer_at_the_same_steps(hugging_face, monkeypatch):
     experiment, seen = hugging_face
-    model = experiment.model
+    for name, value in (("ENDS", (0.0, 1.0)), ("PER_STRETCH", 50), ("COMPLETE", math.inf)):
+        monkeypatch.setattr(f"reportgen.attribution.gradients.{name}", value)
     for sight in seen[:2]:
-        inputs = sight.subject.inputs
-        ids = inputs.kwargs["input_ids"]
-        baseline = torch.where(torch.from_numpy(sight.parts.numbers >= 0), 0, ids)
-        layered = LayerIntegratedGradients(
-            lambda ids, mask, kinds: model(input_ids=ids, attention_mask=mask, token_type_ids=kinds).logits,
-            model.get_input_embeddings(),
-        )
-        expected = layered.attribute(
-            ids,
-            baseline,
-            target=sight.subject.target.column,
-            additional_forward_args=(inputs.kwargs["attention_mask"], inputs.kwargs["token_type_ids"]),
-            n_steps=500,
-            method="gausslegendre",
-            internal_batch_size=50,
-        )
         made = integrated_gradients(sight, tools_of(experiment=experiment))
-        exact = expected[0].sum(dim=1).detach().numpy()
+        assert made.values == pytest.approx(of_the_layer(experiment, sight, 50), abs=1e-5)
+
+
+def test_integrated_gradients_of_few_steps_come_near_captums_of_many(hugging_face):
+    experiment, seen = hugging_face
+    for sight in seen[:2]:
+        exact = of_the_layer(experiment, sight, 500)
+        made = integrated_gradients(sight, tools_of(experiment=experiment))
         assert made.values == pytest.approx(exact, abs=0.02 * float(abs(exact).max()))
 
 
