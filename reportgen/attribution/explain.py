@@ -78,17 +78,17 @@ def prepare(experiment: Experiment, options: Options, sights: Sequence[Sight], s
     What was made in inference mode has no gradient: then a copy of the model is explained, and of the values.
     """
     experiment = _normal(experiment)
-    own = [_own(sight, experiment) for sight in sights]
+    own = [on(sight, experiment) for sight in sights]
     pace = measure(max(own, key=lambda sight: sight.values.numel()), timed=options.timed)
     paced = [_paced(sight, pace.channels_last) for sight in own]
     tools = Tools(experiment, pace.forward, pace.gradient, options.seed, share)
     return Ready(paced, tools, pace.notes)
 
 
-def _own(sight: Sight, experiment: Experiment) -> Sight:
+def on(sight: Sight, experiment: Experiment) -> Sight:
     """The sight on this experiment, and with values that can have a gradient."""
     values = sight.values.clone() if sight.values.is_inference() else sight.values
-    smooth = None if sight.smooth is None else _own(sight.smooth, experiment)
+    smooth = None if sight.smooth is None else on(sight.smooth, experiment)
     return replace(sight, values=values, score=replace(sight.score, experiment=experiment), smooth=smooth)
 
 
@@ -132,16 +132,16 @@ def explain(options: Options, ready: Ready, methods: Sequence[Method]) -> Rows:
 
 
 def _timed(method: Method, sight: Sight, tools: Tools, options: Options) -> Outcome:
-    import torch
-
     start = time.perf_counter()
-    devices = [torch.device(tools.experiment.device)] if tools.experiment.device.startswith("cuda") else []
-    seen = sight.smooth if method.backward and sight.smooth is not None else sight
-    # A model that draws at random draws the same for a sample, whatever ran before.
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(options.seed + sight.subject.number)
-        made = attempt(method.name, partial(method.make, seen, tools))
-    if isinstance(made, Attribution):
-        seconds = time.perf_counter() - start if options.timed else 0.0
-        return replace(made, seconds=seconds, unknown=seen.unknown)
+    made = run(method, sight, tools)
+    if isinstance(made, Attribution) and options.timed:
+        return replace(made, seconds=time.perf_counter() - start)
     return made
+
+
+def run(method: Method, sight: Sight, tools: Tools) -> Outcome:
+    """What a method gives for a sight: one that takes gradients, for what of it has some."""
+    seen = sight.smooth if method.backward and sight.smooth is not None else sight
+    with tools.steady(sight):
+        made = attempt(method.name, partial(method.make, seen, tools))
+    return replace(made, unknown=seen.unknown) if isinstance(made, Attribution) else made

@@ -6,13 +6,12 @@ import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reportgen.attribution.base import Attribution, NotApplicable, Outcome, attempt
-from reportgen.attribution.explain import BUDGET, LEAST, PARTS, Rows
+from reportgen.attribution.base import Attribution, NotApplicable, Outcome
+from reportgen.attribution.explain import BUDGET, LEAST, PARTS, Rows, on, run
 from reportgen.attribution.methods import Method
 from reportgen.attribution.sight import Sight, Tools
 from reportgen.attribution.trust import spearman
@@ -71,11 +70,10 @@ def randomised(
             break
         model = copied(experiment)
         randomise(model, [*tools.seeds(sights[at]), 2])
-        seen = replace(
-            sights[at], score=replace(sights[at].score, experiment=replace(experiment, model=model))
-        )
+        seen = on(sights[at], replace(experiment, model=model))
         accustom(model, seen, tools)
-        other = _again(seen, replace(tools, experiment=seen.score.experiment), methods)
+        cheap = replace(tools, experiment=seen.score.experiment, share=min(tools.share, LEAST))
+        other = [run(method, seen, cheap) for method in methods]
         beside = edges(sights[at]) if kind == "image" else sights[at].fold(sights[at].values, sizes=True)
         same.append([_alike(one, two) for one, two in zip(rows[at], other, strict=True)])
         control.append([_like(made, beside) for made in rows[at]])
@@ -153,20 +151,6 @@ def accustom(model: nn.Module, sight: Sight, tools: Tools) -> None:
     finally:
         for norm in norms:
             norm.training = False
-
-
-def _again(sight: Sight, tools: Tools, methods: Sequence[Method]) -> list[Outcome]:
-    import torch
-
-    cheap = replace(tools, share=min(tools.share, LEAST))
-    experiment = tools.experiment
-    devices = [torch.device(experiment.device)] if experiment.device.startswith("cuda") else []
-    made = []
-    for method in methods:
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(tools.seed + sight.subject.number)
-            made.append(attempt(method.name, partial(method.make, sight, cheap)))
-    return made
 
 
 def edges(sight: Sight) -> np.ndarray:

@@ -192,9 +192,7 @@ def _sample(
     ends = [sight.baseline, sight.other]
     if torch.equal(ends[0].values, ends[1].values):
         ends = ends[:1]
-    devices = [torch.device(experiment.device)] if experiment.device.startswith("cuda") else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(tools.seed + sight.subject.number)
+    with tools.steady(sight):
         for at, end in enumerate(ends):
             found = _Curves(sight, score, end, numbers, tools.forward)
             known = [one for one in ranks if one is not None]
