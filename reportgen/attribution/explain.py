@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from reportgen.attribution.base import Attribution, Missing, Outcome, attempt
+from reportgen.attribution.deadline import ENDED, NEVER, Deadline
 from reportgen.attribution.methods import Method
 from reportgen.attribution.pace import measure
 from reportgen.attribution.sight import Sight, Tools
@@ -20,8 +21,7 @@ BUDGET = {"cpu": 6e12, "cuda": 3e14, "mps": 6e13}
 PARTS = 40  # of a sample, as far as the plan goes
 LEAST = 0.2  # share of the perturbations below which samples are cut instead
 SECONDS = 80.0  # of two minutes, where the clock may decide: views of all data and the trust need the rest
-ENDED = "the time for explanations ended"
-SHARE = 0.8  # of the section's own time limit: choosing and drawing need the rest
+SHARE = 0.8  # of the section's time at most, where it has less than that
 
 Rows = list[tuple[Outcome, ...]]
 
@@ -92,6 +92,12 @@ def on(sight: Sight, experiment: Experiment) -> Sight:
     return replace(sight, values=values, score=replace(sight.score, experiment=experiment), smooth=smooth)
 
 
+def until(sight: Sight, deadline: Deadline | None) -> Sight:
+    """The sight whose score is Late after the deadline."""
+    smooth = None if sight.smooth is None else until(sight.smooth, deadline)
+    return replace(sight, score=replace(sight.score, deadline=deadline), smooth=smooth)
+
+
 def _paced(sight: Sight, channels_last: tuple[bool, bool]) -> Sight:
     smooth = None if sight.smooth is None else _paced(sight.smooth, channels_last)
     return replace(sight, score=replace(sight.score, channels_last=channels_last), smooth=smooth)
@@ -105,25 +111,24 @@ def _normal(experiment: Experiment) -> Experiment:
     return replace(experiment, model=copy.deepcopy(model))
 
 
-def explain(options: Options, ready: Ready, methods: Sequence[Method]) -> Rows:
+def explain(options: Options, ready: Ready, methods: Sequence[Method], deadline: Deadline = NEVER) -> Rows:
     """A row a sight, the outcome of each method in it: all methods of a sample, then the next sample.
 
     Fewer rows than sights where the time ended first, but one at least.
     """
-    limit = min(SECONDS, SHARE * options.time_limit) if options.timed else float("inf")
-    start, total = time.perf_counter(), len(ready.sights) * len(methods)
+    ours, total = deadline.within(min(SECONDS, SHARE * deadline.seconds)), len(ready.sights) * len(methods)
     rows: Rows = []
     for sight in ready.sights:
-        spent = time.perf_counter() - start
-        # A sample takes about as long as those before it.
-        if rows and spent + spent / len(rows) > limit:
+        if not ours.allows(len(rows)):
             break
         row: list[Outcome] = []
         for method in methods:
             options.step(method.name, len(rows) * len(methods) + len(row), total)
-            over = not rows and row and time.perf_counter() - start > limit
+            over = not rows and row and ours.left() <= 0
+            # One method at least is made, however long it takes.
+            seen = until(sight, deadline) if rows or row else sight
             made: Outcome = (
-                Missing(method.name, ENDED) if over else _timed(method, sight, ready.tools, options)
+                Missing(method.name, ENDED) if over else _timed(method, seen, ready.tools, options)
             )
             row.append(made)
         rows.append(tuple(row))

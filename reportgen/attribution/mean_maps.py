@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reportgen.attribution.base import NotApplicable
+from reportgen.attribution.deadline import NEVER, Deadline
 from reportgen.attribution.overview import FEWEST, Answers, answers, passes
 from reportgen.experiment import Experiment
 
@@ -41,11 +42,11 @@ class Sums:
 
 
 def mean_maps(
-    experiment: Experiment, size: int, step: Callable[[int, int], None]
+    experiment: Experiment, size: int, step: Callable[[int, int], None], deadline: Deadline = NEVER
 ) -> tuple[list[Sums], str, Answers]:
     """Sums over all samples and over each predicted class, how they were made, and what was explained.
 
-    Raises NotApplicable where there are few samples, InputError where the data can't be read.
+    Raises NotApplicable where there are few samples, Late where the time ends, InputError where the data can't be read.
     """
     import torch
 
@@ -70,7 +71,7 @@ def mean_maps(
     for start in range(0, count, size):
         step(start, count)
         inputs = experiment.batch(numbers[start : start + size].tolist()).inputs
-        maps = _maps(experiment, inputs, told, start, steps, size)
+        maps = _maps(experiment, inputs, told, start, steps, size, deadline)
         primary = inputs.primary
         assert primary is not None
         pictures = primary.detach().cpu().double().numpy()
@@ -88,7 +89,13 @@ def mean_maps(
 
 
 def _maps(
-    experiment: Experiment, inputs: Inputs, told: Answers, start: int, steps: int, size: int
+    experiment: Experiment,
+    inputs: Inputs,
+    told: Answers,
+    start: int,
+    steps: int,
+    size: int,
+    deadline: Deadline,
 ) -> np.ndarray:
     """Maps float64 (n, H, W) of a batch whose first sample is at `start` of `told`, summed over the channels."""
     import torch
@@ -103,6 +110,7 @@ def _maps(
     places = torch.arange(inputs.size, device=values.device)
 
     def score(moved: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        deadline.check()
         outputs = experiment.scores(inputs.take(rows.tolist()).with_primary(moved))
         at = rows.cpu() + start
         columns, signs = told.columns[at].to(moved.device), told.signs[at].to(moved.device)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reportgen.attribution.base import NotApplicable
+from reportgen.attribution.deadline import NEVER, Deadline
 from reportgen.attribution.explain import BUDGET
 from reportgen.attribution.gradients import STEPS
 from reportgen.attribution.table import Table
@@ -106,11 +107,11 @@ class View:
         return [int(at) for at in known[np.argsort(-np.round(sizes / scale, 6), kind="stable")][:most]]
 
 
-def view(experiment: Experiment, table: Table, size: int) -> View:
+def view(experiment: Experiment, table: Table, size: int, deadline: Deadline = NEVER) -> View:
     """Integrated Gradients from the mean row to as many rows as the budget allows, `size` at a time.
 
     Categories stay as they are in the sample. Raises NotApplicable where no feature has a gradient or the model
-    costs too much, InputError where the model can't be run.
+    costs too much, Late where the time ends, InputError where the model can't be run.
     """
     import torch
 
@@ -123,6 +124,7 @@ def view(experiment: Experiment, table: Table, size: int) -> View:
     numbers = table.numbers[chosen]
     outputs, values = [], []
     for start in range(0, wanted, size):
+        deadline.check()
         inputs = experiment.batch(numbers[start : start + size].tolist()).inputs
         with torch.no_grad():
             found = experiment.scores(inputs).detach().float().cpu()
@@ -130,7 +132,7 @@ def view(experiment: Experiment, table: Table, size: int) -> View:
     told = answers(experiment, torch.cat(outputs))
     for start in range(0, wanted, size):
         inputs = experiment.batch(numbers[start : start + size].tolist()).inputs
-        values.append(_integrated(experiment, table, inputs, told, start, size))
+        values.append(_integrated(experiment, table, inputs, told, start, size, deadline))
     made = np.concatenate(values)
     kept = np.isfinite(made).all(axis=1)
     if int(kept.sum()) < FEWEST:
@@ -146,7 +148,13 @@ def view(experiment: Experiment, table: Table, size: int) -> View:
 
 
 def _integrated(
-    experiment: Experiment, table: Table, inputs: Inputs, told: Answers, start: int, size: int
+    experiment: Experiment,
+    table: Table,
+    inputs: Inputs,
+    told: Answers,
+    start: int,
+    size: int,
+    deadline: Deadline,
 ) -> np.ndarray:
     """Attributions float64 (n, features) of a batch whose first sample is at `start` of `told`."""
     import torch
@@ -160,6 +168,7 @@ def _integrated(
     free = torch.as_tensor(table.smooth, device=values.device)
 
     def score(moved: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        deadline.check()
         outputs = table.feed(experiment, inputs.take(rows.tolist()), moved)
         at = rows + start
         picked = told.columns.to(rows.device)[at], told.signs.to(rows.device)[at]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
 from reportgen.attribution.base import NotApplicable
+from reportgen.attribution.deadline import Deadline, Late
 from reportgen.attribution.overview import View, passes, view
 from reportgen.attribution.sight import Sight
 from reportgen.attribution.trust import spearman
@@ -14,7 +16,8 @@ from reportgen.experiment import Experiment, Options
 from reportgen.report import Bars, Block, Column, Heatmap, Row, Strip, Swarm, Table, Text
 from reportgen.sections._global_dependence import dependences
 from reportgen.sections._global_maps import maps
-from reportgen.sections._survey import failure
+from reportgen.sections._late import late
+from reportgen.sections._made import failure
 from reportgen.units import shorten
 
 GROUP = "Over the whole data"
@@ -22,39 +25,51 @@ TOP = 15  # features ranked
 STRIPS, POINTS = 12, 250  # features and samples of the swarm
 CLASSES = 12  # rows of the table of classes, the most frequent
 
-Part = Callable[[Experiment, Options, Sequence[Sight], int], list[Block]]
+Part = Callable[[Experiment, Options, Sequence[Sight], int, Deadline], list[Block]]
 
 
 def whole(
-    experiment: Experiment, options: Options, kind: str, sights: Sequence[Sight], size: int
+    experiment: Experiment,
+    options: Options,
+    kind: str,
+    sights: Sequence[Sight],
+    size: int,
+    deadline: Deadline,
 ) -> list[Block]:
     """The blocks for this kind of input, none without data; what can't be shown is a note that says why."""
     part = KINDS.get(kind)
     if part is None or experiment.samples is None or len(experiment.output_shape) not in (1, 2):
         return []
     try:
-        return part(experiment, options, sights, size)
+        # The trust, which comes after, needs as much.
+        return part(experiment, options, sights, size, deadline.within(deadline.left() / 2))
+    except Late:
+        return [late(f"{GROUP}: not shown", "nothing", GROUP)]
     except NotApplicable as reason:
         return [Text(title=f"{GROUP}: not shown", group=GROUP, text=f"Not shown: {reason}.")]
     except Exception as error:  # noqa: BLE001 - the explanations of single samples stay
         return [failure(GROUP, error)]
 
 
-def _table(experiment: Experiment, options: Options, sights: Sequence[Sight], size: int) -> list[Block]:
+def _table(
+    experiment: Experiment, options: Options, sights: Sequence[Sight], size: int, deadline: Deadline
+) -> list[Block]:
     table = sights[0].table
     if table is None:
         return []
     options.step("Over the whole data", 0, 2)
-    seen = view(experiment, table, size)
+    seen = view(experiment, table, size, deadline)
     blocks = [*spread(experiment, options, seen), *by_class(experiment, options, seen)]
     options.step("Over the whole data", 1, 2)
-    blocks += dependences(experiment, seen, int(min(300, passes(experiment) / 2 / 70)), size)
+    blocks += dependences(experiment, seen, int(min(300, passes(experiment) / 2 / 70)), size, deadline)
     options.step("Over the whole data", 2, 2)
     return blocks
 
 
-def _images(experiment: Experiment, options: Options, sights: Sequence[Sight], size: int) -> list[Block]:
-    return maps(experiment, size, lambda done, total: options.step("Mean maps", done, total))
+def _images(
+    experiment: Experiment, options: Options, sights: Sequence[Sight], size: int, deadline: Deadline
+) -> list[Block]:
+    return maps(experiment, size, partial(options.step, "Mean maps"), deadline)
 
 
 KINDS: dict[str, Part] = {"table": _table, "image": _images}

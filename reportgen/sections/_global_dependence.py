@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from reportgen.attribution.deadline import Late
 from reportgen.attribution.dependence import Dependence, dependence, grid_of
 from reportgen.report import Bars, Block, Curves, Series
+from reportgen.sections._late import late
 from reportgen.units import plural, shorten
 
 if TYPE_CHECKING:
+    from reportgen.attribution.deadline import Deadline
     from reportgen.attribution.overview import View
     from reportgen.experiment import Experiment
 
@@ -21,7 +24,7 @@ OUTPUTS = 6  # curves of one chart
 GROUP = "Partial dependence"
 
 
-def dependences(experiment: Experiment, seen: View, rows: int, size: int) -> list[Block]:
+def dependences(experiment: Experiment, seen: View, rows: int, size: int, deadline: Deadline) -> list[Block]:
     """A chart for each of the features that count most, and for up to two categories, which have no such rank."""
     if rows < FEWEST:
         return []
@@ -30,7 +33,11 @@ def dependences(experiment: Experiment, seen: View, rows: int, size: int) -> lis
     for feature in wanted:
         grid = grid_of(seen, feature)
         if len(grid) > 1:
-            found = dependence(experiment, seen, feature, grid, rows, size)
+            try:
+                found = dependence(experiment, seen, feature, grid, rows, size, deadline)
+            except Late:
+                what = f"{len(blocks)} of {plural(len(wanted), 'feature')}"
+                return [*blocks, late(f"{GROUP}: what the time cut", what, GROUP)]
             draw = _bars if seen.table.features[feature].levels is not None else _curves
             blocks.append(draw(experiment, seen, found))
     return blocks
