@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -34,20 +35,22 @@ class Plan:
     share: float
 
 
+def passes(experiment: Experiment, share: float = 1.0) -> float:
+    """How many forward passes of one sample this share of the budget of operations allows."""
+    each = experiment.operations
+    return share * BUDGET.get(experiment.device.split(":")[0], BUDGET["cpu"]) / each if each else math.inf
+
+
 def plan(experiment: Experiment, methods: Sequence[Method], wanted: int) -> Plan:
     """The most that the budget of operations allows, but one sample at least: first fewer perturbations."""
-    each = experiment.operations
-    budget = BUDGET.get(experiment.device.split(":")[0], BUDGET["cpu"])
-    if each == 0:
-        return Plan(wanted, 1.0)
+    allowed = passes(experiment)
     # A backward pass costs about two forward ones.
     fixed = sum(3 * method.backward for method in methods)
     sampled = sum(method.forward + method.parted * PARTS for method in methods)
-    passes = budget / each
-    share = min(1.0, (passes / wanted - fixed) / max(1, sampled))
+    share = min(1.0, (allowed / wanted - fixed) / max(1, sampled))
     if share >= LEAST:
         return Plan(wanted, share)
-    return Plan(max(1, min(wanted, int(passes / (fixed + LEAST * sampled)))), LEAST)
+    return Plan(max(1, min(wanted, int(allowed / (fixed + LEAST * sampled)))), LEAST)
 
 
 @dataclass(frozen=True)

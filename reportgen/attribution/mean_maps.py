@@ -10,7 +10,8 @@ import numpy as np
 
 from reportgen.attribution.base import NotApplicable
 from reportgen.attribution.deadline import NEVER, Deadline
-from reportgen.attribution.overview import FEWEST, Answers, answers, passes
+from reportgen.attribution.explain import passes
+from reportgen.attribution.overview import FEWEST, SHARE, Answers, answers
 from reportgen.experiment import Experiment
 
 if TYPE_CHECKING:
@@ -52,9 +53,9 @@ def mean_maps(
 
     found = experiment.predictions
     usable = np.flatnonzero(found.outputs.isfinite().all(dim=1).numpy())
-    allowed = passes(experiment)
+    allowed = passes(experiment, SHARE)
     steps = STEPS if allowed >= 3 * STEPS * min(MOST, len(usable)) else 1
-    count = min(MOST, len(usable), int(allowed / (3 * steps)))
+    count = int(min(MOST, len(usable), allowed / (3 * steps)))
     if count < FEWEST:
         raise NotApplicable(f"the data or the model's cost allows {count} samples, fewer than {FEWEST}")
     numbers = usable[np.arange(count) * len(usable) // count]

@@ -9,7 +9,7 @@ import numpy as np
 
 from reportgen.attribution.base import NotApplicable
 from reportgen.attribution.deadline import NEVER, Deadline
-from reportgen.attribution.explain import BUDGET
+from reportgen.attribution.explain import passes
 from reportgen.attribution.gradients import STEPS
 from reportgen.attribution.table import Table
 from reportgen.attribution.target import Aim
@@ -72,12 +72,6 @@ def answers(experiment: Experiment, outputs: torch.Tensor) -> Answers:
     return Answers(outputs, columns, signs, classes, fixed, classification and already)
 
 
-def passes(experiment: Experiment) -> float:
-    """How many forward passes of one sample all views of the whole data may take."""
-    each = experiment.operations
-    return SHARE * BUDGET.get(experiment.device.split(":")[0], BUDGET["cpu"]) / each if each else np.inf
-
-
 @dataclass(frozen=True)
 class View:
     """Attributions (n, features) of rows (n, features) of a table, float64, and what was explained of each.
@@ -117,7 +111,7 @@ def view(experiment: Experiment, table: Table, size: int, deadline: Deadline = N
 
     if not table.smooth.any():
         raise NotApplicable("every feature is a category or a whole number, which has no gradient")
-    wanted = min(len(table.rows), int(passes(experiment) / 2 / (3 * STEPS)))
+    wanted = int(min(len(table.rows), passes(experiment, SHARE) / 2 / (3 * STEPS)))
     if wanted < FEWEST:
         raise NotApplicable(f"the data or the model's cost allows {wanted} samples, fewer than {FEWEST}")
     chosen = np.arange(wanted) * len(table.rows) // wanted

@@ -11,7 +11,7 @@ import numpy as np
 
 from reportgen.attribution.base import Attribution, NotApplicable, Outcome
 from reportgen.attribution.deadline import NEVER, Deadline, Late
-from reportgen.attribution.explain import BUDGET, LEAST, PARTS, Rows, on, run, until
+from reportgen.attribution.explain import LEAST, PARTS, Rows, on, passes, run, until
 from reportgen.attribution.methods import Method
 from reportgen.attribution.sight import Sight, Tools
 from reportgen.attribution.trust import spearman
@@ -60,7 +60,7 @@ def randomised(
     fifth of the perturbations. Raises NotApplicable with the reason where there can be no such copy,
     Late where the time ends before one sample is through.
     """
-    count = min(MOST, len(rows), _afforded(experiment, methods))
+    count = min(len(rows), _afforded(experiment, methods))
     if not count:
         raise NotApplicable("the model's cost leaves no room for it")
     chosen = [at * len(rows) // count for at in range(count)]
@@ -102,11 +102,8 @@ def _all(methods: Sequence[Method], sight: Sight, tools: Tools, deadline: Deadli
 
 
 def _afforded(experiment: Experiment, methods: Sequence[Method]) -> int:
-    if experiment.operations == 0:
-        return MOST
     each = sum(3 * one.backward + LEAST * (one.forward + one.parted * PARTS) for one in methods)
-    budget = BUDGET.get(experiment.device.split(":")[0], BUDGET["cpu"])
-    return int(SHARE * budget / experiment.operations / max(1, each))
+    return int(min(MOST, passes(experiment, SHARE) / max(1, each)))
 
 
 def copied(experiment: Experiment) -> nn.Module:

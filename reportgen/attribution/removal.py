@@ -10,7 +10,7 @@ import numpy as np
 
 from reportgen.attribution.base import Attribution, Outcome, Score, Target
 from reportgen.attribution.deadline import NEVER, Deadline, Late
-from reportgen.attribution.explain import BUDGET, Rows, until
+from reportgen.attribution.explain import Rows, passes, until
 from reportgen.attribution.sight import Baseline, Sight, Tools
 from reportgen.attribution.target import probable
 from reportgen.attribution.trust import equal, settled
@@ -92,13 +92,11 @@ def mean_known(values: np.ndarray) -> np.ndarray:
 def effort(experiment: Experiment, methods: int, wanted: int) -> Effort:
     """What a tenth of the explanations' budget allows: first fewer samples, then a coarser look at one, or none."""
     wanted = min(MOST, wanted)
-    if experiment.operations == 0:
-        return Effort(wanted)
-    passes = SHARE * BUDGET.get(experiment.device.split(":")[0], BUDGET["cpu"]) / experiment.operations
-    samples = int(passes / _cost(methods, STEPS, ORDERS))
-    if samples:
-        return Effort(min(wanted, samples))
-    return Effort(int(passes >= _cost(methods, COARSE, FEW)), COARSE, FEW)
+    allowed = passes(experiment, SHARE)
+    samples = allowed / _cost(methods, STEPS, ORDERS)
+    if samples >= 1:
+        return Effort(int(min(wanted, samples)))
+    return Effort(int(allowed >= _cost(methods, COARSE, FEW)), COARSE, FEW)
 
 
 def _cost(methods: int, steps: int, orders: int) -> int:

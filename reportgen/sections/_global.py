@@ -9,7 +9,8 @@ import numpy as np
 
 from reportgen.attribution.base import NotApplicable
 from reportgen.attribution.deadline import Deadline, Late
-from reportgen.attribution.overview import View, passes, view
+from reportgen.attribution.explain import passes
+from reportgen.attribution.overview import SHARE, View, view
 from reportgen.attribution.sight import Sight
 from reportgen.attribution.trust import spearman
 from reportgen.experiment import Experiment, Options
@@ -61,7 +62,7 @@ def _table(
     seen = view(experiment, table, size, deadline)
     blocks = [*spread(experiment, options, seen), *by_class(experiment, options, seen)]
     options.step("Over the whole data", 1, 2)
-    blocks += dependences(experiment, seen, int(min(300, passes(experiment) / 2 / 70)), size, deadline)
+    blocks += dependences(experiment, seen, int(min(300, passes(experiment, SHARE) / 2 / 70)), size, deadline)
     options.step("Over the whole data", 2, 2)
     return blocks
 
