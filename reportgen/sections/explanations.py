@@ -89,7 +89,7 @@ def _explained(experiment: Experiment, options: Options) -> Section:
         options.seed,
     )
     drawn = import_module(f"reportgen.sections._explained_{kind}").draw(told)
-    over_all = whole(experiment, options, kind, ready.sights, ready.tools.forward, deadline)
+    over_all = whole(ready.tools.experiment, options, kind, ready.sights, ready.tools.forward, deadline)
     shown = [*([cut] if cut else []), *drawn, *over_all]
     return _done(told, shown, partial(trust, told, options, ready.tools, methods, kind, deadline))
 
