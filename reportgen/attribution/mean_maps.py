@@ -113,9 +113,7 @@ def _maps(
     def score(moved: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         deadline.check()
         outputs = experiment.scores(inputs.take(rows.tolist()).with_primary(moved))
-        at = rows.cpu() + start
-        columns, signs = told.columns[at].to(moved.device), told.signs[at].to(moved.device)
-        return outputs.reshape(len(outputs), -1).gather(1, columns[:, None])[:, 0] * signs
+        return told.of(outputs, rows + start)
 
     if steps > 1:
         made = IntegratedGradients(score).attribute(

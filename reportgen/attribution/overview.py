@@ -39,6 +39,12 @@ class Answers:
     fixed: int
     already: bool
 
+    def of(self, outputs: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """The explained numbers (n,) of outputs (n, ...) of the samples `rows` (n,)."""
+        at = rows.to(self.columns.device)
+        columns, signs = self.columns[at].to(outputs.device), self.signs[at].to(outputs.device)
+        return outputs.reshape(len(outputs), -1).gather(1, columns[:, None])[:, 0] * signs
+
     def probabilities(self, outputs: torch.Tensor) -> torch.Tensor:
         """Class probabilities (n, classes) of other outputs of the same model (n, values)."""
         import torch
@@ -116,18 +122,21 @@ def view(experiment: Experiment, table: Table, size: int, deadline: Deadline = N
         raise NotApplicable(f"the data or the model's cost allows {wanted} samples, fewer than {FEWEST}")
     chosen = np.arange(wanted) * len(table.rows) // wanted
     numbers = table.numbers[chosen]
-    outputs, values = [], []
+    batches, outputs = [], []
     for start in range(0, wanted, size):
         deadline.check()
         inputs = experiment.batch(numbers[start : start + size].tolist()).inputs
         with torch.no_grad():
             found = experiment.scores(inputs).detach().float().cpu()
+        batches.append(inputs)
         outputs.append(found.reshape(inputs.size, -1))
     told = answers(experiment, torch.cat(outputs))
-    for start in range(0, wanted, size):
-        inputs = experiment.batch(numbers[start : start + size].tolist()).inputs
-        values.append(_integrated(experiment, table, inputs, told, start, size, deadline))
-    made = np.concatenate(values)
+    made = np.concatenate(
+        [
+            _integrated(experiment, table, inputs, told, at * size, size, deadline)
+            for at, inputs in enumerate(batches)
+        ]
+    )
     kept = np.isfinite(made).all(axis=1)
     if int(kept.sum()) < FEWEST:
         raise NotApplicable("the attributions hold values that are not finite")
@@ -164,9 +173,7 @@ def _integrated(
     def score(moved: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         deadline.check()
         outputs = table.feed(experiment, inputs.take(rows.tolist()), moved)
-        at = rows + start
-        picked = told.columns.to(rows.device)[at], told.signs.to(rows.device)[at]
-        return outputs.reshape(len(outputs), -1).gather(1, picked[0][:, None])[:, 0] * picked[1]
+        return told.of(outputs, rows + start)
 
     made = IntegratedGradients(score).attribute(
         values,
