@@ -18,7 +18,7 @@ from reportgen.report import Bars, Block, Column, Heatmap, Row, Strip, Swarm, Ta
 from reportgen.sections._global_dependence import dependences
 from reportgen.sections._global_maps import maps
 from reportgen.sections._late import late
-from reportgen.sections._made import failure
+from reportgen.sections._made import briefly, failure
 from reportgen.units import shorten
 
 GROUP = "Over the whole data"
@@ -90,9 +90,9 @@ def spread(experiment: Experiment, options: Options, seen: View) -> list[Block]:
         caption=f"{said} A bar is the mean size over the samples, the line reaches from the 10 % to the 90 % quantile."
         f"{f' The {len(order)} largest of {known} features.' if known > len(order) else ''}",
         labels=tuple(names),
-        values=_rounded(seen.sizes[order]),
-        low=_rounded(low),
-        high=_rounded(high),
+        values=briefly(seen.sizes[order]),
+        low=briefly(low),
+        high=briefly(high),
         x_label="mean |attribution|",
     )
     return [bars, _swarm(seen, order[:STRIPS], said), _numbers(seen, order, said)]
@@ -114,7 +114,7 @@ def _swarm(seen: View, order: Sequence[int], said: str) -> Swarm:
         rows.append(
             Strip(
                 name=shorten(seen.table.features[at].name),
-                x=_rounded(seen.values[chosen, at]),
+                x=briefly(seen.values[chosen, at]),
                 shades=tuple(round(float(shade), 3) for shade in np.minimum(shades[chosen], 1.0)),
             )
         )
@@ -147,9 +147,9 @@ def _numbers(seen: View, order: Sequence[int], said: str) -> Table:
     rows = []
     for at in order:
         values = seen.values[:, at]
-        quantiles = _rounded(np.quantile(values, [0.05, 0.5, 0.95]))
+        quantiles = briefly(np.quantile(values, [0.05, 0.5, 0.95]))
         rank = spearman(seen.rows[:, at], values)
-        cells = [seen.table.features[at].name, *_rounded([seen.sizes[at]]), *quantiles]
+        cells = [seen.table.features[at].name, *briefly([seen.sizes[at]]), *quantiles]
         rows.append(Row(cells=(*cells, None if rank is None else float(f"{rank:.3g}"))))
     return Table(
         title="Spread of the attributions", group=GROUP, caption=said, columns=columns, rows=tuple(rows),
@@ -179,7 +179,7 @@ def by_class(experiment: Experiment, options: Options, seen: View) -> list[Block
             row_labels=tuple(shorten(seen.table.features[at].name, 28) for at in order),
             column_labels=tuple(labels),
             values=tuple(
-                _rounded([sizes[given == label, place].mean() for label in shown])
+                briefly([sizes[given == label, place].mean() for label in shown])
                 for place in range(len(order))
             ),
             column_title="predicted",
@@ -203,7 +203,3 @@ def told(experiment: Experiment, seen: View) -> str:
         "" if seen.table.smooth.all() else " Categories and whole numbers have no gradient, so no value here."
     )
     return f"Integrated Gradients of {what}, {seen.steps} steps against {seen.baseline}, {of}.{held}"
-
-
-def _rounded(values: Sequence[float] | np.ndarray) -> tuple[float, ...]:
-    return tuple(float(f"{float(value):.4g}") for value in values)
