@@ -14,6 +14,7 @@ from reportgen.experiment import Experiment
 if TYPE_CHECKING:
     import torch
 
+    from reportgen.attribution.deadline import Deadline
     from reportgen.data import Inputs
 
 
@@ -50,7 +51,8 @@ class Score:
     """The one number of a sample that is explained, as a function of what may change in the sample.
 
     `inputs` is the sample as a batch of one; `feed` puts values into it, the rest is held as it is.
-    `channels_last`: whether pictures are laid out so in memory, without gradients and with them.
+    `channels_last`: whether pictures are laid out so in memory, without gradients and with them. After the
+    `deadline` the model is not run.
     """
 
     experiment: Experiment
@@ -58,11 +60,14 @@ class Score:
     target: Target
     feed: Feed = as_input
     channels_last: tuple[bool, bool] = (False, False)
+    deadline: Deadline | None = None
 
     def __call__(self, values: torch.Tensor) -> torch.Tensor:
-        """Scores (n,) of values (n, ...); gradients flow. Raises InputError."""
+        """Scores (n,) of values (n, ...); gradients flow. Raises InputError, or Late after the deadline."""
         import torch
 
+        if self.deadline is not None:
+            self.deadline.check()
         if values.ndim == 4 and self.channels_last[torch.is_grad_enabled()]:
             values = values.contiguous(memory_format=torch.channels_last)
         return self.target.of(self.feed(self.experiment, self.inputs, values))

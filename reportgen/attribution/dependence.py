@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reportgen.attribution.deadline import NEVER, Deadline
 from reportgen.attribution.overview import View
 from reportgen.experiment import Experiment
 
@@ -43,9 +44,15 @@ def grid_of(view: View, feature: int) -> np.ndarray:
 
 
 def dependence(
-    experiment: Experiment, view: View, feature: int, grid: np.ndarray, rows: int, size: int
+    experiment: Experiment,
+    view: View,
+    feature: int,
+    grid: np.ndarray,
+    rows: int,
+    size: int,
+    deadline: Deadline = NEVER,
 ) -> Dependence:
-    """Over `rows` of the view's samples, evenly, `size` at a time. Raises InputError.
+    """Over `rows` of the view's samples, evenly, `size` at a time. Raises InputError, or Late.
 
     The answers are class probabilities where the model tells classes, else its outputs.
     """
@@ -60,6 +67,7 @@ def dependence(
             values = view.table.values(inputs)
             at_each = []
             for value in grid:
+                deadline.check()
                 moved = values.clone()
                 moved[:, feature] = torch.as_tensor(value, dtype=moved.dtype)
                 outputs = view.table.feed(experiment, inputs, moved).detach().float().cpu()

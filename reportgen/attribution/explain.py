@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from reportgen.attribution.base import Attribution, Missing, Outcome, attempt
+from reportgen.attribution.deadline import ENDED, NEVER, Deadline
 from reportgen.attribution.methods import Method
 from reportgen.attribution.pace import measure
 from reportgen.attribution.sight import Sight, Tools
@@ -20,8 +22,7 @@ BUDGET = {"cpu": 6e12, "cuda": 3e14, "mps": 6e13}
 PARTS = 40  # of a sample, as far as the plan goes
 LEAST = 0.2  # share of the perturbations below which samples are cut instead
 SECONDS = 80.0  # of two minutes, where the clock may decide: views of all data and the trust need the rest
-ENDED = "the time for explanations ended"
-SHARE = 0.8  # of the section's own time limit: choosing and drawing need the rest
+SHARE = 0.8  # of the section's time at most, where it has less than that
 
 Rows = list[tuple[Outcome, ...]]
 
@@ -34,20 +35,22 @@ class Plan:
     share: float
 
 
+def passes(experiment: Experiment, share: float = 1.0) -> float:
+    """How many forward passes of one sample this share of the budget of operations allows."""
+    each = experiment.operations
+    return share * BUDGET.get(experiment.device.split(":")[0], BUDGET["cpu"]) / each if each else math.inf
+
+
 def plan(experiment: Experiment, methods: Sequence[Method], wanted: int) -> Plan:
     """The most that the budget of operations allows, but one sample at least: first fewer perturbations."""
-    each = experiment.operations
-    budget = BUDGET.get(experiment.device.split(":")[0], BUDGET["cpu"])
-    if each == 0:
-        return Plan(wanted, 1.0)
+    allowed = passes(experiment)
     # A backward pass costs about two forward ones.
     fixed = sum(3 * method.backward for method in methods)
     sampled = sum(method.forward + method.parted * PARTS for method in methods)
-    passes = budget / each
-    share = min(1.0, (passes / wanted - fixed) / max(1, sampled))
+    share = min(1.0, (allowed / wanted - fixed) / max(1, sampled))
     if share >= LEAST:
         return Plan(wanted, share)
-    return Plan(max(1, min(wanted, int(passes / (fixed + LEAST * sampled)))), LEAST)
+    return Plan(max(1, min(wanted, int(allowed / (fixed + LEAST * sampled)))), LEAST)
 
 
 @dataclass(frozen=True)
@@ -78,18 +81,24 @@ def prepare(experiment: Experiment, options: Options, sights: Sequence[Sight], s
     What was made in inference mode has no gradient: then a copy of the model is explained, and of the values.
     """
     experiment = _normal(experiment)
-    own = [_own(sight, experiment) for sight in sights]
+    own = [on(sight, experiment) for sight in sights]
     pace = measure(max(own, key=lambda sight: sight.values.numel()), timed=options.timed)
     paced = [_paced(sight, pace.channels_last) for sight in own]
     tools = Tools(experiment, pace.forward, pace.gradient, options.seed, share)
     return Ready(paced, tools, pace.notes)
 
 
-def _own(sight: Sight, experiment: Experiment) -> Sight:
+def on(sight: Sight, experiment: Experiment) -> Sight:
     """The sight on this experiment, and with values that can have a gradient."""
     values = sight.values.clone() if sight.values.is_inference() else sight.values
-    smooth = None if sight.smooth is None else _own(sight.smooth, experiment)
+    smooth = None if sight.smooth is None else on(sight.smooth, experiment)
     return replace(sight, values=values, score=replace(sight.score, experiment=experiment), smooth=smooth)
+
+
+def until(sight: Sight, deadline: Deadline | None) -> Sight:
+    """The sight whose score is Late after the deadline."""
+    smooth = None if sight.smooth is None else until(sight.smooth, deadline)
+    return replace(sight, score=replace(sight.score, deadline=deadline), smooth=smooth)
 
 
 def _paced(sight: Sight, channels_last: tuple[bool, bool]) -> Sight:
@@ -105,25 +114,24 @@ def _normal(experiment: Experiment) -> Experiment:
     return replace(experiment, model=copy.deepcopy(model))
 
 
-def explain(options: Options, ready: Ready, methods: Sequence[Method]) -> Rows:
+def explain(options: Options, ready: Ready, methods: Sequence[Method], deadline: Deadline = NEVER) -> Rows:
     """A row a sight, the outcome of each method in it: all methods of a sample, then the next sample.
 
     Fewer rows than sights where the time ended first, but one at least.
     """
-    limit = min(SECONDS, SHARE * options.time_limit) if options.timed else float("inf")
-    start, total = time.perf_counter(), len(ready.sights) * len(methods)
+    ours, total = deadline.within(min(SECONDS, SHARE * deadline.seconds)), len(ready.sights) * len(methods)
     rows: Rows = []
     for sight in ready.sights:
-        spent = time.perf_counter() - start
-        # A sample takes about as long as those before it.
-        if rows and spent + spent / len(rows) > limit:
+        if not ours.allows(len(rows)):
             break
         row: list[Outcome] = []
         for method in methods:
             options.step(method.name, len(rows) * len(methods) + len(row), total)
-            over = not rows and row and time.perf_counter() - start > limit
+            over = not rows and row and ours.left() <= 0
+            # One method at least is made, however long it takes.
+            seen = until(sight, deadline) if rows or row else sight
             made: Outcome = (
-                Missing(method.name, ENDED) if over else _timed(method, sight, ready.tools, options)
+                Missing(method.name, ENDED) if over else _timed(method, seen, ready.tools, options)
             )
             row.append(made)
         rows.append(tuple(row))
@@ -132,16 +140,16 @@ def explain(options: Options, ready: Ready, methods: Sequence[Method]) -> Rows:
 
 
 def _timed(method: Method, sight: Sight, tools: Tools, options: Options) -> Outcome:
-    import torch
-
     start = time.perf_counter()
-    devices = [torch.device(tools.experiment.device)] if tools.experiment.device.startswith("cuda") else []
-    seen = sight.smooth if method.backward and sight.smooth is not None else sight
-    # A model that draws at random draws the same for a sample, whatever ran before.
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(options.seed + sight.subject.number)
-        made = attempt(method.name, partial(method.make, seen, tools))
-    if isinstance(made, Attribution):
-        seconds = time.perf_counter() - start if options.timed else 0.0
-        return replace(made, seconds=seconds, unknown=seen.unknown)
+    made = run(method, sight, tools)
+    if isinstance(made, Attribution) and options.timed:
+        return replace(made, seconds=time.perf_counter() - start)
     return made
+
+
+def run(method: Method, sight: Sight, tools: Tools) -> Outcome:
+    """What a method gives for a sight: one that takes gradients, for what of it has some."""
+    seen = sight.smooth if method.backward and sight.smooth is not None else sight
+    with tools.steady(sight):
+        made = attempt(method.name, partial(method.make, seen, tools))
+    return replace(made, unknown=seen.unknown) if isinstance(made, Attribution) else made

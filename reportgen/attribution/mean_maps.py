@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reportgen.attribution.base import NotApplicable
-from reportgen.attribution.overview import FEWEST, Answers, answers, passes
+from reportgen.attribution.deadline import NEVER, Deadline
+from reportgen.attribution.explain import passes
+from reportgen.attribution.overview import FEWEST, SHARE, Answers, answers
 from reportgen.experiment import Experiment
 
 if TYPE_CHECKING:
@@ -41,19 +43,19 @@ class Sums:
 
 
 def mean_maps(
-    experiment: Experiment, size: int, step: Callable[[int, int], None]
+    experiment: Experiment, size: int, step: Callable[[int, int], None], deadline: Deadline = NEVER
 ) -> tuple[list[Sums], str, Answers]:
     """Sums over all samples and over each predicted class, how they were made, and what was explained.
 
-    Raises NotApplicable where there are few samples, InputError where the data can't be read.
+    Raises NotApplicable where there are few samples, Late where the time ends, InputError where the data can't be read.
     """
     import torch
 
     found = experiment.predictions
     usable = np.flatnonzero(found.outputs.isfinite().all(dim=1).numpy())
-    allowed = passes(experiment)
+    allowed = passes(experiment, SHARE)
     steps = STEPS if allowed >= 3 * STEPS * min(MOST, len(usable)) else 1
-    count = min(MOST, len(usable), int(allowed / (3 * steps)))
+    count = int(min(MOST, len(usable), allowed / (3 * steps)))
     if count < FEWEST:
         raise NotApplicable(f"the data or the model's cost allows {count} samples, fewer than {FEWEST}")
     numbers = usable[np.arange(count) * len(usable) // count]
@@ -70,7 +72,7 @@ def mean_maps(
     for start in range(0, count, size):
         step(start, count)
         inputs = experiment.batch(numbers[start : start + size].tolist()).inputs
-        maps = _maps(experiment, inputs, told, start, steps, size)
+        maps = _maps(experiment, inputs, told, start, steps, size, deadline)
         primary = inputs.primary
         assert primary is not None
         pictures = primary.detach().cpu().double().numpy()
@@ -88,7 +90,13 @@ def mean_maps(
 
 
 def _maps(
-    experiment: Experiment, inputs: Inputs, told: Answers, start: int, steps: int, size: int
+    experiment: Experiment,
+    inputs: Inputs,
+    told: Answers,
+    start: int,
+    steps: int,
+    size: int,
+    deadline: Deadline,
 ) -> np.ndarray:
     """Maps float64 (n, H, W) of a batch whose first sample is at `start` of `told`, summed over the channels."""
     import torch
@@ -103,10 +111,9 @@ def _maps(
     places = torch.arange(inputs.size, device=values.device)
 
     def score(moved: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        deadline.check()
         outputs = experiment.scores(inputs.take(rows.tolist()).with_primary(moved))
-        at = rows.cpu() + start
-        columns, signs = told.columns[at].to(moved.device), told.signs[at].to(moved.device)
-        return outputs.reshape(len(outputs), -1).gather(1, columns[:, None])[:, 0] * signs
+        return told.of(outputs, rows + start)
 
     if steps > 1:
         made = IntegratedGradients(score).attribute(

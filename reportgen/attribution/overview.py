@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reportgen.attribution.base import NotApplicable
-from reportgen.attribution.explain import BUDGET
+from reportgen.attribution.deadline import NEVER, Deadline
+from reportgen.attribution.explain import passes
 from reportgen.attribution.gradients import STEPS
 from reportgen.attribution.table import Table
 from reportgen.attribution.target import Aim
@@ -37,6 +38,12 @@ class Answers:
     classes: torch.Tensor
     fixed: int
     already: bool
+
+    def of(self, outputs: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """The explained numbers (n,) of outputs (n, ...) of the samples `rows` (n,)."""
+        at = rows.to(self.columns.device)
+        columns, signs = self.columns[at].to(outputs.device), self.signs[at].to(outputs.device)
+        return outputs.reshape(len(outputs), -1).gather(1, columns[:, None])[:, 0] * signs
 
     def probabilities(self, outputs: torch.Tensor) -> torch.Tensor:
         """Class probabilities (n, classes) of other outputs of the same model (n, values)."""
@@ -71,12 +78,6 @@ def answers(experiment: Experiment, outputs: torch.Tensor) -> Answers:
     return Answers(outputs, columns, signs, classes, fixed, classification and already)
 
 
-def passes(experiment: Experiment) -> float:
-    """How many forward passes of one sample all views of the whole data may take."""
-    each = experiment.operations
-    return SHARE * BUDGET.get(experiment.device.split(":")[0], BUDGET["cpu"]) / each if each else np.inf
-
-
 @dataclass(frozen=True)
 class View:
     """Attributions (n, features) of rows (n, features) of a table, float64, and what was explained of each.
@@ -106,32 +107,36 @@ class View:
         return [int(at) for at in known[np.argsort(-np.round(sizes / scale, 6), kind="stable")][:most]]
 
 
-def view(experiment: Experiment, table: Table, size: int) -> View:
+def view(experiment: Experiment, table: Table, size: int, deadline: Deadline = NEVER) -> View:
     """Integrated Gradients from the mean row to as many rows as the budget allows, `size` at a time.
 
     Categories stay as they are in the sample. Raises NotApplicable where no feature has a gradient or the model
-    costs too much, InputError where the model can't be run.
+    costs too much, Late where the time ends, InputError where the model can't be run.
     """
     import torch
 
     if not table.smooth.any():
         raise NotApplicable("every feature is a category or a whole number, which has no gradient")
-    wanted = min(len(table.rows), int(passes(experiment) / 2 / (3 * STEPS)))
+    wanted = int(min(len(table.rows), passes(experiment, SHARE) / 2 / (3 * STEPS)))
     if wanted < FEWEST:
         raise NotApplicable(f"the data or the model's cost allows {wanted} samples, fewer than {FEWEST}")
     chosen = np.arange(wanted) * len(table.rows) // wanted
     numbers = table.numbers[chosen]
-    outputs, values = [], []
+    batches, outputs = [], []
     for start in range(0, wanted, size):
+        deadline.check()
         inputs = experiment.batch(numbers[start : start + size].tolist()).inputs
         with torch.no_grad():
             found = experiment.scores(inputs).detach().float().cpu()
+        batches.append(inputs)
         outputs.append(found.reshape(inputs.size, -1))
     told = answers(experiment, torch.cat(outputs))
-    for start in range(0, wanted, size):
-        inputs = experiment.batch(numbers[start : start + size].tolist()).inputs
-        values.append(_integrated(experiment, table, inputs, told, start, size))
-    made = np.concatenate(values)
+    made = np.concatenate(
+        [
+            _integrated(experiment, table, inputs, told, at * size, size, deadline)
+            for at, inputs in enumerate(batches)
+        ]
+    )
     kept = np.isfinite(made).all(axis=1)
     if int(kept.sum()) < FEWEST:
         raise NotApplicable("the attributions hold values that are not finite")
@@ -146,7 +151,13 @@ def view(experiment: Experiment, table: Table, size: int) -> View:
 
 
 def _integrated(
-    experiment: Experiment, table: Table, inputs: Inputs, told: Answers, start: int, size: int
+    experiment: Experiment,
+    table: Table,
+    inputs: Inputs,
+    told: Answers,
+    start: int,
+    size: int,
+    deadline: Deadline,
 ) -> np.ndarray:
     """Attributions float64 (n, features) of a batch whose first sample is at `start` of `told`."""
     import torch
@@ -160,10 +171,9 @@ def _integrated(
     free = torch.as_tensor(table.smooth, device=values.device)
 
     def score(moved: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        deadline.check()
         outputs = table.feed(experiment, inputs.take(rows.tolist()), moved)
-        at = rows + start
-        picked = told.columns.to(rows.device)[at], told.signs.to(rows.device)[at]
-        return outputs.reshape(len(outputs), -1).gather(1, picked[0][:, None])[:, 0] * picked[1]
+        return told.of(outputs, rows + start)
 
     made = IntegratedGradients(score).attribute(
         values,

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reportgen.attribution.base import Attribution, NotApplicable, Outcome, attempt
-from reportgen.attribution.explain import BUDGET, LEAST, PARTS, Rows
+from reportgen.attribution.base import Attribution, NotApplicable, Outcome
+from reportgen.attribution.deadline import NEVER, Deadline, Late
+from reportgen.attribution.explain import LEAST, PARTS, Rows, on, passes, run, until
 from reportgen.attribution.methods import Method
 from reportgen.attribution.sight import Sight, Tools
 from reportgen.attribution.trust import spearman
@@ -34,11 +33,13 @@ class Randomised:
     """Rank correlations of |a| (samples, methods), NaN where unknown.
 
     `same`: between the model's map and that of a copy with random parameters; `control`: between the model's
-    map and the edges of the picture, or of anything else the size of the input.
+    map and the edges of the picture, or of anything else the size of the input. `numbers` are which of the explained
+    samples these are, `wanted` how many they would be without a clock.
     """
 
     methods: tuple[str, ...]
     numbers: tuple[int, ...]
+    wanted: int
     same: np.ndarray
     control: np.ndarray
 
@@ -51,45 +52,58 @@ def randomised(
     rows: Rows,
     methods: Sequence[Method],
     kind: str,
+    deadline: Deadline = NEVER,
 ) -> Randomised:
     """Up to two samples through all methods again, on copies of the model whose parameters are drawn anew.
 
     Adebayo et al. 2018, with all layers at once and a new draw a sample. Methods that perturb make do with a
-    fifth of the perturbations. Raises NotApplicable with the reason where there can be no such copy.
+    fifth of the perturbations. Raises NotApplicable with the reason where there can be no such copy,
+    Late where the time ends before one sample is through.
     """
-    count = min(MOST, len(rows), _afforded(experiment, methods))
+    count = min(len(rows), _afforded(experiment, methods))
     if not count:
         raise NotApplicable("the model's cost leaves no room for it")
     chosen = [at * len(rows) // count for at in range(count)]
     same: list[list[float | None]] = []
     control: list[list[float | None]] = []
-    start = time.perf_counter()
+    ours = deadline.within(SECONDS)
     for at in chosen:
         options.step("Parameters at random", len(same), count)
-        spent = time.perf_counter() - start
-        if options.timed and same and spent + spent / len(same) > SECONDS:
+        if not ours.allows(len(same)):
             break
         model = copied(experiment)
         randomise(model, [*tools.seeds(sights[at]), 2])
-        seen = replace(
-            sights[at], score=replace(sights[at].score, experiment=replace(experiment, model=model))
-        )
+        limit = ours if same else deadline
+        seen = until(on(sights[at], replace(experiment, model=model)), limit)
         accustom(model, seen, tools)
-        other = _again(seen, replace(tools, experiment=seen.score.experiment), methods)
+        cheap = replace(tools, experiment=seen.score.experiment, share=min(tools.share, LEAST))
+        try:
+            other = _all(methods, seen, cheap, limit)
+        except Late:
+            if not same:
+                raise
+            break
         beside = edges(sights[at]) if kind == "image" else sights[at].fold(sights[at].values, sizes=True)
         same.append([_alike(one, two) for one, two in zip(rows[at], other, strict=True)])
         control.append([_like(made, beside) for made in rows[at]])
     options.step("Parameters at random", len(same), len(same))
     names = tuple(made.method for made in rows[0])
-    return Randomised(names, tuple(chosen[: len(same)]), np.array(same, float), np.array(control, float))
+    numbers = tuple(chosen[: len(same)])
+    return Randomised(names, numbers, count, np.array(same, float), np.array(control, float))
+
+
+def _all(methods: Sequence[Method], sight: Sight, tools: Tools, deadline: Deadline) -> list[Outcome]:
+    """What each method gives. Raises Late."""
+    made = []
+    for method in methods:
+        made.append(run(method, sight, tools))
+        deadline.check()
+    return made
 
 
 def _afforded(experiment: Experiment, methods: Sequence[Method]) -> int:
-    if experiment.operations == 0:
-        return MOST
     each = sum(3 * one.backward + LEAST * (one.forward + one.parted * PARTS) for one in methods)
-    budget = BUDGET.get(experiment.device.split(":")[0], BUDGET["cpu"])
-    return int(SHARE * budget / experiment.operations / max(1, each))
+    return int(min(MOST, passes(experiment, SHARE) / max(1, each)))
 
 
 def copied(experiment: Experiment) -> nn.Module:
@@ -153,20 +167,6 @@ def accustom(model: nn.Module, sight: Sight, tools: Tools) -> None:
     finally:
         for norm in norms:
             norm.training = False
-
-
-def _again(sight: Sight, tools: Tools, methods: Sequence[Method]) -> list[Outcome]:
-    import torch
-
-    cheap = replace(tools, share=min(tools.share, LEAST))
-    experiment = tools.experiment
-    devices = [torch.device(experiment.device)] if experiment.device.startswith("cuda") else []
-    made = []
-    for method in methods:
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(tools.seed + sight.subject.number)
-            made.append(attempt(method.name, partial(method.make, sight, cheap)))
-    return made
 
 
 def edges(sight: Sight) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reportgen.attribution.base import Attribution, Outcome, Score, Target
-from reportgen.attribution.explain import BUDGET, Rows
+from reportgen.attribution.deadline import NEVER, Deadline, Late
+from reportgen.attribution.explain import Rows, passes, until
 from reportgen.attribution.sight import Baseline, Sight, Tools
 from reportgen.attribution.target import probable
 from reportgen.attribution.trust import equal, settled
@@ -44,8 +44,8 @@ class Removal:
     are scores over the share of the places hidden (deletion) or shown (insertion), 0 to 1 in equal steps; `areas`
     and `random_areas` have no last axis. NaN where unknown. The scores are probabilities of the target where
     `classes`, else 1 is the sample's score and 0 the baseline's. `baselines` are what the two are called,
-    `evaluations` how often the model ran, `numbers` which of the explained samples these are, `places` how many
-    pixels or parts each of them has.
+    `evaluations` how often the model ran, `numbers` which of the explained samples these are, `wanted` how many
+    they would be without a clock, `places` how many pixels or parts each of them has.
     """
 
     methods: tuple[str, ...]
@@ -53,6 +53,7 @@ class Removal:
     classes: bool
     effort: Effort
     numbers: tuple[int, ...]
+    wanted: int
     places: tuple[int, ...]
     evaluations: int
     curves: np.ndarray
@@ -91,13 +92,11 @@ def mean_known(values: np.ndarray) -> np.ndarray:
 def effort(experiment: Experiment, methods: int, wanted: int) -> Effort:
     """What a tenth of the explanations' budget allows: first fewer samples, then a coarser look at one, or none."""
     wanted = min(MOST, wanted)
-    if experiment.operations == 0:
-        return Effort(wanted)
-    passes = SHARE * BUDGET.get(experiment.device.split(":")[0], BUDGET["cpu"]) / experiment.operations
-    samples = int(passes / _cost(methods, STEPS, ORDERS))
-    if samples:
-        return Effort(min(wanted, samples))
-    return Effort(int(passes >= _cost(methods, COARSE, FEW)), COARSE, FEW)
+    allowed = passes(experiment, SHARE)
+    samples = allowed / _cost(methods, STEPS, ORDERS)
+    if samples >= 1:
+        return Effort(int(min(wanted, samples)))
+    return Effort(int(allowed >= _cost(methods, COARSE, FEW)), COARSE, FEW)
 
 
 def _cost(methods: int, steps: int, orders: int) -> int:
@@ -105,23 +104,35 @@ def _cost(methods: int, steps: int, orders: int) -> int:
 
 
 def removal(
-    experiment: Experiment, options: Options, tools: Tools, sights: Sequence[Sight], rows: Rows, kind: str
+    experiment: Experiment,
+    options: Options,
+    tools: Tools,
+    sights: Sequence[Sight],
+    rows: Rows,
+    kind: str,
+    deadline: Deadline = NEVER,
 ) -> Removal | None:
     """The curves of as many samples as the budget and the clock allow, evenly from those explained; None for none.
 
     Petsiuk et al. 2018. Pictures lose pixels, anything else its parts (a part counts with the sum of its places).
+    Raises Late where the time ends before one sample is through.
     """
     methods = tuple(made.method for made in rows[0])
     effort_ = effort(experiment, len(methods), len(rows))
     chosen = [at * len(rows) // effort_.samples for at in range(effort_.samples)]
     seen: list[_Seen] = []
-    start = time.perf_counter()
+    ours = deadline.within(SECONDS)
     for at in chosen:
         options.step("Removal curves", len(seen), len(chosen))
-        spent = time.perf_counter() - start
-        if options.timed and seen and spent + spent / len(seen) > SECONDS:
+        if not ours.allows(len(seen)):
             break
-        seen.append(_sample(experiment, tools, sights[at], rows[at], effort_, kind == "image"))
+        try:
+            sight = until(sights[at], ours if seen else deadline)
+            seen.append(_sample(experiment, tools, sight, rows[at], effort_, kind == "image"))
+        except Late:
+            if not seen:
+                raise
+            break
     if not seen:
         return None
     options.step("Removal curves", len(seen), len(seen))
@@ -132,6 +143,7 @@ def removal(
         classes=_classes(experiment, names[0]),
         effort=replace(effort_, samples=len(seen)),
         numbers=tuple(chosen[: len(seen)]),
+        wanted=len(chosen),
         places=tuple(one.places for one in seen),
         evaluations=sum(one.evaluations for one in seen),
         curves=np.stack([one.curves[:, :, effort_.orders :] for one in seen]),
@@ -192,9 +204,7 @@ def _sample(
     ends = [sight.baseline, sight.other]
     if torch.equal(ends[0].values, ends[1].values):
         ends = ends[:1]
-    devices = [torch.device(experiment.device)] if experiment.device.startswith("cuda") else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(tools.seed + sight.subject.number)
+    with tools.steady(sight):
         for at, end in enumerate(ends):
             found = _Curves(sight, score, end, numbers, tools.forward)
             known = [one for one in ranks if one is not None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -144,3 +146,13 @@ class Tools:
 
         state = np.random.SeedSequence(self.seeds(sight, run)).generate_state(1, np.uint64)[0]
         return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+
+    @contextlib.contextmanager
+    def steady(self, sight: Sight) -> Iterator[None]:
+        """A model that draws at random draws the same for this sample, whatever ran before."""
+        import torch
+
+        device = torch.device(self.experiment.device)
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(self.seed + sight.subject.number)
+            yield

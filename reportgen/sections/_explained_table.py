@@ -10,7 +10,7 @@ import numpy as np
 from reportgen.attribution.base import Attribution, Missing, Outcome
 from reportgen.attribution.gradients import COMPLETENESS
 from reportgen.attribution.lime import R2, STABILITY
-from reportgen.attribution.shap_package import ADDITIVITY
+from reportgen.attribution.shap import ADDITIVITY
 from reportgen.attribution.sight import Sight
 from reportgen.report import Bars, Block, Failure, Text
 from reportgen.sections._by_sample import SAMPLES, heading

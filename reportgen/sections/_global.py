@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
 from reportgen.attribution.base import NotApplicable
-from reportgen.attribution.overview import View, passes, view
+from reportgen.attribution.deadline import Deadline, Late
+from reportgen.attribution.explain import passes
+from reportgen.attribution.overview import SHARE, View, view
 from reportgen.attribution.sight import Sight
 from reportgen.attribution.trust import spearman
 from reportgen.experiment import Experiment, Options
 from reportgen.report import Bars, Block, Column, Heatmap, Row, Strip, Swarm, Table, Text
 from reportgen.sections._global_dependence import dependences
 from reportgen.sections._global_maps import maps
-from reportgen.sections._survey import failure
+from reportgen.sections._late import late
+from reportgen.sections._made import briefly, failure
 from reportgen.units import shorten
 
 GROUP = "Over the whole data"
@@ -22,39 +26,51 @@ TOP = 15  # features ranked
 STRIPS, POINTS = 12, 250  # features and samples of the swarm
 CLASSES = 12  # rows of the table of classes, the most frequent
 
-Part = Callable[[Experiment, Options, Sequence[Sight], int], list[Block]]
+Part = Callable[[Experiment, Options, Sequence[Sight], int, Deadline], list[Block]]
 
 
 def whole(
-    experiment: Experiment, options: Options, kind: str, sights: Sequence[Sight], size: int
+    experiment: Experiment,
+    options: Options,
+    kind: str,
+    sights: Sequence[Sight],
+    size: int,
+    deadline: Deadline,
 ) -> list[Block]:
     """The blocks for this kind of input, none without data; what can't be shown is a note that says why."""
     part = KINDS.get(kind)
     if part is None or experiment.samples is None or len(experiment.output_shape) not in (1, 2):
         return []
     try:
-        return part(experiment, options, sights, size)
+        # The trust, which comes after, needs as much.
+        return part(experiment, options, sights, size, deadline.within(deadline.left() / 2))
+    except Late:
+        return [late(f"{GROUP}: not shown", "nothing", GROUP)]
     except NotApplicable as reason:
         return [Text(title=f"{GROUP}: not shown", group=GROUP, text=f"Not shown: {reason}.")]
     except Exception as error:  # noqa: BLE001 - the explanations of single samples stay
         return [failure(GROUP, error)]
 
 
-def _table(experiment: Experiment, options: Options, sights: Sequence[Sight], size: int) -> list[Block]:
+def _table(
+    experiment: Experiment, options: Options, sights: Sequence[Sight], size: int, deadline: Deadline
+) -> list[Block]:
     table = sights[0].table
     if table is None:
         return []
     options.step("Over the whole data", 0, 2)
-    seen = view(experiment, table, size)
+    seen = view(experiment, table, size, deadline)
     blocks = [*spread(experiment, options, seen), *by_class(experiment, options, seen)]
     options.step("Over the whole data", 1, 2)
-    blocks += dependences(experiment, seen, int(min(300, passes(experiment) / 2 / 70)), size)
+    blocks += dependences(experiment, seen, int(min(300, passes(experiment, SHARE) / 2 / 70)), size, deadline)
     options.step("Over the whole data", 2, 2)
     return blocks
 
 
-def _images(experiment: Experiment, options: Options, sights: Sequence[Sight], size: int) -> list[Block]:
-    return maps(experiment, size, lambda done, total: options.step("Mean maps", done, total))
+def _images(
+    experiment: Experiment, options: Options, sights: Sequence[Sight], size: int, deadline: Deadline
+) -> list[Block]:
+    return maps(experiment, size, partial(options.step, "Mean maps"), deadline)
 
 
 KINDS: dict[str, Part] = {"table": _table, "image": _images}
@@ -74,9 +90,9 @@ def spread(experiment: Experiment, options: Options, seen: View) -> list[Block]:
         caption=f"{said} A bar is the mean size over the samples, the line reaches from the 10 % to the 90 % quantile."
         f"{f' The {len(order)} largest of {known} features.' if known > len(order) else ''}",
         labels=tuple(names),
-        values=_rounded(seen.sizes[order]),
-        low=_rounded(low),
-        high=_rounded(high),
+        values=briefly(seen.sizes[order]),
+        low=briefly(low),
+        high=briefly(high),
         x_label="mean |attribution|",
     )
     return [bars, _swarm(seen, order[:STRIPS], said), _numbers(seen, order, said)]
@@ -98,7 +114,7 @@ def _swarm(seen: View, order: Sequence[int], said: str) -> Swarm:
         rows.append(
             Strip(
                 name=shorten(seen.table.features[at].name),
-                x=_rounded(seen.values[chosen, at]),
+                x=briefly(seen.values[chosen, at]),
                 shades=tuple(round(float(shade), 3) for shade in np.minimum(shades[chosen], 1.0)),
             )
         )
@@ -131,9 +147,9 @@ def _numbers(seen: View, order: Sequence[int], said: str) -> Table:
     rows = []
     for at in order:
         values = seen.values[:, at]
-        quantiles = _rounded(np.quantile(values, [0.05, 0.5, 0.95]))
+        quantiles = briefly(np.quantile(values, [0.05, 0.5, 0.95]))
         rank = spearman(seen.rows[:, at], values)
-        cells = [seen.table.features[at].name, *_rounded([seen.sizes[at]]), *quantiles]
+        cells = [seen.table.features[at].name, *briefly([seen.sizes[at]]), *quantiles]
         rows.append(Row(cells=(*cells, None if rank is None else float(f"{rank:.3g}"))))
     return Table(
         title="Spread of the attributions", group=GROUP, caption=said, columns=columns, rows=tuple(rows),
@@ -163,7 +179,7 @@ def by_class(experiment: Experiment, options: Options, seen: View) -> list[Block
             row_labels=tuple(shorten(seen.table.features[at].name, 28) for at in order),
             column_labels=tuple(labels),
             values=tuple(
-                _rounded([sizes[given == label, place].mean() for label in shown])
+                briefly([sizes[given == label, place].mean() for label in shown])
                 for place in range(len(order))
             ),
             column_title="predicted",
@@ -187,7 +203,3 @@ def told(experiment: Experiment, seen: View) -> str:
         "" if seen.table.smooth.all() else " Categories and whole numbers have no gradient, so no value here."
     )
     return f"Integrated Gradients of {what}, {seen.steps} steps against {seen.baseline}, {of}.{held}"
-
-
-def _rounded(values: Sequence[float] | np.ndarray) -> tuple[float, ...]:
-    return tuple(float(f"{float(value):.4g}") for value in values)

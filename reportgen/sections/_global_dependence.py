@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from reportgen.attribution.deadline import Late
 from reportgen.attribution.dependence import Dependence, dependence, grid_of
 from reportgen.report import Bars, Block, Curves, Series
+from reportgen.sections._late import late
+from reportgen.sections._made import briefly
 from reportgen.units import plural, shorten
 
 if TYPE_CHECKING:
+    from reportgen.attribution.deadline import Deadline
     from reportgen.attribution.overview import View
     from reportgen.experiment import Experiment
 
@@ -21,7 +25,7 @@ OUTPUTS = 6  # curves of one chart
 GROUP = "Partial dependence"
 
 
-def dependences(experiment: Experiment, seen: View, rows: int, size: int) -> list[Block]:
+def dependences(experiment: Experiment, seen: View, rows: int, size: int, deadline: Deadline) -> list[Block]:
     """A chart for each of the features that count most, and for up to two categories, which have no such rank."""
     if rows < FEWEST:
         return []
@@ -30,7 +34,11 @@ def dependences(experiment: Experiment, seen: View, rows: int, size: int) -> lis
     for feature in wanted:
         grid = grid_of(seen, feature)
         if len(grid) > 1:
-            found = dependence(experiment, seen, feature, grid, rows, size)
+            try:
+                found = dependence(experiment, seen, feature, grid, rows, size, deadline)
+            except Late:
+                what = f"{len(blocks)} of {plural(len(wanted), 'feature')}"
+                return [*blocks, late(f"{GROUP}: what the time cut", what, GROUP)]
             draw = _bars if seen.table.features[feature].levels is not None else _curves
             blocks.append(draw(experiment, seen, found))
     return blocks
@@ -47,7 +55,7 @@ def _outputs(experiment: Experiment, seen: View, found: Dependence) -> list[int]
 
 def _curves(experiment: Experiment, seen: View, found: Dependence) -> Curves:
     feature = seen.table.features[found.feature]
-    x = _rounded(feature.original(found.grid))
+    x = briefly(feature.original(found.grid))
     outputs = _outputs(experiment, seen, found)
     series: list[Series] = []
     faint = ""
@@ -59,10 +67,10 @@ def _curves(experiment: Experiment, seen: View, found: Dependence) -> Curves:
         faint = f" Faint: {len(some)} samples one by one."
         for at, line in zip(some, lines, strict=True):
             number = seen.numbers[int(at) * len(seen.numbers) // count]
-            y = _rounded(line)
+            y = briefly(line)
             series.append(Series(name=f"sample {number:,}", x=x, y=y, role="faint", group=name))
     for output in outputs:
-        name, y = _called(experiment, output), _rounded(found.mean[:, output])
+        name, y = _called(experiment, output), briefly(found.mean[:, output])
         series.append(Series(name=name, x=x, y=y, group=name))
         series.append(Series(name=f"{name}, deciles", x=x, y=y, role="points", group=name))
     return Curves(
@@ -97,11 +105,11 @@ def _bars(experiment: Experiment, seen: View, found: Dependence) -> Bars:
         caption=f"{_said(experiment, found, outputs)} In brackets how often the category occurs in the data; the line "
         "reaches from the 10 % to the 90 % quantile over the samples.",
         labels=tuple(labels),
-        values=_rounded(np.array(values)),
-        low=_rounded(np.array(low)),
-        high=_rounded(np.array(high)),
+        values=briefly(np.array(values)),
+        low=briefly(np.array(low)),
+        high=briefly(np.array(high)),
         # Where bars go both ways, a scale that keeps the numbers clear of the labels.
-        reach=_rounded(np.abs([*low, *high, *values]).max(keepdims=True))[0] if min(values) < 0 else 0.0,
+        reach=briefly(np.abs([*low, *high, *values]).max(keepdims=True))[0] if min(values) < 0 else 0.0,
         x_label=_y_label(experiment, outputs),
     )
 
@@ -127,7 +135,3 @@ def _called(experiment: Experiment, output: int) -> str:
     if experiment.task == "classification" or output < len(experiment.class_names):
         return experiment.class_name(output)
     return f"output {output}"
-
-
-def _rounded(values: np.ndarray) -> tuple[float, ...]:
-    return tuple(float(f"{float(value):.4g}") for value in values)

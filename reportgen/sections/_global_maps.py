@@ -14,14 +14,17 @@ from reportgen.sections._pictures import as_raster
 from reportgen.units import plural, show
 
 if TYPE_CHECKING:
+    from reportgen.attribution.deadline import Deadline
     from reportgen.experiment import Experiment
 
 GROUP = "Over the whole data"
 
 
-def maps(experiment: Experiment, size: int, step: Callable[[int, int], None]) -> list[Block]:
+def maps(
+    experiment: Experiment, size: int, step: Callable[[int, int], None], deadline: Deadline
+) -> list[Block]:
     """The grid of mean pictures, mean signed maps and mean sizes. Raises NotApplicable."""
-    rows, how, told = mean_maps(experiment, size, step)
+    rows, how, told = mean_maps(experiment, size, step, deadline)
     pictures = [made for sums in rows for made in _row(experiment, sums)]
     what = "the predicted class's score" if experiment.task == "classification" else "the output"
     if told.fixed >= 0 and experiment.task == "classification":

@@ -11,6 +11,10 @@ from reportgen.report import Block, Failure, Finding
 from reportgen.units import show
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
     from reportgen.attribution.base import Attribution
     from reportgen.experiment import Experiment
 
@@ -42,6 +46,11 @@ def looked_at(experiment: Experiment, count: int, bad: int = 0, what: str = "out
 def brief(value: float) -> float:
     """To four significant digits, which hold through a change of the last bit."""
     return float(f"{value:.4g}")
+
+
+def briefly(values: Sequence[float] | np.ndarray) -> tuple[float, ...]:
+    """Each of them `brief`."""
+    return tuple(brief(float(value)) for value in values)
 
 
 def took(made: Attribution) -> str:

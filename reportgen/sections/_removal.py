@@ -10,6 +10,7 @@ import numpy as np
 from reportgen.attribution.base import Attribution
 from reportgen.attribution.removal import DELETION, Removal, mean_known
 from reportgen.report import Block, Column, Curves, Finding, Row, Series, Table
+from reportgen.sections._made import briefly
 from reportgen.units import plural
 
 if TYPE_CHECKING:
@@ -61,17 +62,17 @@ def _chart(made: Removal, end: int, way: int, kind: str, which: Sequence[str], s
     orders = mean_known(made.random[:, end, way])
     middle, spread = orders.mean(axis=0), orders.std(axis=0, ddof=1)
     series = [
-        Series(name=method, x=x, y=_rounded(line))
+        Series(name=method, x=x, y=briefly(line))
         for method, line in zip(made.methods, lines, strict=True)
         if method in which and np.isfinite(line).all()
     ]
     random = Series(
         name=RANDOM,
         x=x,
-        y=_rounded(middle),
+        y=briefly(middle),
         role="dashed",
-        low=_rounded(middle - spread),
-        high=_rounded(middle + spread),
+        low=briefly(middle - spread),
+        high=briefly(middle + spread),
     )
     deletion = way == DELETION
     what = "hidden" if deletion else "shown"
@@ -86,10 +87,6 @@ def _chart(made: Removal, end: int, way: int, kind: str, which: Sequence[str], s
         y_label="probability of the target" if made.classes else "score, from baseline 0 to sample 1",
         width="half",
     )
-
-
-def _rounded(values: np.ndarray) -> tuple[float, ...]:
-    return tuple(float(f"{value:.4g}") for value in values)
 
 
 def _table(told: Told, made: Removal, seed: int, kind: str) -> Table:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reportgen.attribution.base import Attribution, Missing, NotApplicable
+from reportgen.attribution.deadline import Deadline, Late
 from reportgen.attribution.explain import Rows
 from reportgen.attribution.gradients import DIFFERENCE
 from reportgen.attribution.methods import Method
-from reportgen.attribution.randomize import randomised
-from reportgen.attribution.removal import removal
+from reportgen.attribution.randomize import Randomised, randomised
+from reportgen.attribution.removal import Removal, removal
 from reportgen.attribution.sight import Tools
 from reportgen.attribution.trust import agreement as correlations
 from reportgen.attribution.trust import common, top
@@ -21,6 +22,7 @@ from reportgen.experiment import Options
 from reportgen.report import Block, Column, Finding, Heatmap, Row, Table, Text
 from reportgen.sections import _randomized, _removal
 from reportgen.sections._claims import brief, claims, failed
+from reportgen.sections._late import late
 from reportgen.sections._reading import reading
 from reportgen.units import plural, show
 
@@ -33,17 +35,17 @@ APART = 0.3  # rank correlation below which two methods rank places differently
 
 
 def trust(
-    told: Told, options: Options, tools: Tools, methods: Sequence[Method], kind: str
+    told: Told, options: Options, tools: Tools, methods: Sequence[Method], kind: str, deadline: Deadline
 ) -> tuple[list[Block], list[Finding]]:
     """All measures of the explanations, the findings where they fail, and how to read both."""
     blocks: list[Block] = [claims(told, TRUST, options.seed)]
     found = failed(told.rows, EVIDENCE)
     read = []
     for name, look in (("removal", _removals), ("randomised", _randomisations)):
-        more, flaws = look(told, options, tools, methods, kind)
+        more, flaws = look(told, options, tools, methods, kind, deadline)
         blocks += more
         found += flaws
-        read += [name] if any(not isinstance(block, Text) for block in more) else []
+        read += [name] if any(isinstance(block, Table) for block in more) else []
     more, flaws = agreement(told.rows, told.methods)
     read += ["agreement"] if more else []
     blocks += [*more, each(told, options), reading(told.methods, read)]
@@ -51,28 +53,42 @@ def trust(
 
 
 def _removals(
-    told: Told, options: Options, tools: Tools, methods: Sequence[Method], kind: str
+    told: Told, options: Options, tools: Tools, methods: Sequence[Method], kind: str, deadline: Deadline
 ) -> tuple[list[Block], list[Finding]]:
+    title = "Removal curves"
     try:
-        made = removal(told.experiment, options, tools, told.sights, told.rows, kind)
+        made = removal(told.experiment, options, tools, told.sights, told.rows, kind, deadline)
+    except Late:
+        return [late(title, "nothing")], []
     except Exception as error:  # noqa: BLE001 - a model may break on half-hidden samples
-        return [_not("Removal curves", one_line(error))], []
+        return [_not(title, one_line(error))], []
     if made is None:
-        return [_not("Removal curves", "the model's cost leaves no room for them")], []
-    return _removal.blocks(told, made, options.seed, kind), _removal.findings(made)
+        return [_not(title, "the model's cost leaves no room for them")], []
+    blocks = _removal.blocks(told, made, options.seed, kind)
+    return [*blocks, *_cut(title, made)], _removal.findings(made)
 
 
 def _randomisations(
-    told: Told, options: Options, tools: Tools, methods: Sequence[Method], kind: str
+    told: Told, options: Options, tools: Tools, methods: Sequence[Method], kind: str, deadline: Deadline
 ) -> tuple[list[Block], list[Finding]]:
     title = _randomized.TITLE
     try:
-        made = randomised(tools.experiment, options, tools, told.sights, told.rows, methods, kind)
+        made = randomised(tools.experiment, options, tools, told.sights, told.rows, methods, kind, deadline)
+    except Late:
+        return [late(title, "nothing")], []
     except NotApplicable as reason:
         return [_not(title, str(reason))], []
     except Exception as error:  # noqa: BLE001 - a model may break with other parameters
         return [_not(title, one_line(error))], []
-    return [_randomized.table(told, made, options.seed, kind)], _randomized.findings(made, kind)
+    table = _randomized.table(told, made, options.seed, kind)
+    return [table, *_cut(title, made)], _randomized.findings(made, kind)
+
+
+def _cut(title: str, made: Removal | Randomised) -> list[Block]:
+    """What the time cut of the samples, where it did."""
+    if len(made.numbers) == made.wanted:
+        return []
+    return [late(f"{title}: what the time cut", f"{len(made.numbers)} of {plural(made.wanted, 'sample')}")]
 
 
 def _not(title: str, reason: str) -> Text:

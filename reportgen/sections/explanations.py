@@ -9,7 +9,8 @@ from importlib import import_module
 
 from reportgen.attribution.base import Attribution, Missing, Outcome
 from reportgen.attribution.choose import choose
-from reportgen.attribution.explain import ENDED, Rows, calm, explain, plan, prepare
+from reportgen.attribution.deadline import ENDED, Deadline
+from reportgen.attribution.explain import Rows, calm, explain, plan, prepare
 from reportgen.attribution.kinds import kind_of, sights
 from reportgen.attribution.methods import suited
 from reportgen.attribution.sight import Sight
@@ -18,9 +19,12 @@ from reportgen.errors import InputError
 from reportgen.experiment import Experiment, Options
 from reportgen.report import Block, Failure, Finding, Section
 from reportgen.sections._global import whole
+from reportgen.sections._late import late
 from reportgen.sections._trust import EVIDENCE, trust
 from reportgen.units import plural
 
+SECONDS = 110.0  # of two minutes, where the clock may decide: what has begun has to end, and to be drawn
+SHARE = 0.9  # of the section's own time limit, where that is shorter
 RUN_RULE = "three inputs, alone and in one batch, several times, give the same scores to within a thousandth"
 
 
@@ -62,6 +66,7 @@ def explanations(experiment: Experiment, options: Options) -> Section:
 
 
 def _explained(experiment: Experiment, options: Options) -> Section:
+    deadline = Deadline(min(SECONDS, SHARE * options.time_limit), options.timed)
     kind = kind_of(experiment)
     methods = suited(kind, options.methods)
     allowed = plan(experiment, methods, options.samples)
@@ -69,7 +74,7 @@ def _explained(experiment: Experiment, options: Options) -> Section:
     if allowed.samples < options.samples:
         rule += f" ({options.samples} asked for, but the model's cost allows {allowed.samples})"
     ready = prepare(experiment, options, sights(experiment, subjects), allowed.share)
-    rows = explain(options, ready, methods)
+    rows = explain(options, ready, methods, deadline)
     what = explained(experiment)
     cut = _cut(rows, len(ready.sights))
     if cut:
@@ -84,19 +89,19 @@ def _explained(experiment: Experiment, options: Options) -> Section:
         options.seed,
     )
     drawn = import_module(f"reportgen.sections._explained_{kind}").draw(told)
-    over_all = whole(experiment, options, kind, ready.sights, ready.tools.forward)
+    over_all = whole(ready.tools.experiment, options, kind, ready.sights, ready.tools.forward, deadline)
     shown = [*([cut] if cut else []), *drawn, *over_all]
-    return _done(told, shown, partial(trust, told, options, ready.tools, methods, kind))
+    return _done(told, shown, partial(trust, told, options, ready.tools, methods, kind, deadline))
 
 
 def _cut(rows: Rows, wanted: int) -> Failure | None:
     """What the time limit cut, where it did."""
-    lost = any(isinstance(made, Missing) and made.reason.startswith(ENDED) for made in rows[0])
+    lost = any(isinstance(made, Missing) and made.reason == ENDED for row in rows for made in row)
     if len(rows) == wanted and not lost:
         return None
-    message = f"{len(rows)} of {plural(wanted, 'sample')}{', not by all methods' if lost else ''}: {ENDED}"
-    return Failure(
-        title="What the time cut", error="OutOfTime", message=message, hint="ask for fewer samples"
+    return late(
+        "What the time cut",
+        f"{len(rows)} of {plural(wanted, 'sample')}{', not by all methods' if lost else ''}",
     )
 
 

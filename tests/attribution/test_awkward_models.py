@@ -9,7 +9,8 @@ from torch.nn import functional
 from reportgen.attribution import explain as module
 from reportgen.attribution.base import Attribution, Missing
 from reportgen.attribution.choose import choose
-from reportgen.attribution.explain import ENDED, explain, prepare
+from reportgen.attribution.deadline import ENDED, Deadline
+from reportgen.attribution.explain import explain, prepare
 from reportgen.attribution.kinds import kind_of, sights
 from reportgen.attribution.methods import suited
 from reportgen.attribution.pace import Pace
@@ -158,12 +159,12 @@ def test_when_the_time_ends_the_other_samples_are_cut(monkeypatch):
     experiment = build(model, data=data)
     subjects, _ = choose(experiment, 4)
     methods = suited("image")
-    told = Options(samples=4, timed=True, time_limit=10_000.0)
+    told = Options(samples=4, timed=True)
     ready = prepare(experiment, told, sights(experiment, subjects), 1.0)
-    rows = explain(told, ready, methods)
+    rows = explain(told, ready, methods, Deadline(10_000.0))
     assert 1 <= len(rows) < 4
-    short = explain(Options(samples=4, time_limit=10.0), ready, methods)
+    short = explain(told, ready, methods, Deadline(10.0))
     assert len(short) == 1
     assert isinstance(short[0][0], Attribution)
     assert short[0][-1] == Missing("Occlusion", ENDED)
-    assert len(explain(SILENT, ready, methods)) == 4
+    assert len(explain(SILENT, ready, methods, Deadline(10.0, timed=False))) == 4

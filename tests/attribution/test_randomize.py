@@ -4,13 +4,16 @@ import state
 import torch
 from looks import rows_of, sight_of, tools_of
 from scipy.stats import spearmanr
+from tables import mixed
 from torch import nn
 from torch.nn.utils import parametrizations
 
 from reportgen.attribution.base import Attribution, Missing, NotApplicable
 from reportgen.attribution.choose import choose
+from reportgen.attribution.gradients import input_gradient
 from reportgen.attribution.kinds import sights
 from reportgen.attribution.methods import Method, suited
+from reportgen.attribution.occlusion import occlusion_parts
 from reportgen.attribution.randomize import accustom, copied, edges, randomise, randomised
 from reportgen.experiment import Experiment, Options, build
 from reportgen.guard import untouched
@@ -157,6 +160,34 @@ def test_maps_on_an_empty_ground_are_alike_for_any_weights_and_the_control_says_
     made = run(method, model, even[None], kind="table")
     assert (np.abs(made.same) < 0.2).all()
     assert findings(made, "table") == []
+
+
+def test_what_has_no_gradient_is_held_on_the_copy_too_and_left_out_of_the_comparison():
+    model, data = mixed()
+    experiment = build(model, data=data)
+    seen, given = sights(experiment, choose(experiment, 1)[0]), []
+
+    def gradient(sight, tools):
+        given.append(sight)
+        return input_gradient(sight, tools)
+
+    methods = [
+        Method("Input × gradient", gradient, backward=1),
+        Method("Occlusion", occlusion_parts, parted=1),
+    ]
+    rows = rows_of(experiment, Options(), seen, methods)
+    tools = tools_of(experiment=experiment)
+    made = randomised(experiment, Options(timed=False), tools, seen, rows, methods, "table")
+    learned, drawn = given
+    assert drawn.unknown.tolist() == [False] * 4 + [True] * 2
+    assert drawn.score.experiment.model is not model
+    # The codes are the sample's whatever values are put in, and so are those of the baseline.
+    assert torch.equal(drawn.baseline.values[0, 4:], drawn.values[0, 4:])
+    moved = drawn.values + torch.tensor([0.0, 0, 0, 0, 1, 1])
+    assert torch.equal(drawn.score(moved), drawn.score(drawn.values))
+    maps = [np.abs(input_gradient(sight, tools).values[:4]) for sight in (learned, drawn)]
+    assert made.same[0, 0] == pytest.approx(spearmanr(*maps).statistic, abs=1e-9)
+    assert np.isfinite(made.same[0, 1])
 
 
 def test_a_method_that_gives_nothing_on_the_copy_is_unknown():

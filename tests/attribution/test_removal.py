@@ -9,6 +9,7 @@ from torch import nn
 from reportgen.attribution import removal as looked
 from reportgen.attribution.base import Attribution, Missing
 from reportgen.attribution.choose import choose
+from reportgen.attribution.deadline import Deadline
 from reportgen.attribution.kinds import sights
 from reportgen.attribution.methods import suited
 from reportgen.attribution.removal import Effort, effort, mean_known, rank, removal
@@ -187,7 +188,7 @@ def test_the_clock_cuts_samples_only_where_it_may(monkeypatch):
     tools.experiment.__dict__["operations"] = 0
     seen = [sight_of(model, torch.ones(1, 4), number=at) for at in range(4)]
     made = [
-        removal(tools.experiment, Options(timed=timed), tools, seen, [row] * 4, "table")
+        removal(tools.experiment, Options(), tools, seen, [row] * 4, "table", Deadline(60.0, timed))
         for timed in (True, False)
     ]
     assert [one.effort.samples for one in made] == [1, 4]

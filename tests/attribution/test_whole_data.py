@@ -7,7 +7,7 @@ from sklearn.inspection import partial_dependence
 from tables import NAMES, mixed
 from torch import nn
 
-from reportgen.attribution import overview
+from reportgen.attribution import explain, overview
 from reportgen.attribution.base import NotApplicable, Target
 from reportgen.attribution.choose import Subject
 from reportgen.attribution.dependence import dependence, grid_of
@@ -119,9 +119,9 @@ def test_a_thousand_rows_at_most_in_batches_no_larger_than_allowed(monkeypatch):
     assert (made.numbers[0], made.numbers[-1]) == (0, 2497)
     assert max(seen) <= 128
     each = experiment.operations
-    monkeypatch.setattr(overview, "BUDGET", {"cpu": 40 * 2 * 3 * 50 * each / overview.SHARE})
+    monkeypatch.setattr(explain, "BUDGET", {"cpu": 40 * 2 * 3 * 50 * each / overview.SHARE})
     assert len(view(experiment, table_of(experiment), 128).values) == 40
-    monkeypatch.setattr(overview, "BUDGET", {"cpu": each})
+    monkeypatch.setattr(explain, "BUDGET", {"cpu": each})
     with pytest.raises(NotApplicable, match="allows 0 samples"):
         view(experiment, table_of(experiment), 128)
 
@@ -198,13 +198,24 @@ def test_the_mean_map_of_a_linear_model_is_its_weights_times_the_mean_distance()
     assert rows[1].picture == pytest.approx(pictures[classes == first].sum(0).numpy(), abs=1e-4)
 
 
+def test_a_model_without_counted_operations_is_looked_at_in_full(digits_cnn, cancer_mlp):
+    model, data = digits_cnn
+    experiment = build(model, data=data)
+    experiment.__dict__["operations"] = 0
+    assert mean_maps(experiment, 64, lambda done, total: None)[0][0].count == 497
+    model, data, _ = cancer_mlp
+    experiment = build(model, data=data)
+    experiment.__dict__["operations"] = 0
+    assert len(view(experiment, table_of(experiment), 128).values) == 569
+
+
 def test_a_costly_model_gets_one_gradient_and_a_costlier_one_fewer_pictures(digits_cnn, monkeypatch):
     model, data = digits_cnn
     experiment = build(model, data=data)
     each = experiment.operations / overview.SHARE
-    monkeypatch.setattr(overview, "BUDGET", {"cpu": 3.1 * 497 * each})
+    monkeypatch.setattr(explain, "BUDGET", {"cpu": 3.1 * 497 * each})
     rows, how, _ = mean_maps(experiment, 64, lambda done, total: None)
     assert how == "Gradient × (input − its mean colour), one gradient, of 497 samples"
     assert rows[0].count == 497
-    monkeypatch.setattr(overview, "BUDGET", {"cpu": 3.1 * 30 * each})
+    monkeypatch.setattr(explain, "BUDGET", {"cpu": 3.1 * 30 * each})
     assert mean_maps(experiment, 64, lambda done, total: None)[0][0].count == 31

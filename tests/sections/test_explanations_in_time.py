@@ -1,4 +1,6 @@
+import copy
 import dataclasses
+import time
 
 import pytest
 import torch
@@ -46,3 +48,93 @@ def test_a_model_that_draws_at_random_is_a_finding(given):
     options = dataclasses.replace(Options(samples=1), timed=False)
     section = explanations(build(Noisy(), data=given["data"]), options)
     assert section.findings[0].message.startswith("Two forward passes of the same input differ by up to")
+
+
+class Slow(nn.Module):
+    """Takes `each` seconds a sample, of a clock that only it moves."""
+
+    def __init__(self, inner, each):
+        super().__init__()
+        self.inner, self.each, self.spent = inner, each, 0.0
+
+    def __deepcopy__(self, memo):
+        # A copy moves the same clock.
+        made = Moving(self)
+        made.inner = copy.deepcopy(self.inner, memo)
+        return made
+
+    def forward(self, x):
+        self.spent += self.each * len(x)
+        return self.inner(x)
+
+
+class Moving(nn.Module):
+    def __init__(self, clock):
+        super().__init__()
+        self.clock = [clock]
+
+    def forward(self, x):
+        self.clock[0].spent += self.clock[0].each * len(x)
+        return self.inner(x)
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    def made(model, data, each, **options):
+        slow = Slow(model, each)
+        experiment = build(slow.eval(), data=data)
+        assert experiment.task  # what is looked up once is looked up before the clock starts
+        assert len(experiment.predictions.outputs)
+        start = slow.spent
+        monkeypatch.setattr(time, "perf_counter", lambda: slow.spent)
+        section = explanations(experiment, Options(**options))
+        return section, slow.spent - start
+
+    return made
+
+
+def cuts(section):
+    return {
+        block.title: block.message
+        for block in section.blocks
+        if block.kind == "failure" and block.error == "OutOfTime"
+    }
+
+
+ENDED = "the time for explanations ended"
+
+
+def test_a_slow_model_ends_within_two_minutes_and_what_is_left_out_is_said(given, slow):
+    section, took = slow(given["model"], given["data"], 0.01, samples=8)
+    assert took < 120
+    assert cuts(section) == {
+        "What the time cut": f"3 of 8 samples: {ENDED}",
+        "Partial dependence: what the time cut": f"2 of 4 features: {ENDED}",
+    }
+
+
+def test_a_slower_one_tells_less_and_still_says_so(given, slow):
+    section, took = slow(given["model"], given["data"], 0.04, samples=2)
+    assert took < 120
+    assert cuts(section) == {
+        "What the time cut": f"1 of 2 samples, not by all methods: {ENDED}",
+        "Over the whole data: not shown": f"nothing: {ENDED}",
+        "With random parameters": f"nothing: {ENDED}",
+    }
+    assert section.block("how-far-to-trust-them").rows
+
+
+def test_without_a_clock_a_slow_model_gets_all_of_it(given, slow):
+    section, took = slow(given["model"], given["data"], 0.02, samples=2, timed=False)
+    assert took > 120
+    assert cuts(section) == {}
+
+
+def test_pictures_of_a_slow_model_end_in_time_too(slow):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
+        data = (torch.rand(40, 1, 8, 8), torch.arange(40) % 2)
+    section, took = slow(model, data, 0.02, samples=2)
+    assert took < 120
+    assert cuts(section)

@@ -169,3 +169,13 @@ def test_two_runs_give_the_same_bytes():
     options = Options(samples=2, seed=4, timed=False)
     first, again = (explanations(experiment, options).model_dump_json() for _ in range(2))
     assert first == again
+
+
+def test_a_model_made_in_inference_mode_is_seen_over_the_whole_data_too():
+    with torch.inference_mode(), torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(4, 2)).eval()
+    rows = torch.rand(40, 4, generator=torch.Generator().manual_seed(0))
+    blocks = blocks_of(build(model, data=(rows, torch.arange(40) % 2)), timed=False)
+    assert len(blocks["features-by-mean-attribution"].labels) == 4
+    assert not any(block.kind == "failure" for block in blocks.values())
