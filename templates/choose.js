@@ -1,14 +1,6 @@
-"use strict";
 // One of several alternatives at a time: blocks of one place by their choice, a grid of pictures by its rows.
 (() => {
   const all = (query, within = document) => Array.from(within.querySelectorAll(query));
-  const make = (name, attributes, text, parent) => {
-    const made = document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    made.textContent = text;
-    parent.append(made);
-    return made;
-  };
   const MANY = 14; // alternatives, more of which are a list
 
   // Buttons for all and for each, or a list; `show(at)` is told which, -1: all. The one at `first` is shown first.
