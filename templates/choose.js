@@ -1,14 +1,6 @@
-"use strict";
 // One of several alternatives at a time: blocks of one place by their choice, a grid of pictures by its rows.
 (() => {
   const all = (query, within = document) => Array.from(within.querySelectorAll(query));
-  const make = (name, attributes, text, parent) => {
-    const made = document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    made.textContent = text;
-    parent.append(made);
-    return made;
-  };
   const MANY = 14; // alternatives, more of which are a list
 
   // Buttons for all and for each, or a list; `show(at)` is told which, -1: all. The one at `first` is shown first.
@@ -88,6 +80,13 @@
   window.addEventListener("hashchange", () => reveal(location.hash));
   reveal(location.hash);
 
+  // The first picture of each row, or the second where the first is the same in all.
+  const thumbs = (rows) => {
+    const [first, second] = [0, 1].map((at) => rows.map((row) => all("img", row)[at]));
+    const alike = first.every((picture) => picture && first[0] && picture.src === first[0].src);
+    return alike ? second : first;
+  };
+
   // --- a grid of pictures whose rows have names: all of them, or one that is larger ---
   for (const grid of all("table.grid")) {
     const rows = all("tbody tr", grid);
@@ -96,7 +95,7 @@
     for (const row of rows) all("td", row).forEach((cell, at) => { if (heads[at]) cell.dataset.head = heads[at].textContent; });
     const port = grid.closest(".scroll");
     const { bar } = chooser(port.getAttribute("aria-label"), rows.map((row) => row.querySelector("th").textContent),
-      rows.map((row) => row.querySelector("img")), -1, (at) => {
+      thumbs(rows), -1, (at) => {
         grid.classList.toggle("one", at >= 0);
         rows.forEach((row, which) => { row.hidden = at >= 0 && which !== at; });
       });

@@ -2,13 +2,6 @@
 (() => {
   const pictures = Array.from(document.querySelectorAll(".grid td > img"));
   if (!pictures.length) return;
-  const make = (name, attributes, text, parent) => {
-    const made = document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    made.textContent = text;
-    parent.append(made);
-    return made;
-  };
   const dialog = make("dialog", { class: "large", "aria-label": "Picture" }, "", document.body);
   const close = make("button", { type: "button", "aria-label": "Close" }, "×", dialog);
   const large = document.createElement("img"); // there from the first picture on

@@ -16,7 +16,8 @@ from reportgen.report import Report
 
 _INLINE = 64 * 1024
 SCRIPTS = (
-    "choose.js", "script.js", "enlarge.js", "plot.js", "draw.js", "curves.js", "filter.js", "place.js", "live.js",
+    "make.js", "choose.js", "script.js", "enlarge.js", "plot.js", "draw.js", "curves.js", "filter.js", "place.js",
+    "live.js",
 )  # fmt: skip
 _ESCAPES = {
     ord("<"): "\\u003c",

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from reportgen import units
 from reportgen.render.figures.style import FAMILIES
 
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_PART = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=\w\.)(?=[^\W\d])|(?<=[^\W_]_)(?=\w)")
 _DOT = re.compile(r"(?<=\w)\.(?=[^\W\d])")
 
 
@@ -71,8 +71,8 @@ def _dotted(text: str) -> str:
 
 
 def _parted(text: str) -> Markup:
-    """A name that may be broken inside, where a SmallLetter is followed by a capital."""
-    return Markup("<wbr>").join(_CAMEL.split(text))
+    """A name that may be broken inside: before a capital after a SmallLetter, after a dot.or_an_underscore."""
+    return Markup("<wbr>").join(_PART.split(text))
 
 
 def _date(text: str) -> str:

@@ -200,7 +200,8 @@ def row_anchors(report: Report, medium: Medium) -> Anchors:
 def _shown(block: Any, medium: Medium) -> tuple[Row, ...]:
     if not isinstance(block, Table):
         return ()
-    return tables.unfolded(block, medium.rows, printed=medium.printed)[: medium.rows]
+    limit = medium.table(folded=block.folded)
+    return tables.unfolded(block, limit, printed=medium.printed)[:limit]
 
 
 def _digest(*parts: str) -> str:
@@ -264,7 +265,8 @@ def _block(block: Any, section: Section, medium: Medium, palette: Palette, known
         return BlockView(block, place, figure=drawn, data=drawn.data, colours=colours)
     if isinstance(block, Table):
         own = {row: name for row, (owner, name) in known.items() if owner == block.id}
-        return BlockView(block, place, table=tables.view(block, medium.rows, own, printed=medium.printed))
+        limit = medium.table(folded=block.folded)
+        return BlockView(block, place, table=tables.view(block, limit, own, printed=medium.printed))
     if isinstance(block, Images):
         grid = pictures.grid(block, medium.width)
         turned = medium.printed and grid.room < _ROOM

@@ -13,6 +13,7 @@ from reportgen.hooks import hidden
 from reportgen.pixels import shrink, to_pixels
 from reportgen.report import Heatmap, Images, Map, Picture, Raster
 from reportgen.sections._pictures import as_raster
+from reportgen.sections._samples import two
 from reportgen.sections._survey import Made
 from reportgen.units import plural, shorten, show
 
@@ -29,7 +30,7 @@ def attention_maps(experiment: Experiment, options: Options, made: Made) -> None
     """Each head's weights on two samples, and the rollout; over the picture where tokens are its patches."""
     assert experiment.model is not None
     seen: list[Attention] = []
-    for at, (label, inputs) in enumerate(_two(experiment)):
+    for at, (label, inputs) in enumerate(two(experiment)):
         seen = attention(experiment, inputs)
         if not seen:
             break
@@ -48,15 +49,6 @@ def attention_maps(experiment: Experiment, options: Options, made: Made) -> None
     elif attends(experiment.model):
         why = hidden(experiment) or "it is computed inside a fused call, or on parts of a sample"
         made.notes.append(f"Attention maps are not available: {why}.")
-
-
-def _two(experiment: Experiment) -> list[tuple[str, Inputs]]:
-    """The first sample and, where the data has a length, the middle one; or the example input."""
-    if experiment.samples is None:
-        return [("example 0", experiment.require_forward().take([0]))]
-    total = experiment.samples.total
-    places = [0] if total is None or total < 2 else [0, total // 2]
-    return [(f"sample {place:,}", experiment.batch([place]).inputs) for place in places]
 
 
 def _places(experiment: Experiment, inputs: Inputs, size: int) -> tuple[tuple[str, ...], str]:

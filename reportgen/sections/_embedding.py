@@ -75,8 +75,8 @@ def _pca(values: np.ndarray, groups: _Groups, what: str, of: str, made: Made) ->
     both = show(float(f"{sum(plane.shares):.3g}"), "share")
     how = f"on its first two principal axes, which hold {both} of the variance"
     labels = [
-        f"{name} principal axis ({share} of the variance)"
-        for name, share in zip(("first", "second"), shares, strict=True)
+        f"{name} principal axis ({share} of variance)"
+        for name, share in zip(("1st", "2nd"), shares, strict=True)
     ]
     made.blocks.append(
         _scatter("Embedding", plane.points, groups, f"{what} {how}. {of}", "PCA has no random part", labels)

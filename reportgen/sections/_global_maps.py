@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reportgen.attribution.mean_maps import Sums, mean_maps
+from reportgen.attribution.mean_maps import CLASSES, Sums, mean_maps
 from reportgen.pixels import shrink, to_pixels
 from reportgen.report import Block, Images, Map, Picture
 from reportgen.sections._pictures import as_raster
@@ -29,12 +29,16 @@ def maps(
     what = "the predicted class's score" if experiment.task == "classification" else "the output"
     if told.fixed >= 0 and experiment.task == "classification":
         what = f"the score of {experiment.class_name(told.fixed)}"
+    classes = len(rows) - 1
+    which = (
+        f"one of the {CLASSES} most frequent predicted classes" if classes == CLASSES else "a predicted class"
+    )
     return [
         Images(
             title="Mean maps",
             group=GROUP,
             caption=f"{how}: what counts for {what}. Signed: the mean, where for and against cancel; size: the mean of "
-            "|attribution|. A row is a predicted class and its number of samples. Places mean the same in all pictures "
+            f"|attribution|. A row is {which} and its number of samples. Places mean the same in all pictures "
             "only where the pictures are aligned. Every map has its own scale.",
             pictures=tuple(pictures),
             columns=3,

@@ -6,14 +6,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from reportgen.attribution.kinds.text import read
 from reportgen.experiment import Experiment
 from reportgen.features.tokens import token_name
 from reportgen.units import shorten, show
 
 if TYPE_CHECKING:
-    from reportgen.data import Batch
+    from reportgen.data import Batch, Inputs
 
 FEATURES = 3  # named of a row of a table
+
+
+def two(experiment: Experiment) -> list[tuple[str, Inputs]]:
+    """The first sample and, where the data has a length, the middle one; or the example input."""
+    if experiment.samples is None:
+        return [("example 0", experiment.require_forward().take([0]))]
+    total = experiment.samples.total
+    places = [0] if total is None or total < 2 else [0, total // 2]
+    return [(f"sample {place:,}", experiment.batch([place]).inputs) for place in places]
 
 
 def label(experiment: Experiment, batch: Batch, row: int) -> str:
@@ -37,7 +47,7 @@ def described(experiment: Experiment, batch: Batch, row: int, centre: np.ndarray
         return ""
     values = tensor[row].cpu()
     if not values.is_floating_point():
-        return shorten(" ".join(token_name(experiment, int(token)) for token in values.tolist()[:60]), 120)
+        return shorten(_text(experiment, batch, row), 120)
     if experiment.modality != "table" or centre.shape != tuple(values.shape):
         return ""
     far = (values.double().numpy() - centre) / np.where(scale > 0, scale, np.inf)
@@ -47,3 +57,12 @@ def described(experiment: Experiment, batch: Batch, row: int, centre: np.ndarray
         for i in order
     ]
     return "; ".join(parts).replace("(-", "(−")
+
+
+def _text(experiment: Experiment, batch: Batch, row: int) -> str:
+    """The beginning of a text in its own spaces; of one whose tokens have no text, their numbers."""
+    sample = batch.inputs.take([row])
+    if experiment.tokenizer is not None:
+        return "".join(read(experiment, sample).pieces).strip()
+    assert sample.primary is not None
+    return " ".join(token_name(experiment, int(token)) for token in sample.primary[0].tolist()[:60])

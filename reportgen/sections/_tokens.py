@@ -62,8 +62,8 @@ def _plane(experiment: Experiment, words: Vocabulary, about: str) -> Scatter:
         y=y,
         member=tuple(min(at, len(groups) - 1) for at in range(len(shown))),
         groups=tuple(groups),
-        x_label=f"first principal axis ({shares[0]} of the variance)",
-        y_label=f"second principal axis ({shares[1]} of the variance)",
+        x_label=f"1st principal axis ({shares[0]} of variance)",
+        y_label=f"2nd principal axis ({shares[1]} of variance)",
     )
 
 

@@ -17,6 +17,7 @@ from reportgen.sections._kernels import signals
 from reportgen.sections._layers import activations, gradients, weights
 from reportgen.sections._made import Made, failure
 from reportgen.sections._pictures import as_raster, scaled
+from reportgen.sections._samples import two
 from reportgen.sections._survey import survey
 from reportgen.sections._tokens import token_embeddings
 from reportgen.sections._units import duplicates
@@ -89,7 +90,7 @@ def _maps(experiment: Experiment, options: Options, made: Made) -> None:
         if options.layers
         else f"convolutions, first, middle and last of each stage ({STAGES})"
     )
-    for label, inputs in _two(experiment):
+    for label, inputs in two(experiment):
         layers = [layer for layer in activation_maps(experiment, inputs, names, CHANNELS) if layer.pictures]
         if not layers:
             made.notes.append(
@@ -113,15 +114,6 @@ def _maps(experiment: Experiment, options: Options, made: Made) -> None:
                 row_titles=tuple(layer.layer for layer in layers),
             )
         )
-
-
-def _two(experiment: Experiment) -> list[tuple[str, Inputs]]:
-    """The first sample and, where the data has a length, the middle one; or the example input."""
-    if experiment.samples is None:
-        return [("example 0", experiment.require_forward().take([0]))]
-    total = experiment.samples.total
-    places = [0] if total is None or total < 2 else [0, total // 2]
-    return [(f"sample {place:,}", experiment.batch([place]).inputs) for place in places]
 
 
 def _input_picture(experiment: Experiment, inputs: Inputs) -> tuple[Picture, str]:

@@ -13,11 +13,12 @@ import pypdf
 import pytest
 import samples
 
-from reportgen.render import pdf
+from reportgen.render import html, pdf
 from reportgen.report import (
     Cluster,
     Code,
     Column,
+    Curves,
     Edge,
     Fact,
     Facts,
@@ -27,6 +28,7 @@ from reportgen.report import (
     Picture,
     Raster,
     Row,
+    Series,
     Table,
     Text,
 )
@@ -207,6 +209,29 @@ def test_a_table_longer_than_a_page_repeats_its_head_and_says_what_is_left_out(t
     assert len(pages) >= 2
     assert all(page.count("Name of it") == 1 for page in pages)
     assert "The first 200 rows; 100 more rows in the embedded JSON." in words
+
+
+def test_of_a_table_that_the_screen_folds_paper_has_the_first_rows_and_says_so(tmp_path):
+    rows = tuple(Row(cells=(f"layer {at}", at), id=f"row {at}") for at in range(60))
+    columns = (Column(name="Name of it"), Column(name="n", unit="exact"))
+    table = Table(title="All layers", columns=columns, rows=rows, folded=True)
+    words = text_of(samples.one(table).save(tmp_path / "report.pdf"))
+    assert [at for at in range(60) if re.search(rf"\blayer {at}\b", words)] == list(range(25))
+    assert "The first 25 rows; 35 more rows on the HTML page." in words
+    whole = html.encode(samples.one(table), None).decode()
+    assert all(f">layer {at}<" in whole for at in range(60))
+
+
+def test_the_heading_of_a_group_stands_on_the_page_of_its_first_charts(tmp_path):
+    lines = tuple(
+        Curves(
+            id=f"c{at}", title=f"chart {at}", group="The heading", width="third", caption="some words " * 30,
+            series=(Series(name="a", x=(0.0, 1.0), y=(0.0, 1.0)),), x_label="x", y_label="y",
+        )
+        for at in range(6)
+    )  # fmt: skip
+    words = text_of(samples.one(Text(text="x\n\n" * 12), *lines).save(tmp_path / "report.pdf"))
+    assert "chart 0" in next(page for page in words.split("\f") if "The heading" in page)
 
 
 def test_a_graph_too_tall_for_a_page_is_split_and_its_heading_stays_with_it(tmp_path):

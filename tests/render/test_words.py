@@ -109,6 +109,15 @@ def test_the_strongest_pieces_are_named_on_either_side():
     )
 
 
+@pytest.mark.parametrize(
+    ("weights", "said"), [((0.5, 2.0), "0 2, none against"), ((-0.5, 2.0), "against −2 2 for")]
+)
+def test_the_scale_of_weights_of_which_none_is_negative_begins_at_zero(weights, said):
+    source = html.encode(samples.one(Tokens(tokens=("a", "b"), weights=weights)), None).decode("utf-8")
+    scale = re.search(r'<p class="scale">(.*?)</p>', source, re.DOTALL)[1]
+    assert " ".join(text_of(scale).replace("&nbsp;", " ").split()) == said
+
+
 def test_two_thousand_characters_weigh_little_and_are_printed():
     block = Tokens(tokens=["é"] * 2000, weights=[round(math.sin(at), 3) for at in range(2000)], joined=True)
     assert len(html.encode(samples.one(block), None)) - len(html.encode(samples.one(), None)) < 130_000

@@ -193,3 +193,13 @@ def test_the_same_seed_gives_the_same_blocks_whatever_came_before(digits_cnn, di
     np.random.rand(3)
     again = look(model, data=data)
     assert again.blocks == digits_made.blocks
+
+
+def test_a_text_of_characters_is_read_in_its_own_spaces():
+    text = "all are born free"
+    letters = ["[PAD]", *sorted(set(text))]
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Embedding(len(letters), 4), nn.Flatten(), nn.Linear(4 * 20, 3)).eval()
+    ids = torch.tensor([[letters.index(letter) for letter in text] + [0] * 3] * 8)
+    table = look(model, data=(ids,), tokenizer=letters).blocks[0]
+    assert {row.cells[-1] for row in table.rows} == {text}

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _WRITTEN, _LABELLED = 12, 40
 _LARGE = 400  # cells
+_SQUARE = 4  # times as many columns as rows, up to which the cells are square
+_LONG = 20  # characters of a label
 _BESIDE = 12  # columns of the table behind an axis of numbers
 _PIXELS, _FINE = 4, 20_000  # a cell of a large matrix; of one of so many cells, 1
 
@@ -25,7 +27,7 @@ def draw(block: Heatmap, palette: Palette) -> Figure:
     """Cells on one scale, with their numbers where there is room; large ones as a raster."""
     rows, columns = _shape(block)
     large = rows * columns > min(palette.vector, _LARGE)
-    names = max((len(shorten(label, 18)) for label in block.row_labels), default=0)
+    names = max((len(shorten(label, _LONG)) for label in block.row_labels), default=0)
     width, height = _extent(rows, columns, 1.1 + 0.065 * names, palette.width if large else 6.6, large)
     figure, axes = style.canvas(width, height + 0.75 + _slant(block))
     if not rows or not columns:
@@ -35,7 +37,7 @@ def draw(block: Heatmap, palette: Palette) -> Figure:
     colours = style.DIVERGING if block.scale == "diverging" else style.SEQUENTIAL
     mesh = _mesh(axes, block, colours, (low, high), large)
     numeric = bool(block.row_ends or block.column_ends)
-    square = not large and not numeric and max(rows, columns) <= 4 * min(rows, columns)
+    square = not large and not numeric and max(rows, columns) <= _SQUARE * min(rows, columns)
     axes.set_aspect("equal" if square else "auto")
     # Rows are read downwards, and an axis of numbers upwards.
     axes.set_ylim(*(sorted(block.row_ends) if block.row_ends else (rows, 0)))
@@ -64,17 +66,19 @@ def _extent(rows: int, columns: int, margin: float, most: float, large: bool) ->
     if large:
         return most, min(4.6 if rows <= 100 else 3.2, max(0.9, rows * (0.125 if rows <= 24 else 0.085)))
     side = min(0.34, max(0.24, 3.4 / max(rows, columns, 1)))
-    return min(most, min(4.6, max(1.0, columns * side)) + margin), min(4.6, max(0.6, rows * side))
+    # Square cells of many columns are as high as the width leaves them wide.
+    high = min(side, 4.6 / max(columns, 1)) if columns <= _SQUARE * rows else side
+    return min(most, min(4.6, max(1.0, columns * side)) + margin), min(4.6, max(0.6, rows * high))
 
 
 def _across(block: Heatmap, width: float) -> int:
     """How many column labels stand beside each other without touching; upright ones need a line's height each."""
-    longest = max((len(shorten(label, 14)) for label in block.column_labels), default=1)
+    longest = max((len(shorten(label, _LONG)) for label in block.column_labels), default=1)
     return round(width / (0.2 if _slant(block) else 0.12 + 0.075 * longest))
 
 
 def _slant(block: Heatmap) -> float:
-    longest = max((len(shorten(label, 14)) for label in block.column_labels), default=0)
+    longest = max((len(shorten(label, _LONG)) for label in block.column_labels), default=0)
     return 0.06 * longest if longest > 3 else 0.0
 
 
@@ -117,14 +121,14 @@ def _ticks(axes: Axes, block: Heatmap, most_rows: int, most_columns: int) -> Non
         row_title = _numbered(axes.yaxis, block.row_ends, block.row_unit, row_title)
     else:
         down = evenly(range(rows), most_rows)
-        axes.set_yticks([at + 0.5 for at in down], [shorten(block.row_labels[at], 18) for at in down])
+        axes.set_yticks([at + 0.5 for at in down], [shorten(block.row_labels[at], _LONG) for at in down])
     if block.column_ends:
         column_title = _numbered(axes.xaxis, block.column_ends, block.column_unit, column_title)
     else:
         across = evenly(range(columns), most_columns)
         axes.set_xticks(
             [at + 0.5 for at in across],
-            [shorten(block.column_labels[at], 14) for at in across],
+            [shorten(block.column_labels[at], _LONG) for at in across],
             rotation=90 if _slant(block) > 0 else 0,
         )
     axes.set_ylabel(row_title)

@@ -79,8 +79,10 @@ def _band(figure: Figure, axes: Axes, block: Signal, heights: tuple[float, float
         pixels, cmap=ListedColormap(list(style.DIVERGING)), vmin=-top, vmax=top, aspect="auto", interpolation="none",
         extent=(0, len(weights) * block.each / block.rate, *heights), zorder=1,
     )  # fmt: skip
-    bar = figure.colorbar(mesh, ax=axes, aspect=12, pad=0.02, ticks=[-top, 0, top])
+    ends = [-top, 0, top] if pieces.min() < 0 else [0, top]
+    bar = figure.colorbar(mesh, ax=axes, aspect=12, pad=0.02, ticks=ends)
     style.plain_bar(bar)
+    bar.ax.set_ylim(ends[0], top)  # of weights without a sign only the half that they can have
     bar.ax.yaxis.set_major_formatter(lambda value, _: show(float(f"{value:.2g}")))
     if each * block.each > 1:
         bar.set_label(f"mean of {each * block.each:,} samples", fontsize=7)

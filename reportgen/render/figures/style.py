@@ -55,6 +55,7 @@ FAMILIES = {
     "dropout": ("#ddaaff", "#eeaaff"),
     "shape": ("#aa6655", "#dd4444"),
 }
+_STEP = 4  # pixels of a raster that one shade of a colour bar has
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", "h")
 _SHADES = (
     (INK, "#e4e7eb"),
@@ -169,8 +170,28 @@ def canvas(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def plain_bar(bar: Any) -> None:
-    """A colour bar without frame, ticks or seams, drawn in colours that follow the page."""
+    """A colour bar without frame, ticks or seams, drawn in colours that follow the page.
+
+    Beside a raster it is one too, which takes a page's scheme as that does; else a shape a step.
+    """
+    from matplotlib.image import AxesImage
+
     bar.outline.set_visible(False)
+    bar.ax.tick_params(length=0, labelsize=7.5)
+    if isinstance(bar.mappable, AxesImage):
+        _raster_bar(bar)
+        return
     bar.solids.set_rasterized(False)
     bar.solids.set_edgecolor("face")
-    bar.ax.tick_params(length=0, labelsize=7.5)
+
+
+def _raster_bar(bar: Any) -> None:
+    import numpy as np
+
+    shades, (low, high) = bar.cmap.N, (bar.norm.vmin, bar.norm.vmax)
+    steps = (np.arange(shades) + 0.5) / shades * (high - low) + low
+    bar.solids.remove()
+    bar.ax.imshow(
+        np.repeat(steps, _STEP)[:, None], cmap=bar.cmap, norm=bar.norm, extent=(0, 1, low, high), origin="lower",
+        aspect="auto", interpolation="none",
+    )  # fmt: skip

@@ -42,7 +42,24 @@ def _webp(found: re.Match[str]) -> str:
 def _compact(text: str) -> str:
     """Without names that nothing refers to, turns by nothing, and digits that nobody sees."""
     text = re.sub(r"<[a-zA-Z/][^>]*>", _compact_tag, text)
-    return "\n".join(_merged(re.sub(r"\n\s*", "\n", text).split("\n")))
+    return "\n".join(_bare(_merged(re.sub(r"\n\s*", "\n", text).split("\n"))))
+
+
+def _bare(lines: list[str]) -> list[str]:
+    """Without groups that say nothing of what is in them."""
+    out: list[str] = []
+    kept: list[bool] = []
+    for line in lines:
+        if line == "<g/>":
+            continue
+        if line == "<g>" or (line.startswith("<g ") and line.endswith('">')):
+            kept.append(line != "<g>")
+            if not kept[-1]:
+                continue
+        elif line == "</g>" and not kept.pop():
+            continue
+        out.append(line)
+    return out
 
 
 def _merged(lines: list[str]) -> list[str]:
@@ -77,10 +94,11 @@ def _compact_tag(found: re.Match[str]) -> str:
 
 def _short_path(found: re.Match[str]) -> str:
     """A path of straight lines in relative steps of a hundredth: less than half the text."""
-    out, x, y = [], 0, 0
+    out, x, y, slant = [], 0, 0, False
     for command, across, down in re.findall(r"([MLz]) ?(-?[\d.]+)? ?(-?[\d.]+)?", found[1]):
         if command == "z":
             out.append("z")
+            slant = False
             continue
         left, top = round(float(across) * 100), round(float(down) * 100)
         if command == "M":
@@ -90,13 +108,14 @@ def _short_path(found: re.Match[str]) -> str:
         elif left == x:
             out.append(f"v{_hundredths(top - y)}")
         else:
-            out.append(f"l{_hundredths(left - x)} {_hundredths(top - y)}")
+            out.append(f"{' ' if slant else 'l'}{_hundredths(left - x)} {_hundredths(top - y)}")
+        slant = command == "L" and top != y and left != x
         x, y = left, top
     return f' d="{"".join(out)}"'
 
 
 def _hundredths(steps: int) -> str:
-    return f"{steps / 100:.2f}".rstrip("0").rstrip(".")
+    return re.sub(r"^(-?)0\.", r"\1.", f"{steps / 100:.2f}".rstrip("0").rstrip("."))
 
 
 def themed(text: str, raster: str) -> str:
