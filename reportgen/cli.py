@@ -230,7 +230,7 @@ def generate(
     ] = None,
     layer: Annotated[
         list[str] | None,
-        _option("NAME", "Draw this layer's activations and weights, as in encoder.layers.0. Repeatable."),
+        _option("NAME", "Draw this layer, by Grad-CAM too, as in encoder.layers.0. Repeatable."),
     ] = None,
     templates: Annotated[str | None, Templates] = None,
     strict: Annotated[

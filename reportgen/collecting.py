@@ -105,8 +105,8 @@ def collect(
         The layer whose autograd graph is drawn ("" for the whole model), and whether its nodes show their
         attributes and the tensors that they keep for the backward pass.
     layers
-        Names of the layers whose activations, weights and gradients are drawn; by default the first, the middle and
-        the last of each stage.
+        Names of the layers whose activations, weights and gradients are drawn, the last of them by Grad-CAM; by
+        default the first, the middle and the last of each stage, and for Grad-CAM the last convolution.
     weights, command
         The file the weights came from and the command line, for the record.
     progress

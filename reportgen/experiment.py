@@ -40,9 +40,9 @@ class Options:
     `methods`: the names of the methods that explain, none for those of the kind of input.
     `profile`: whether the layers' time is measured. `autograd`: the layer whose autograd graph is drawn, "" for
     the model; `show_attrs`, `show_saved`: with the attributes and the saved tensors of its nodes. `layers`: names of
-    the layers whose activations and weights are drawn, () for a choice of our own. `now`: when the report is made, in
-    seconds since 1970. `time_limit`: seconds that the section has; `timed`: whether the clock may decide anything,
-    which it may not where the same inputs must give the same bytes.
+    the layers whose activations and weights are drawn, the last by Grad-CAM, () for a choice of our own. `now`: when
+    the report is made, in seconds since 1970. `time_limit`: seconds that the section has; `timed`: whether the clock
+    may decide anything, which it may not where the same inputs must give the same bytes.
     """
 
     seed: int = 0

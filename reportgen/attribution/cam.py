@@ -8,7 +8,7 @@ import numpy as np
 
 from reportgen.attribution.base import Attribution, NotApplicable, Score
 from reportgen.attribution.sight import Sight, Tools
-from reportgen.hooks import convolutions, hidden
+from reportgen.hooks import convolutions, hidden, outputs_of
 
 if TYPE_CHECKING:
     import torch
@@ -16,17 +16,14 @@ if TYPE_CHECKING:
 
 
 def grad_cam(sight: Sight, tools: Tools) -> Attribution:
-    """Channels of the last convolution weighted by their mean gradient, negatives cut off (Selvaraju et al. 2017).
+    """Channels of a layer weighted by their mean gradient, negatives cut off (Selvaraju et al. 2017).
 
-    Enlarged bilinearly to the (H, W) of the sample. Raises NotApplicable where there is no such layer.
+    The layer is the last convolution, or the last named one that gives maps. Enlarged bilinearly to the (H, W) of the
+    sample. Raises NotApplicable where there is no such layer.
     """
     import torch
 
-    experiment = tools.experiment
-    found = convolutions(experiment, sight.subject.inputs)
-    if not found:
-        raise NotApplicable(hidden(experiment) or "no convolutional layer")
-    name, layer = found[-1]
+    name, layer = _named(sight, tools) or _found(sight, tools)
     small = cam(sight.score, sight.values, layer)
     with torch.no_grad():
         grown = torch.nn.functional.interpolate(
@@ -35,6 +32,23 @@ def grad_cam(sight: Sight, tools: Tools) -> Attribution:
     height, width = small.shape
     said = f"layer {name}, {height} × {width}"
     return Attribution("Grad-CAM", grown[0, 0].numpy(), False, said, evaluations=1)
+
+
+def _named(sight: Sight, tools: Tools) -> tuple[str, nn.Module] | None:
+    """The last of the layers that were named whose output is maps (1, C, h, w); none where there is none."""
+    model = tools.experiment.model
+    if model is None or not tools.layers:
+        return None
+    outputs = outputs_of(tools.experiment, sight.subject.inputs, tools.layers)
+    maps = [name for name, output in outputs.items() if output.ndim == 4 and output[0, 0].numel() > 1]
+    return (maps[-1], model.get_submodule(maps[-1])) if maps else None
+
+
+def _found(sight: Sight, tools: Tools) -> tuple[str, nn.Module]:
+    found = convolutions(tools.experiment, sight.subject.inputs)
+    if not found:
+        raise NotApplicable(hidden(tools.experiment) or "no convolutional layer")
+    return found[-1]
 
 
 def cam(score: Score, values: torch.Tensor, layer: nn.Module) -> np.ndarray:

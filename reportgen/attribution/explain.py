@@ -84,7 +84,7 @@ def prepare(experiment: Experiment, options: Options, sights: Sequence[Sight], s
     own = [on(sight, experiment) for sight in sights]
     pace = measure(max(own, key=lambda sight: sight.values.numel()), timed=options.timed)
     paced = [_paced(sight, pace.channels_last) for sight in own]
-    tools = Tools(experiment, pace.forward, pace.gradient, options.seed, share)
+    tools = Tools(experiment, pace.forward, pace.gradient, options.seed, share, options.layers)
     return Ready(paced, tools, pace.notes)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,9 +82,12 @@ def integrated_gradients(sight: Sight, tools: Tools) -> Attribution:
     f(x) - f(baseline), but for the error in `trust`: where it is above 1 %, the stretch that misses its own
     difference of scores by most is halved, and again, up to four times the steps where the budget allows.
     """
+    import torch
+
     stretches = _stretches(sight, np.array(ENDS), tools)
     spent, looked = STEPS, len(stretches) + 3
-    high, low = (float(sight.score.numbers(point, 1)[0]) for point in (sight.values, sight.baseline.values))
+    ends = torch.cat([sight.values, sight.baseline.values.to(sight.values)])
+    high, low = (float(score) for score in sight.score.numbers(ends, min(2, tools.forward)))
     while True:
         made = np.sum([stretch.values for stretch in stretches], axis=0)
         error = completeness_error(float(made.sum()), high, low)
@@ -129,16 +131,19 @@ def _stretches(sight: Sight, ends: np.ndarray, tools: Tools) -> list[_Stretch]:
     origin, values = sight.baseline.values, sight.differentiable()
     points = torch.cat([torch.lerp(origin, values, float(end)) for end in ends])
     scores = sight.score.numbers(points, tools.forward)
+    captum, together = IntegratedGradients(sight.score), max(1, tools.gradient // PER_STRETCH)
     found = []
-    for at, (start, end) in enumerate(pairwise(ends)):
-        made = sight.fold(
-            IntegratedGradients(sight.score).attribute(
-                points[at + 1 : at + 2],
-                baselines=points[at : at + 1],
-                n_steps=PER_STRETCH,
-                internal_batch_size=min(tools.gradient, PER_STRETCH),
-                method="gausslegendre",
-            )
+    for first in range(0, len(ends) - 1, together):
+        last = min(first + together, len(ends) - 1)
+        made = captum.attribute(
+            points[first + 1 : last + 1],
+            baselines=points[first:last],
+            n_steps=PER_STRETCH,
+            internal_batch_size=min(tools.gradient, PER_STRETCH * (last - first)),
+            method="gausslegendre",
         )
-        found.append(_Stretch(start, end, made, float(made.sum() - (scores[at + 1] - scores[at]))))
+        for at, row in enumerate(made, first):
+            values = sight.fold(row[None])
+            missed = float(values.sum() - (scores[at + 1] - scores[at]))
+            found.append(_Stretch(ends[at], ends[at + 1], values, missed))
     return found

@@ -128,13 +128,17 @@ class Sight:
 
 @dataclass(frozen=True)
 class Tools:
-    """What a method may use: how many samples run at once forward and with gradients, and the seed."""
+    """What a method may use: how many samples run at once forward and with gradients, and the seed.
+
+    `layers`: names of those that the user wants to look at, () for a choice of the method's own.
+    """
 
     experiment: Experiment
     forward: int
     gradient: int
     seed: int
     share: float = 1.0  # of the perturbations a method would make, as the budget allows
+    layers: tuple[str, ...] = ()
 
     def seeds(self, sight: Sight, run: int = 0) -> list[int]:
         """Where the random choices for this sample start, the same whatever ran before."""

@@ -55,8 +55,9 @@ def tools_of(
     seed: int = 0,
     share: float = 1.0,
     experiment: Experiment | None = None,
+    layers: tuple[str, ...] = (),
 ) -> Tools:
-    return Tools(experiment or Experiment(title="", model=model), size, size, seed, share)
+    return Tools(experiment or Experiment(title="", model=model), size, size, seed, share, layers)
 
 
 def rows_of(

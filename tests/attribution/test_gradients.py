@@ -50,6 +50,30 @@ def test_grad_cam_is_enlarged_to_the_picture_and_never_negative():
     assert made.settings == "layer conv1, 2 × 2"
 
 
+def test_grad_cam_looks_at_the_last_named_layer_that_gives_maps():
+    model = nn.Sequential(
+        nn.Conv2d(1, 2, 3),
+        nn.ReLU(),
+        nn.Conv2d(2, 2, 3),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(2, 2),
+    )
+    seen = sight_of(model, torch.rand(1, 1, 6, 6))
+    said = {
+        layers: grad_cam(seen, tools_of(model, layers=layers)).settings
+        for layers in ((), ("0",), ("0", "1"), ("1", "0", "5"), ("3", "5"))
+    }
+    assert said == {
+        (): "layer 2, 2 × 2",
+        ("0",): "layer 0, 4 × 4",
+        ("0", "1"): "layer 1, 4 × 4",
+        ("1", "0", "5"): "layer 0, 4 × 4",
+        # No maps among them: the layer is found.
+        ("3", "5"): "layer 2, 2 × 2",
+    }
+
+
 def test_saliency_of_the_published_network_is_its_slope():
     model = BasicModel_MultiLayer()
     values = torch.tensor([[20.0, 50.0, 30.0]])
