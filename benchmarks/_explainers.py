@@ -6,7 +6,6 @@ Prints the seconds, the evaluations and the peak memory as JSON.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.measure import PEAK_UNIT
+from benchmarks.measure import own_peak
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
@@ -200,8 +199,7 @@ def main(name: str, tool: str) -> None:
     start = time.perf_counter()
     evaluations = TOOLS[tool](model, pictures)
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * PEAK_UNIT
-    print(json.dumps({"seconds": seconds, "evaluations": evaluations, "peak": peak}))
+    print(json.dumps({"seconds": seconds, "evaluations": evaluations, "peak": own_peak()}))
 
 
 if __name__ == "__main__":

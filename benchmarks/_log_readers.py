@@ -6,7 +6,6 @@ the whole process in MiB, and the points found.
 
 from __future__ import annotations
 
-import resource
 import struct
 import sys
 import time
@@ -14,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import PEAK_UNIT
+from benchmarks.measure import own_peak
 
 Read = Callable[[Path], Any]  # what was read, or the number of points
 
@@ -158,7 +157,7 @@ if __name__ == "__main__":
     begun = time.process_time()
     found = read(Path(sys.argv[2]))
     seconds = time.process_time() - begun
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * PEAK_UNIT / 2**20
+    peak = own_peak() / 2**20
     if len(sys.argv) > 3:
         check(found, int(sys.argv[3]))
     print(seconds, peak, _points(found))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 PEAK_UNIT = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes on macOS, in KiB elsewhere
 
@@ -36,6 +38,19 @@ def run(words: Sequence[str], **environment: str) -> Cost:
     if child.returncode:
         raise RuntimeError(f"{' '.join(words)} ended with {child.returncode}:\n{errors[-2000:]}")
     return Cost(seconds, usage.ru_maxrss * PEAK_UNIT)
+
+
+def own_peak() -> int:
+    """Peak resident bytes of this process.
+
+    Where Linux keeps it, from the process's own memory: there `ru_maxrss` of a child begins at its parent's size.
+    """
+    kept = Path("/proc/self/status")
+    lines = kept.read_text().splitlines() if kept.exists() else []
+    for line in lines:
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * PEAK_UNIT
 
 
 def median(words: Sequence[str], runs: int) -> Cost:

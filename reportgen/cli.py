@@ -212,7 +212,7 @@ def generate(
         str | None, _option("NAME", "cpu, cuda, cuda:0 or mps; by default where the model is.")
     ] = None,
     time_limit: Annotated[
-        str | None, _option("S", "Seconds a section may take, 300 by default, 0: any.")
+        str | None, _option("S", "Seconds after which a section fails, 300 by default, 0: never.")
     ] = None,
     profile: Annotated[
         bool | None, typer.Option("--profile", help="Measure the time of each layer.", show_default=False)

@@ -98,7 +98,8 @@ def collect(
     device
         Where to run a copy of the model; by default the model runs where it is.
     time_limit
-        Seconds a section may take; one that takes longer fails and the others go on. 0: no limit.
+        Seconds after which a section fails, and the others go on. Sections that look at samples cut these, and say
+        so, to end in two minutes where that is the usual five, or in two fifths of more. 0: no limit.
     profile
         Whether the time of each layer is measured, which runs the model several times.
     autograd, show_attrs, show_saved

@@ -118,7 +118,7 @@ class Config(BaseModel):
     methods: Many | None = Field(None, description="names of methods, as in lime or shap-kernel")
     seed: int = Field(0, ge=0, lt=2**32, description="a whole number from 0 to 4294967295")
     device: Words | None = Field(None, description="cpu, cuda, cuda:0 or mps")
-    time_limit: float = Field(300.0, ge=0, description="seconds a section may take, 0 for no limit")
+    time_limit: float = Field(300.0, ge=0, description="seconds after which a section fails, 0 for no limit")
     profile: bool = Field(False, description="true or false")
     autograd: Words | None = Field(None, description="the name of a layer, as in encoder.layers.0")
     show_attrs: bool = Field(False, description="true or false")

@@ -17,6 +17,7 @@ from reportgen.report import Fact, Section
 from reportgen.tokenizer import vocabulary
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from torch import nn
 
@@ -72,18 +73,19 @@ class Weights:
 
 @dataclass(frozen=True)
 class Predictions:
-    """The model's outputs on the data, in order.
+    """The model's outputs on samples of the data, in order.
 
     `outputs`: float32 (n, classes) scores for classification, (n, values) for regression.
     `probabilities`: float32 (n, classes), rows sum to 1; None for regression.
     `targets`: int64 (n,), -1 for a sample without a label, or float32 (n, values); None where the data
     has none, or none that fit the outputs: then `target_problem` says why.
-    `total`: how many samples the data holds, None for a stream; `n` of them were looked at.
+    `numbers`: int64 (n,), which samples of the data these are. `total`: how many it holds, None for a stream.
     """
 
     outputs: torch.Tensor
     probabilities: torch.Tensor | None
     targets: torch.Tensor | None
+    numbers: np.ndarray
     total: int | None
     target_problem: InputError | None = None
 
@@ -244,7 +246,7 @@ class Experiment:
 
     @cached_property
     def predictions(self) -> Predictions:
-        """Outputs for the data (10,000 samples at most), computed once. Raises InputError."""
+        """Outputs for the data (10,000 samples at most, as the model's cost allows), once. Raises InputError."""
         from reportgen.predictions import predict
 
         return predict(self)

@@ -2,27 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 
 from reportgen.errors import InputError
 from reportgen.experiment import Experiment, Predictions
 
 LIMIT = 10_000  # samples; more would change an accuracy by less than its 95 % interval is wide
+FEWEST = 100  # samples, whatever the model costs
+# What two cores do in two or three minutes. A count, not a clock: the same model gets the same work anywhere.
+BUDGET = {"cpu": 1e13, "cuda": 1e15, "mps": 1e14}
 
 
-def predict(experiment: Experiment) -> Predictions:
-    """Outputs, probabilities and targets of the first 10,000 samples. Raises InputError."""
+def affordable(experiment: Experiment) -> int:
+    """How many samples, 10,000 at most, the model's cost allows. Raises InputError."""
+    total = experiment.require_data().total
+    if total is not None and total <= FEWEST:
+        return FEWEST
+    each = experiment.operations
+    if not each:
+        return LIMIT
+    budget = BUDGET.get(experiment.device.split(":")[0], BUDGET["cpu"])
+    return int(min(LIMIT, max(FEWEST, budget / each)))
+
+
+def predict(experiment: Experiment, asked: Sequence[int] = ()) -> Predictions:
+    """Outputs, probabilities and targets of the samples `asked` for by number, else of up to 10,000, evenly.
+
+    Raises InputError.
+    """
     samples = experiment.require_data()
     experiment.require_forward()
     if len(experiment.output_shape) not in (1, 2):
         shape = experiment.output_shape
         raise InputError(f"the output is {shape}, expected one row of scores or values a sample")
     outputs, targets = [], []
+    seen: list[int] = []
+    batches = (
+        (samples.fetch([number]) for number in asked)
+        if asked
+        else samples.batches(affordable(experiment), experiment.batch_size)
+    )
     with torch.no_grad():
-        for batch in samples.batches(LIMIT, experiment.batch_size):
+        for batch in batches:
             scores = experiment.scores(batch.inputs.map(lambda t: t.to(experiment.device)))
             if len(scores) != len(batch.indices):
                 raise InputError(f"the model returned {len(scores)} rows for {len(batch.indices)} samples")
+            seen += batch.indices
             outputs.append(scores.detach().float().cpu().reshape(len(scores), -1))
             if batch.targets is not None:
                 targets.append(batch.targets.cpu().reshape(len(scores), -1))
@@ -30,20 +58,20 @@ def predict(experiment: Experiment) -> Predictions:
         raise InputError("data: the data set is empty (0 samples)", "give at least one sample")
     stacked = torch.cat(outputs)
     target = torch.cat(targets) if targets else None
-    total, n = samples.total, len(stacked)
+    total, n, numbers = samples.total, len(stacked), np.array(seen, np.int64)
     if experiment.task != "classification":
         if target is not None and target.shape != stacked.shape:
             said = f"the outputs are {tuple(stacked.shape)}, the targets {tuple(target.shape)}, expected equal shapes"
-            return Predictions(stacked, None, None, total, InputError(said))
-        return Predictions(stacked, None, None if target is None else target.float(), total)
+            return Predictions(stacked, None, None, numbers, total, InputError(said))
+        return Predictions(stacked, None, None if target is None else target.float(), numbers, total)
     probabilities = probabilities_of(stacked)
     scores = stacked if stacked.shape[1] > 1 else _two_scores(stacked, probabilities)
     try:
         classes = None if target is None else _classes(target, probabilities.shape[1])
     except InputError as problem:
-        return Predictions(scores, probabilities, None, total, problem)
+        return Predictions(scores, probabilities, None, numbers, total, problem)
     assert classes is None or len(classes) == n
-    return Predictions(scores, probabilities, classes, total)
+    return Predictions(scores, probabilities, classes, numbers, total)
 
 
 def probabilities_of(outputs: torch.Tensor) -> torch.Tensor:

@@ -55,7 +55,14 @@ class Samples:
         return self._reader.total
 
     def batches(self, limit: int, size: int) -> Iterator[Batch]:
-        """The first `limit` samples in order, `size` at a time. Raises InputError for one unreadable."""
+        """Up to `limit` samples in order, evenly from the data, `size` at a time; of a stream the first.
+
+        Raises InputError for one unreadable.
+        """
+        if self.total is not None and self.total > limit:
+            places = [number * self.total // limit for number in range(limit)]
+            yield from (self.fetch(places[start : start + size]) for start in range(0, limit, size))
+            return
         for start in range(0, limit, size):
             wanted = range(start, min(start + size, limit))
             samples = list(

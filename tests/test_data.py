@@ -73,6 +73,12 @@ def test_the_limit_holds():
     for source in ((X, Y), Stream()):
         values, _, indices = read(source, limit=7, size=3)
         assert len(values) == len(indices) == 7
+        assert torch.equal(values, X[indices])
+
+
+def test_below_the_limit_samples_are_taken_evenly_and_of_a_stream_the_first():
+    assert read((X, Y), limit=4, size=3)[2] == [0, 2, 5, 7]
+    assert read(Stream(), limit=4, size=3)[2] == [0, 1, 2, 3]
 
 
 def test_a_loaders_own_choice_of_samples_is_kept():

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
+from reportgen import predictions
 from reportgen.errors import InputError
 from reportgen.experiment import build, main_output
 from reportgen.predictions import probabilities_of
@@ -156,20 +157,35 @@ def test_a_model_that_returns_no_tensor_is_told_so():
 
 def test_predictions_are_the_models_own_in_order():
     model = cnn().eval()
-    predictions = build(model, data=TensorDataset(IMAGES, CLASSES)).predictions
+    found = build(model, data=TensorDataset(IMAGES, CLASSES)).predictions
     with torch.no_grad():
         expected = model(IMAGES)
-    assert torch.allclose(predictions.outputs, expected, atol=1e-6)
-    assert torch.allclose(predictions.probabilities, expected.softmax(1), atol=1e-6)
-    assert torch.equal(predictions.targets, CLASSES)
-    assert (predictions.n, predictions.total) == (12, 12)
+    assert torch.allclose(found.outputs, expected, atol=1e-6)
+    assert torch.allclose(found.probabilities, expected.softmax(1), atol=1e-6)
+    assert torch.equal(found.targets, CLASSES)
+    assert (found.n, found.total) == (12, 12)
+
+
+def test_of_more_samples_than_the_cost_allows_those_evenly_from_the_data_are_predicted(monkeypatch):
+    monkeypatch.setattr(predictions, "FEWEST", 3)
+    model = cnn().eval()
+    experiment = build(model, data=TensorDataset(IMAGES, CLASSES))
+    monkeypatch.setattr(predictions, "BUDGET", {"cpu": 5 * experiment.operations})
+    found = experiment.predictions
+    assert found.numbers.tolist() == [0, 2, 4, 7, 9]
+    assert (found.n, found.total) == (5, 12)
+    with torch.no_grad():
+        assert torch.allclose(found.outputs, model(IMAGES)[found.numbers], atol=1e-6)
+    assert torch.equal(found.targets, CLASSES[found.numbers])
+    monkeypatch.setattr(predictions, "BUDGET", {"cpu": 1.0})
+    assert predictions.affordable(experiment) == 3
 
 
 def test_one_score_becomes_two_classes():
-    predictions = build(mlp(1), data=(TABLE, (torch.arange(12) % 2).float())).predictions
-    assert predictions.probabilities.shape == (12, 2)
-    assert torch.allclose(predictions.probabilities.sum(1), torch.ones(12))
-    assert torch.equal(predictions.outputs.argmax(1), predictions.probabilities.argmax(1))
+    found = build(mlp(1), data=(TABLE, (torch.arange(12) % 2).float())).predictions
+    assert found.probabilities.shape == (12, 2)
+    assert torch.allclose(found.probabilities.sum(1), torch.ones(12))
+    assert torch.equal(found.outputs.argmax(1), found.probabilities.argmax(1))
 
 
 class Fixed(torch.nn.Module):
@@ -197,9 +213,9 @@ def test_probabilities_are_not_squashed_twice():
 
 
 def test_class_numbers_out_of_range_are_named():
-    predictions = build(cnn(), data=(IMAGES, CLASSES + 1)).predictions
-    assert predictions.targets is None
-    assert str(predictions.target_problem) == "the targets run from 1 to 3, expected class numbers 0 to 2"
+    found = build(cnn(), data=(IMAGES, CLASSES + 1)).predictions
+    assert found.targets is None
+    assert str(found.target_problem) == "the targets run from 1 to 3, expected class numbers 0 to 2"
 
 
 def test_negative_labels_are_no_labels():
@@ -209,8 +225,8 @@ def test_negative_labels_are_no_labels():
 
 
 def test_fractions_are_never_cut_to_classes():
-    predictions = build(mlp(1), data=(TABLE, torch.rand(12)), task="classification").predictions
-    assert "hold fractions, expected class numbers" in str(predictions.target_problem)
+    found = build(mlp(1), data=(TABLE, torch.rand(12)), task="classification").predictions
+    assert "hold fractions, expected class numbers" in str(found.target_problem)
 
 
 @pytest.mark.parametrize("targets", [torch.zeros(12), torch.ones(12, dtype=torch.long), torch.eye(12)[:, :3]])

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from reportgen.deadline import Deadline, Late
 from reportgen.errors import one_line
 from reportgen.experiment import Experiment
 
 if TYPE_CHECKING:
     import torch
 
-    from reportgen.attribution.deadline import Deadline
     from reportgen.data import Inputs
 
 
@@ -121,7 +121,7 @@ def attempt(method: str, make: Callable[[], Attribution]) -> Outcome:
     """What `make` returns, or why it could not: one method never costs the others."""
     try:
         made = make()
-    except NotApplicable as reason:
+    except (NotApplicable, Late) as reason:
         return Missing(method, str(reason))
     except Exception as error:  # noqa: BLE001 - any model may break any method in its own way
         return Missing(method, one_line(error))

@@ -61,7 +61,7 @@ def choose(experiment: Experiment, count: int, numbers: Sequence[int] = ()) -> t
         return _from_example(experiment, aim, count)
     if not experiment.task or len(experiment.output_shape) not in (1, 2):
         return _unjudged(experiment, aim, count, numbers)
-    found = experiment.predictions
+    found = _with(experiment, numbers, experiment.predictions)
     usable = found.outputs.isfinite().all(dim=1).numpy()
     if not usable.any():
         raise InputError(
@@ -69,30 +69,46 @@ def choose(experiment: Experiment, count: int, numbers: Sequence[int] = ()) -> t
             "look for NaN in the weights and in the inputs",
         )
     if numbers:
-        chosen, rule = _asked(numbers, usable), "chosen by number"
+        chosen, rule = _asked(numbers, found, usable), "chosen by number"
     elif experiment.task == "classification":
         chosen, rule = _classes(found, usable, count)
     else:
         chosen, rule = _values(found, usable, count)
     left_out = int((~usable).sum())
-    of = f"{len(chosen)} of {plural(found.n, 'sample')}"
-    if found.total is not None and found.total > found.n:
-        of += f" (the first of {found.total:,})"
+    of = (
+        f"{len(chosen)} of {plural(found.n if found.total is None or not numbers else found.total, 'sample')}"
+    )
+    if found.total is not None and found.total > found.n and not numbers:
+        of += f" (evenly from {found.total:,})"
     if left_out:
         rule += f"; {left_out:,} with outputs that are not finite left out"
-    subjects = [_subject(experiment, aim, number, why, found) for number, why in chosen]
+    subjects = [_subject(experiment, aim, row, why, found) for row, why in chosen]
     return subjects, f"{of}: {rule}"
 
 
-def _asked(numbers: Sequence[int], usable: np.ndarray) -> Chosen:
-    """Raises InputError for a number that is not among the samples looked at."""
+def _with(experiment: Experiment, numbers: Sequence[int], found: Predictions) -> Predictions:
+    """What the model says of the samples of these numbers, where they are not among those looked at for all."""
+    from reportgen.predictions import predict
+
+    if not numbers or found.total is None or np.isin(numbers, found.numbers).all():
+        return found
     for number in numbers:
-        if not 0 <= number < len(usable):
+        if not 0 <= number < found.total:
+            said = f"samples: there is no sample {number:,} among the {found.total:,} of the data"
+            raise InputError(said, f"give numbers from 0 to {found.total - 1:,}")
+    return predict(experiment, numbers)
+
+
+def _asked(numbers: Sequence[int], found: Predictions, usable: np.ndarray) -> Chosen:
+    """Raises InputError for a number that is not among the samples looked at."""
+    rows = {int(number): row for row, number in enumerate(found.numbers)}
+    for number in numbers:
+        if number not in rows:
             said = f"samples: there is no sample {number:,} among the {len(usable):,} looked at"
             raise InputError(said, f"give numbers from 0 to {len(usable) - 1:,}")
-        if not usable[number]:
+        if not usable[rows[number]]:
             raise InputError(f"samples: the model's output for sample {number:,} is not finite")
-    return [(int(number), "asked for") for number in numbers]
+    return [(rows[number], "asked for") for number in numbers]
 
 
 def _classes(found: Predictions, usable: np.ndarray, count: int) -> tuple[Chosen, str]:
@@ -162,11 +178,12 @@ def _evenly(positions: np.ndarray, count: int) -> list[int]:
     return [int(positions[i * len(positions) // wanted]) for i in range(wanted)]
 
 
-def _subject(experiment: Experiment, aim: Aim, number: int, why: str, found: Predictions) -> Subject:
+def _subject(experiment: Experiment, aim: Aim, row: int, why: str, found: Predictions) -> Subject:
+    number = int(found.numbers[row])
     inputs = experiment.batch([number]).inputs
-    truth = None if found.targets is None else found.targets[number]
-    probabilities = None if found.probabilities is None else found.probabilities[number]
-    target = aim.at(found.outputs[number][None], probabilities)
+    truth = None if found.targets is None else found.targets[row]
+    probabilities = None if found.probabilities is None else found.probabilities[row]
+    target = aim.at(found.outputs[row][None], probabilities)
     return Subject(
         number, inputs, target, f"sample {number:,}", _said(experiment, target, probabilities, truth), why
     )

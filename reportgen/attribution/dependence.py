@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reportgen.attribution.deadline import NEVER, Deadline
 from reportgen.attribution.overview import View
+from reportgen.deadline import NEVER, Deadline
 from reportgen.experiment import Experiment
 
 DECILES = 11

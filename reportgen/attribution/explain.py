@@ -11,18 +11,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from reportgen.attribution.base import Attribution, Missing, Outcome, attempt
-from reportgen.attribution.deadline import ENDED, NEVER, Deadline
 from reportgen.attribution.methods import Method
 from reportgen.attribution.pace import measure
 from reportgen.attribution.sight import Sight, Tools
+from reportgen.deadline import ENDED, NEVER, Deadline
 from reportgen.experiment import Experiment, Options
 
 # What two cores do in about a hundred seconds. A count, not a clock: the same model gets the same work anywhere.
 BUDGET = {"cpu": 6e12, "cuda": 3e14, "mps": 6e13}
 PARTS = 40  # of a sample, as far as the plan goes
 LEAST = 0.2  # share of the perturbations below which samples are cut instead
-SECONDS = 80.0  # of two minutes, where the clock may decide: views of all data and the trust need the rest
-SHARE = 0.8  # of the section's time at most, where it has less than that
+TIME = 0.72  # of the section's, where the clock may decide: views of all data and the trust need the rest
 
 Rows = list[tuple[Outcome, ...]]
 
@@ -119,7 +118,7 @@ def explain(options: Options, ready: Ready, methods: Sequence[Method], deadline:
 
     Fewer rows than sights where the time ended first, but one at least.
     """
-    ours, total = deadline.within(min(SECONDS, SHARE * deadline.seconds)), len(ready.sights) * len(methods)
+    ours, total = deadline.part(TIME), len(ready.sights) * len(methods)
     rows: Rows = []
     for sight in ready.sights:
         if not ours.allows(len(rows)):

@@ -143,7 +143,7 @@ def _stretches(sight: Sight, ends: np.ndarray, tools: Tools) -> list[_Stretch]:
             method="gausslegendre",
         )
         for at, row in enumerate(made, first):
-            values = sight.fold(row[None])
-            missed = float(values.sum() - (scores[at + 1] - scores[at]))
-            found.append(_Stretch(ends[at], ends[at + 1], values, missed))
+            folded = sight.fold(row[None])
+            missed = float(folded.sum() - (scores[at + 1] - scores[at]))
+            found.append(_Stretch(ends[at], ends[at + 1], folded, missed))
     return found

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reportgen.attribution.base import NotApplicable
-from reportgen.attribution.deadline import NEVER, Deadline
 from reportgen.attribution.explain import passes
 from reportgen.attribution.overview import FEWEST, SHARE, Answers, answers
+from reportgen.deadline import NEVER, Deadline
 from reportgen.experiment import Experiment
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def mean_maps(
     count = int(min(MOST, len(usable), allowed / (3 * steps)))
     if count < FEWEST:
         raise NotApplicable(f"the data or the model's cost allows {count} samples, fewer than {FEWEST}")
-    numbers = usable[np.arange(count) * len(usable) // count]
-    raw = found.outputs[torch.from_numpy(numbers)]
+    rows_ = usable[np.arange(count) * len(usable) // count]
+    numbers, raw = found.numbers[rows_], found.outputs[torch.from_numpy(rows_)]
     told = answers(
         experiment, raw[:, 1:] if experiment.output_shape[1:] in ((), (1,)) and raw.shape[1] == 2 else raw
     )

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reportgen.attribution.base import NotApplicable
-from reportgen.attribution.deadline import NEVER, Deadline
 from reportgen.attribution.explain import passes
 from reportgen.attribution.gradients import STEPS
 from reportgen.attribution.table import Table
 from reportgen.attribution.target import Aim
+from reportgen.deadline import NEVER, Deadline
 from reportgen.experiment import Experiment
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from reportgen.attribution.sight import Sight
 if TYPE_CHECKING:
     import torch
 
-LIMIT = 350e6  # bytes of activations in a batch; a backward pass takes about half as much again
+LIMIT = 250e6  # bytes of activations in a batch; a backward pass takes about half as much again
 CACHED = 80e6  # bytes of a batch's largest operation up to which rates grow, where no clock may be asked
 SIZES = tuple(2**power for power in range(10))
 LAST = 6  # of SIZES, for what has more numbers than this:

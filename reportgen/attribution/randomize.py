@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reportgen.attribution.base import Attribution, NotApplicable, Outcome
-from reportgen.attribution.deadline import NEVER, Deadline, Late
 from reportgen.attribution.explain import LEAST, PARTS, Rows, on, passes, run, until
 from reportgen.attribution.methods import Method
 from reportgen.attribution.sight import Sight, Tools
 from reportgen.attribution.trust import spearman
+from reportgen.deadline import NEVER, Deadline, Late
 from reportgen.errors import one_line
 from reportgen.experiment import Experiment, Options
 
@@ -25,7 +25,7 @@ MOST = 2  # samples
 SEEN = 8  # half-hidden samples that a new model's batch norms see first
 LARGEST = 1 << 30  # bytes of parameters that are copied
 SHARE = 0.1  # of the budget of operations that the explanations have
-SECONDS = 15.0  # for all samples, where the clock may decide
+TIME = 0.13  # of the section's, for all samples, where the clock may decide
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def randomised(
     chosen = [at * len(rows) // count for at in range(count)]
     same: list[list[float | None]] = []
     control: list[list[float | None]] = []
-    ours = deadline.within(SECONDS)
+    ours = deadline.part(TIME)
     for at in chosen:
         options.step("Parameters at random", len(same), count)
         if not ours.allows(len(same)):

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reportgen.attribution.base import Attribution, Outcome, Score, Target
-from reportgen.attribution.deadline import NEVER, Deadline, Late
 from reportgen.attribution.explain import Rows, passes, until
 from reportgen.attribution.sight import Baseline, Sight, Tools
 from reportgen.attribution.target import probable
 from reportgen.attribution.trust import equal, settled
+from reportgen.deadline import NEVER, Deadline, Late
 from reportgen.experiment import Experiment, Options
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ STEPS, ORDERS = 20, 5  # equal steps of the curves, and random orders a sample
 COARSE, FEW = 10, 3  # the same where not even one sample can be afforded otherwise
 MOST = 8  # samples with curves
 SHARE = 0.1  # of the budget of operations that the explanations have
-SECONDS = 15.0  # for all samples, where the clock may decide
+TIME = 0.13  # of the section's, for all samples, where the clock may decide
 DELETION, INSERTION = 0, 1
 
 
@@ -121,7 +121,7 @@ def removal(
     effort_ = effort(experiment, len(methods), len(rows))
     chosen = [at * len(rows) // effort_.samples for at in range(effort_.samples)]
     seen: list[_Seen] = []
-    ours = deadline.within(SECONDS)
+    ours = deadline.part(TIME)
     for at in chosen:
         options.step("Removal curves", len(seen), len(chosen))
         if not ours.allows(len(seen)):

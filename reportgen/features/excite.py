@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from reportgen.deadline import NEVER, Deadline
 from reportgen.features.maco import SpectrumSum
 from reportgen.features.spread import LIMIT, spread
 from reportgen.features.units import Probe, read
@@ -76,7 +77,11 @@ def _rounded(values: np.ndarray) -> np.ndarray:
 
 
 def activity(
-    experiment: Experiment, wanted: Sequence[Probe], limit: int = LIMIT, spectrum: SpectrumSum | None = None
+    experiment: Experiment,
+    wanted: Sequence[Probe],
+    limit: int = LIMIT,
+    spectrum: SpectrumSum | None = None,
+    deadline: Deadline = NEVER,
 ) -> list[Activity]:
     """The probes' units on up to `limit` samples, evenly from the data, in one pass. Raises InputError.
 
@@ -85,7 +90,7 @@ def activity(
     import torch
 
     found: dict[Probe, Activity] = {}
-    for batch in spread(experiment, limit):
+    for batch in spread(experiment, limit, deadline=deadline):
         now: dict[Probe, torch.Tensor] = {}
 
         def keep(probe: Probe, tensor: Any, now: dict[Probe, torch.Tensor] = now) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from reportgen.deadline import NEVER, Deadline
 from reportgen.errors import InputError
 from reportgen.features.choice import Ran, tensor_of
 from reportgen.features.seen import finite_rows
-from reportgen.features.spread import spread
+from reportgen.features.spread import affordable, spread
 from reportgen.features.tally import Tally
 from reportgen.hooks import watching
 
@@ -23,19 +24,20 @@ if TYPE_CHECKING:
 
 MOST = 512  # samples whose activations are looked at
 MOST_GRADIENT = 128
+BACKWARD = 3.0  # what a forward and a backward pass cost, in forward passes
 BUDGET = 300_000_000  # numbers put out by the layers, over all samples
 TOGETHER = 16_000_000  # numbers put out by the layers, which the backward pass keeps
 LARGEST = 500_000_000  # weights beyond which their gradients take too much memory
 
 
-def affordable(layers: Sequence[Ran], most: int, budget: int) -> int:
+def kept_within(layers: Sequence[Ran], most: int, budget: int) -> int:
     """How many samples, 16 to `most`, keep what these layers put out within `budget` numbers."""
     each = sum(layer.numbers for layer in layers)
     return max(min(16, most), min(most, budget // max(1, each)))
 
 
 def activations(
-    experiment: Experiment, layers: Sequence[Ran], seed: int
+    experiment: Experiment, layers: Sequence[Ran], seed: int, deadline: Deadline = NEVER
 ) -> tuple[dict[str, Tally], int, int]:
     """The statistics of each layer's output, before what follows it; the number of samples, and of those left out.
 
@@ -44,7 +46,7 @@ def activations(
     import torch
     from torch import nn
 
-    most = affordable(layers, MOST, BUDGET)
+    most = kept_within(layers, affordable(experiment, MOST), BUDGET)
     total = experiment.require_data().total
     expected = most if total is None else min(most, total)
     tallies = {layer.name: Tally(layer.name, seed, rows=expected) for layer in layers}
@@ -56,7 +58,7 @@ def activations(
             tallies[name].add(value, rows)
 
     assert experiment.model is not None
-    for batch in spread(experiment, most):
+    for batch in spread(experiment, most, deadline=deadline):
         good = _finite_inputs(batch.inputs, len(batch.indices))
         rows, bad = len(good), bad + len(batch.indices) - len(good)
         if not good:
@@ -79,18 +81,24 @@ def _finite_inputs(inputs: Inputs, rows: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Gradients:
-    """The gradient of the mean loss over `count` samples in each tensor of weights, None where it has no part."""
+    """The gradient of the mean loss over `count` samples in each tensor of weights, None where it has no part.
+
+    `looked` samples were looked at; those without a label or a finite output are not counted.
+    """
 
     loss: str
     value: float
     count: int
+    looked: int
     found: tuple[torch.Tensor | None, ...]
 
 
-def gradients(experiment: Experiment, weights: Sequence[Weight], layers: Sequence[Ran]) -> Gradients:
-    """By backward passes in eval mode over up to 128 samples; those without a label or a finite output are left out.
+def gradients(
+    experiment: Experiment, weights: Sequence[Weight], layers: Sequence[Ran], deadline: Deadline = NEVER
+) -> Gradients:
+    """By backward passes in eval mode over up to 128 samples, as cost and time allow.
 
-    `weights` are parameters of floating point.
+    Those without a label or a finite output are left out. `weights` are parameters of floating point.
     Raises InputError where the outputs and targets give no loss, or the model no gradient.
     """
     import torch
@@ -104,13 +112,15 @@ def gradients(experiment: Experiment, weights: Sequence[Weight], layers: Sequenc
     if any(tensor.is_inference() for tensor in tensors):
         raise InputError("the weights were made in inference mode, where no gradient can be taken")
     sums: list[torch.Tensor | None] = [None] * len(tensors)
-    loss, value, count = "", 0.0, 0
-    most, each = affordable(layers, MOST_GRADIENT, BUDGET // 2), sum(layer.numbers for layer in layers)
+    loss, value, count, looked = "", 0.0, 0, 0
+    afforded = affordable(experiment, MOST_GRADIENT, BACKWARD)
+    most, each = kept_within(layers, afforded, BUDGET // 2), sum(layer.numbers for layer in layers)
     step = experiment.batch_size
     step = step if experiment.program is not None else max(1, min(step, TOGETHER // max(1, each)))
     with _wanting(tensors), torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
-        for batch in spread(experiment, most, step):
+        for batch in spread(experiment, most, step, deadline):
             loss, total, rows = _loss(experiment, batch.inputs, batch.targets, len(batch.indices))
+            looked += len(batch.indices)
             if total is None:
                 continue
             if not total.requires_grad:
@@ -119,7 +129,8 @@ def gradients(experiment: Experiment, weights: Sequence[Weight], layers: Sequenc
             value, count = value + float(total.detach()), count + rows
     if not count:
         raise InputError("no sample had both a label and a finite output")
-    return Gradients(loss, value / count, count, tuple(None if one is None else one / count for one in sums))
+    found = tuple(None if one is None else one / count for one in sums)
+    return Gradients(loss, value / count, count, looked, found)
 
 
 def _add(sums: list[torch.Tensor | None], parts: Sequence[torch.Tensor | None]) -> None:

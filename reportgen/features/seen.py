@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reportgen.deadline import NEVER, Deadline
 from reportgen.experiment import Experiment
 from reportgen.features.embedding import Penultimate
 from reportgen.features.functions import FunctionWatch
-from reportgen.features.spread import spread
+from reportgen.features.spread import affordable, spread
 
 if TYPE_CHECKING:
     import torch
@@ -33,12 +34,17 @@ class Seen:
     width: int
 
 
-def one_pass(experiment: Experiment, watches: Sequence[FunctionWatch], before: Penultimate | None) -> Seen:
-    """Up to 512 samples through the model, watched. Raises InputError."""
+def one_pass(
+    experiment: Experiment,
+    watches: Sequence[FunctionWatch],
+    before: Penultimate | None,
+    deadline: Deadline = NEVER,
+) -> Seen:
+    """Up to 512 samples through the model, watched, as cost and time allow. Raises InputError."""
     targets: list[torch.Tensor | None] = []
     said: list[torch.Tensor | None] = []
     count, bad, width = 0, 0, 0
-    for batch in spread(experiment):
+    for batch in spread(experiment, affordable(experiment), deadline=deadline):
         scores, kept = _watched(experiment, batch.inputs, len(batch.indices), watches, before)
         count, bad = count + len(kept), bad + len(batch.indices) - len(kept)
         if scores is not None:

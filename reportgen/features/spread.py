@@ -1,10 +1,12 @@
-"""Some hundred samples of any data, evenly taken, a batch at a time."""
+"""Some hundred samples of any data, evenly taken, a batch at a time, as many as a model's cost and the time allow."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from reportgen.deadline import NEVER, Deadline
 from reportgen.units import plural
 
 if TYPE_CHECKING:
@@ -12,29 +14,60 @@ if TYPE_CHECKING:
     from reportgen.experiment import Experiment
 
 LIMIT = 512  # samples looked at
+FEWEST = 32  # whatever the model costs, but the clock
+# What two cores do in about half a minute. A count, not a clock: the same model gets the same work anywhere.
+BUDGET = {"cpu": 2e12, "cuda": 1e14, "mps": 2e13}
 
 
-def spread(experiment: Experiment, limit: int = LIMIT, size: int = 0) -> Iterator[Batch]:
+def passes(experiment: Experiment) -> float:
+    """How many forward passes of one sample half a minute allows, infinitely many where their cost is not known."""
+    each = experiment.operations
+    return BUDGET.get(experiment.device.split(":")[0], BUDGET["cpu"]) / each if each else math.inf
+
+
+def affordable(experiment: Experiment, most: int = LIMIT, cost: float = 1.0) -> int:
+    """How many samples, `most` at most, half a minute allows, where one costs as much as `cost` forward passes."""
+    return int(min(most, max(FEWEST, passes(experiment) / cost)))
+
+
+def spread(
+    experiment: Experiment, limit: int = LIMIT, size: int = 0, deadline: Deadline = NEVER
+) -> Iterator[Batch]:
     """Up to `limit` samples on the model's device, `size` at a time (0: as suits the model), evenly from the data.
 
-    Of a stream the first. Raises InputError.
+    Each batch is spread over the data, so that those made before the deadline are; one is always made. Of a stream
+    the first samples. Raises InputError.
     """
-    samples, size = experiment.require_data(), size or experiment.batch_size
+    samples, size = experiment.require_data(), size or _together(experiment)
     if samples.total is None:
         batches = samples.batches(limit, size)
     else:
         count = min(samples.total, limit)
         places = [i * samples.total // count for i in range(count)]
-        batches = (samples.fetch(places[start : start + size]) for start in range(0, count, size))
-    for batch in batches:
+        parts = -(-count // size)
+        batches = (samples.fetch(places[part::parts]) for part in range(parts))
+    for done, batch in enumerate(batches):
+        if not deadline.allows(done):
+            return
         yield type(batch)(batch.inputs.map(lambda t: t.to(experiment.device)), batch.targets, batch.indices)
 
 
-def looked_at(experiment: Experiment, count: int) -> str:
-    """`512 of 1,797 samples, evenly from the data`, `all 40 samples`, or `the first 512 samples of a stream`."""
+def _together(experiment: Experiment) -> int:
+    """The batch that suits the model, but of no more than about three seconds, so that a deadline can be kept."""
+    if experiment.program is not None:
+        return experiment.batch_size
+    return int(min(experiment.batch_size, max(1, passes(experiment) / 10)))
+
+
+def looked_at(experiment: Experiment, count: int, most: int = LIMIT) -> str:
+    """`512 of 1,797 samples, evenly from the data`, `all 40 samples`, or `the first 512 samples of a stream`.
+
+    Where there could have been `most`, it says why there are fewer.
+    """
     total = experiment.require_data().total
     if total is None:
         return f"the first {plural(count, 'sample')} of a stream"
     if total == count:
         return f"all {plural(count, 'sample')}" if count > 1 else "1 sample"
-    return f"{count:,} of {plural(total, 'sample')}, evenly from the data"
+    cut = ", as many as the model's cost or the time allows" if count < min(total, most) else ""
+    return f"{count:,} of {plural(total, 'sample')}, evenly from the data{cut}"

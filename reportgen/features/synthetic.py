@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reportgen.deadline import ENDED, NEVER, Deadline
 from reportgen.errors import one_line
 from reportgen.features.excite import Activity
 from reportgen.features.maco import STEPS, SpectrumSum, Synthetic, synthesise
-from reportgen.features.spread import LIMIT
+from reportgen.features.spread import LIMIT, affordable, passes
 from reportgen.features.units import Probe
 from reportgen.units import plural
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 UNITS = 3  # a layer
 STARTS = 2  # images begun for a unit, where the model is cheap
-FEWEST = 32  # samples looked at whatever the model costs
-# What two cores do in about half a minute. A count, not a clock: the same model gets the same work anywhere.
-BUDGET = {"cpu": 2e12, "cuda": 1e14, "mps": 2e13}
 
 
 @dataclass(frozen=True)
@@ -43,13 +41,11 @@ class Made:
 
 def plan(experiment: Experiment, wanted: int) -> Plan:
     """What the budget of operations allows; images are left out before samples are. Raises InputError."""
-    each = experiment.operations
-    if each == 0:
+    if not experiment.operations:
         return Plan(LIMIT, wanted, 1)
-    passes = BUDGET.get(experiment.device.split(":")[0], BUDGET["cpu"]) / each
-    samples = min(LIMIT, max(FEWEST, int(passes)))
+    samples = affordable(experiment)
     # A backward pass costs about two forward ones.
-    images = max(0, int((passes - samples) / (3 * STEPS)))
+    images = max(0, int((passes(experiment) - samples) / (3 * STEPS)))
     return Plan(samples, min(wanted, images), STARTS if images >= STARTS * wanted else 1)
 
 
@@ -60,8 +56,9 @@ def images_for(
     spectrum: SpectrumSum,
     allowed: Plan,
     seed: int,
+    deadline: Deadline = NEVER,
 ) -> Made:
-    """The images that the plan allows: of each layer one unit, from the output down, then the second of each."""
+    """The images that plan and clock allow: of each layer one unit, from the output down, then the second of each."""
     primary = example.primary
     if primary is None or not primary.is_floating_point():
         kind = str(primary.dtype).removeprefix("torch.") if primary is not None else "no tensor"
@@ -74,6 +71,8 @@ def images_for(
     chosen = sorted(ranks)[: allowed.units]
     images: dict[tuple[Probe, int], Synthetic] = {}
     for at, one in enumerate(found):
+        if not deadline.allows(at):
+            return Made(images, f"left out: {ENDED}")
         units = [unit for _, place, unit in chosen if place == -at]
         try:
             images |= _of(experiment, example, one, units, spectrum, allowed.starts, [seed, at])

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from reportgen.deadline import NEVER, Deadline
 from reportgen.features.filters import first_layer
-from reportgen.features.spread import spread
+from reportgen.features.spread import affordable, spread
 from reportgen.hooks import hidden, watching
 
 if TYPE_CHECKING:
@@ -41,10 +42,10 @@ def token_name(experiment: Experiment, token: int) -> str:
     return str(name(token)) if callable(name) else f"token {token}"
 
 
-def vocabulary(experiment: Experiment) -> Vocabulary | None:
-    """The tokens of up to 512 samples; None where the first layer that runs is no nn.Embedding. Raises InputError.
+def vocabulary(experiment: Experiment, deadline: Deadline = NEVER) -> Vocabulary | None:
+    """The tokens of up to 512 samples, as cost and time allow; None where the first layer that runs is no nn.Embedding.
 
-    Where an `attention_mask` of the tokens' shape is given, what it hides is not counted.
+    Raises InputError. Where an `attention_mask` of the tokens' shape is given, what it hides is not counted.
     """
     import torch
     from torch import nn
@@ -56,7 +57,7 @@ def vocabulary(experiment: Experiment) -> Vocabulary | None:
     counts = np.zeros(len(layer.weight), np.int64)
     samples = 0
     assert experiment.model is not None
-    for batch in spread(experiment):
+    for batch in spread(experiment, affordable(experiment), deadline=deadline):
         mask = batch.inputs.kwargs.get("attention_mask")
 
         def count(place: str, module: Any, given: Any, output: Any, mask: Any = mask) -> None:

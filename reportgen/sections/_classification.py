@@ -66,7 +66,9 @@ def evaluate(experiment: Experiment, options: Options, predictions: Predictions)
     everything = np.full(len(labelled), -1)
     everything[labelled] = predicted
     whole = predictions.probabilities.double().numpy()
-    blocks += mistakes(experiment, options, predictions.targets.numpy(), everything, whole)
+    blocks += mistakes(
+        experiment, options, predictions.numbers, predictions.targets.numpy(), everything, whole
+    )
     low, high = wilson(seen.right, len(targets))
     summary = (
         f"Accuracy {show(seen.right / len(targets), 'share')} "

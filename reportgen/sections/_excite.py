@@ -24,6 +24,7 @@ from reportgen.units import show
 if TYPE_CHECKING:
     from reportgen.data import Inputs
 
+TIME = 0.18  # of the section's for the pass over the data, where the clock may decide
 SIDE = 64  # pixels of a real sample's picture, and of what lies over it
 TITLE = "What excites units"
 MADE = "those made for units"
@@ -41,13 +42,21 @@ def excite(experiment: Experiment, options: Options, made: Made) -> None:
     pictured = _pictured(experiment, example)
     allowed = plan(experiment, UNITS * len(wanted) if pictured else 0)
     spectrum = SpectrumSum()
-    seen = activity(experiment, wanted, allowed.samples, spectrum if pictured else None) if wanted else []
+    seen = (
+        activity(
+            experiment, wanted, allowed.samples, spectrum if pictured else None, made.deadline.part(TIME)
+        )
+        if wanted
+        else []
+    )
     found = [one for one in seen if len(one.values)]
     if not found:
         why = hidden(experiment) or "no layer that could be looked at puts out finite numbers, a row a sample"
         made.notes.append(f"What excites units is not shown: {why}.")
     elif pictured:
-        images = images_for(experiment, example.take([0]), found, spectrum, allowed, options.seed)
+        images = images_for(
+            experiment, example.take([0]), found, spectrum, allowed, options.seed, made.deadline
+        )
         made.blocks += [_images(experiment, options, one, images) for one in found]
     else:
         made.blocks.append(_table(experiment, found))

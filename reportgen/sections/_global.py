@@ -8,11 +8,11 @@ from functools import partial
 import numpy as np
 
 from reportgen.attribution.base import NotApplicable
-from reportgen.attribution.deadline import Deadline, Late
 from reportgen.attribution.explain import passes
 from reportgen.attribution.overview import SHARE, View, view
 from reportgen.attribution.sight import Sight
 from reportgen.attribution.trust import spearman
+from reportgen.deadline import Deadline, Late
 from reportgen.experiment import Experiment, Options
 from reportgen.report import Bars, Block, Column, Heatmap, Row, Strip, Swarm, Table, Text
 from reportgen.sections._global_dependence import dependences

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reportgen.attribution.deadline import Late
 from reportgen.attribution.dependence import Dependence, dependence, grid_of
+from reportgen.deadline import Late
 from reportgen.report import Bars, Block, Curves, Series
 from reportgen.sections._late import late
 from reportgen.sections._made import briefly
 from reportgen.units import plural, shorten
 
 if TYPE_CHECKING:
-    from reportgen.attribution.deadline import Deadline
     from reportgen.attribution.overview import View
+    from reportgen.deadline import Deadline
     from reportgen.experiment import Experiment
 
 TOP = 6  # features

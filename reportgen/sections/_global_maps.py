@@ -14,7 +14,7 @@ from reportgen.sections._pictures import as_raster
 from reportgen.units import plural, show
 
 if TYPE_CHECKING:
-    from reportgen.attribution.deadline import Deadline
+    from reportgen.deadline import Deadline
     from reportgen.experiment import Experiment
 
 GROUP = "Over the whole data"

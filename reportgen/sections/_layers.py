@@ -10,6 +10,7 @@ from typing import Literal
 from reportgen.errors import InputError
 from reportgen.experiment import Experiment, Options
 from reportgen.features.choice import STAGES, Ran, holds_weights, layers_that_ran, picked, stages
+from reportgen.features.flow import MOST_GRADIENT
 from reportgen.features.flow import activations as flow
 from reportgen.features.flow import gradients as backward
 from reportgen.features.tally import BINS, KEPT, Tally
@@ -21,6 +22,8 @@ from reportgen.units import plural, show
 
 DRAWN = 9  # layers
 ROWS = 300
+TIME = 0.18  # of the section's for a pass over the data, where the clock may decide
+UNUSABLE = "label or output is missing or"  # not finite
 DEEP = 6  # layers from which on their order is drawn too
 
 
@@ -71,7 +74,7 @@ def activations(experiment: Experiment, options: Options, made: Made) -> None:
         why = hidden(experiment) or "no layer with weights was seen in the forward pass"
         made.notes.append(f"There are no activations by layer: {why}.")
         return
-    tallies, count, bad = flow(experiment, every, options.seed)
+    tallies, count, bad = flow(experiment, every, options.seed, made.deadline.part(TIME))
     drawn = [layer.name for layer in (named or picked(stages(ran), DRAWN))]
     if not count:
         raise InputError(f"the inputs of {plural(bad, 'sample')} are not finite", "look for NaN in the data")
@@ -99,7 +102,7 @@ def gradients(experiment: Experiment, options: Options, made: Made) -> None:
         return
     ran = layers_that_ran(experiment, experiment.require_forward())
     try:
-        found = backward(experiment, floating, ran)
+        found = backward(experiment, floating, ran, made.deadline.part(TIME))
     except InputError as problem:
         made.notes.append(f"There are no gradients of the loss: {problem}.")
         return
@@ -112,7 +115,8 @@ def gradients(experiment: Experiment, options: Options, made: Made) -> None:
     apart = len(floating) - len(tallies)
     none = f" {plural(apart, 'tensor')} without a part in the output are left out." if apart else ""
     loss = f"mean {found.loss} ({show(float(f'{found.value:.3g}'))})".replace("mean mean", "mean")
-    how = f"Gradient of the {loss} over {plural(found.count, 'sample')}, in eval mode, frozen weights too.{none}"
+    of = looked_at(experiment, found.looked, found.looked - found.count, UNUSABLE, MOST_GRADIENT)
+    how = f"Gradient of the {loss}, in eval mode, frozen weights too. {of}.{none}"
     kind = _Kind("Gradients", "weight tensor", "derivative of the loss", how)
     deep = sum(weight.tensor.ndim > 1 for _, weight, _ in tallies) >= DEEP
     sizes = _sizes(tallies, options.seed, how) if deep else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from reportgen.deadline import NEVER, Deadline
 from reportgen.errors import InputError, one_line
 from reportgen.features import spread
 from reportgen.report import Block, Failure, Finding
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Made:
-    """The section as it grows: its blocks, findings, and what could not be shown."""
+    """The section as it grows: its blocks, findings, what could not be shown, and when it has to end."""
 
     blocks: list[Block] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    deadline: Deadline = NEVER
 
 
 def failure(title: str, problem: Exception) -> Failure:
@@ -36,9 +38,11 @@ def failure(title: str, problem: Exception) -> Failure:
     return Failure(title=title, error=kind, message=one_line(problem).removeprefix(f"{kind}: "), hint=hint)
 
 
-def looked_at(experiment: Experiment, count: int, bad: int = 0, what: str = "output") -> str:
+def looked_at(
+    experiment: Experiment, count: int, bad: int = 0, what: str = "output", most: int = spread.LIMIT
+) -> str:
     """Which samples were looked at: `count`, less the `bad` ones of them whose output (or input) is not finite."""
-    of = spread.looked_at(experiment, count)
+    of = spread.looked_at(experiment, count, most)
     of = of[0].upper() + of[1:]
     return f"{of}, less {bad:,} whose {what} is not finite" if bad else of
 

@@ -20,13 +20,14 @@ LETTERS = 200  # of a text that are shown
 def mistakes(
     experiment: Experiment,
     options: Options,
+    numbers: np.ndarray,
     targets: np.ndarray,
     predicted: np.ndarray,
     probabilities: np.ndarray,
 ) -> list[Any]:
     """The wrong predictions with the least probability for the true class: pictures, or a table.
 
-    Row i of each array is sample i of the data; targets below zero are no label, predictions below zero none.
+    Row i of each array is sample numbers[i] of the data; targets below zero are no label, predictions below zero none.
     """
     labelled = targets >= 0
     wrong = np.flatnonzero(labelled & (predicted != targets) & (predicted >= 0))
@@ -41,12 +42,12 @@ def mistakes(
         f"The {len(worst)} of {plural(len(wrong), 'mistake')} with the least probability for the true class, "
         "worst first."
     )
-    described = [_describe(experiment, int(i), targets, predicted, probabilities) for i in worst]
+    described = [_describe(experiment, i, targets, predicted, probabilities) for i in worst]
     if experiment.modality == "image":
-        shown = _pictures(experiment, worst, described, caption)
+        shown = _pictures(experiment, numbers[worst], described, caption)
         if shown is not None:
             return [shown]
-    texts = _texts(experiment, worst)
+    texts = _texts(experiment, numbers[worst])
     columns = (
         Column(name="Sample", unit="exact"),
         Column(name="True"),
@@ -58,7 +59,7 @@ def mistakes(
     rows = tuple(
         Row(
             cells=(
-                int(i),
+                int(numbers[i]),
                 experiment.class_name(int(targets[i])),
                 experiment.class_name(int(predicted[i])),
                 float(f"{probabilities[i, predicted[i]]:.4g}"),

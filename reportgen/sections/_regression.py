@@ -40,7 +40,7 @@ def evaluate(experiment: Experiment, options: Options, predictions: Predictions)
         totals,
         _scatter(output, target, where),
         _residuals(output - target, where),
-        _worst(output, target, np.flatnonzero(finite), options.samples),
+        _worst(output, target, predictions.numbers[finite], options.samples),
     )
     first = totals.facts[0]
     summary = f"Mean absolute error {show(first.value)} ({first.note}) on {where}."

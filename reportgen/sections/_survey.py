@@ -14,6 +14,8 @@ from reportgen.sections._made import Made, failure, looked_at
 from reportgen.sections._units import saturated, silent
 from reportgen.units import plural
 
+TIME = 0.22  # of the section's for the pass over the data, where the clock may decide
+
 __all__ = ["Made", "failure", "survey"]
 
 
@@ -24,7 +26,7 @@ def survey(experiment: Experiment, options: Options, made: Made) -> None:
         return
     relus, limited = ReluWatch(), SaturationWatch()
     before = Penultimate.of(experiment, experiment.require_forward())
-    seen = one_pass(experiment, (relus, limited), before)
+    seen = one_pass(experiment, (relus, limited), before, made.deadline.part(TIME))
     if not seen.count:
         message = (
             f"the model's outputs are not finite on {seen.bad:,} of {plural(seen.bad, 'sample')} looked at"

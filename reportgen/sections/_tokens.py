@@ -16,13 +16,14 @@ DRAWN = 200  # tokens in the plane
 LISTED = 10  # tokens with their neighbours
 NEAR = 3
 BINS = 30
+TIME = 0.14  # of the section's for the pass over the data, where the clock may decide
 
 
 def token_embeddings(experiment: Experiment, options: Options, made: Made) -> None:
     """PCA, neighbours and lengths of the token vectors of a model whose first layer is an nn.Embedding."""
     if experiment.samples is None:
         return
-    words = vocabulary(experiment)
+    words = vocabulary(experiment, made.deadline.part(TIME))
     if words is None:
         return
     total, seen = len(words.counts) - (words.padding is not None), int((words.counts > 0).sum())

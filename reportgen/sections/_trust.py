@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reportgen.attribution.base import Attribution, Missing, NotApplicable
-from reportgen.attribution.deadline import Deadline, Late
 from reportgen.attribution.explain import Rows
 from reportgen.attribution.gradients import DIFFERENCE
 from reportgen.attribution.methods import Method
@@ -17,6 +16,7 @@ from reportgen.attribution.removal import Removal, removal
 from reportgen.attribution.sight import Tools
 from reportgen.attribution.trust import agreement as correlations
 from reportgen.attribution.trust import common, top
+from reportgen.deadline import Deadline, Late
 from reportgen.errors import one_line
 from reportgen.experiment import Options
 from reportgen.report import Block, Column, Finding, Heatmap, Row, Table, Text

@@ -49,7 +49,7 @@ def _nothing(experiment: Experiment) -> str:
 
 
 def sample_of(n: int, total: int | None) -> str:
-    """`360 samples`, or `the first 10,000 of 60,000 samples`: what a figure was measured on."""
+    """`360 samples`, or `10,000 of 60,000 samples, evenly from the data`: what a figure was measured on."""
     if total is None:
         return f"the first {plural(n, 'sample')} of a stream"
-    return plural(n, "sample") if n == total else f"the first {n:,} of {plural(total, 'sample')}"
+    return plural(n, "sample") if n == total else f"{n:,} of {plural(total, 'sample')}, evenly from the data"

@@ -9,12 +9,12 @@ from importlib import import_module
 
 from reportgen.attribution.base import Attribution, Missing, Outcome
 from reportgen.attribution.choose import choose
-from reportgen.attribution.deadline import ENDED, Deadline
 from reportgen.attribution.explain import Rows, calm, explain, plan, prepare
 from reportgen.attribution.kinds import kind_of, sights
 from reportgen.attribution.methods import suited
 from reportgen.attribution.sight import Sight
 from reportgen.attribution.target import explained
+from reportgen.deadline import ENDED, Deadline
 from reportgen.errors import InputError
 from reportgen.experiment import Experiment, Options
 from reportgen.report import Block, Failure, Finding, Section
@@ -23,8 +23,6 @@ from reportgen.sections._late import late
 from reportgen.sections._trust import EVIDENCE, trust
 from reportgen.units import plural
 
-SECONDS = 110.0  # of two minutes, where the clock may decide: what has begun has to end, and to be drawn
-SHARE = 0.9  # of the section's own time limit, where that is shorter
 RUN_RULE = "three inputs, alone and in one batch, several times, give the same scores to within a thousandth"
 
 
@@ -66,7 +64,7 @@ def explanations(experiment: Experiment, options: Options) -> Section:
 
 
 def _explained(experiment: Experiment, options: Options) -> Section:
-    deadline = Deadline(min(SECONDS, SHARE * options.time_limit), options.timed)
+    deadline = Deadline.of(options.time_limit, options.timed)
     kind = kind_of(experiment)
     methods = suited(kind, options.methods)
     allowed = plan(experiment, methods, options.samples)

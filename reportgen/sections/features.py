@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from reportgen.deadline import Deadline
 from reportgen.experiment import Experiment, Options
 from reportgen.features.activations import activation_maps, map_layers
 from reportgen.features.choice import STAGES
@@ -14,6 +15,7 @@ from reportgen.report import Images, Picture, Section, Text
 from reportgen.sections._attention import attention_maps
 from reportgen.sections._excite import excite
 from reportgen.sections._kernels import signals
+from reportgen.sections._late import late
 from reportgen.sections._layers import activations, gradients, weights
 from reportgen.sections._made import Made, failure
 from reportgen.sections._pictures import as_raster, scaled
@@ -36,7 +38,7 @@ def features(experiment: Experiment, options: Options) -> Section:
     """Filters, activation maps, weights, activations and gradients by layer, stuck units, a map of the samples."""
     if experiment.model is None:
         return Section(name="features", title="Features", status="empty", reason="no model was given")
-    made = Made()
+    made = Made(deadline=Deadline.of(options.time_limit, options.timed))
     blocked = experiment.forward_problem or experiment.no_values
     problem = blocked or (experiment.data_problem if experiment.samples is None else None)
     parts = list(ALWAYS)
@@ -46,6 +48,9 @@ def features(experiment: Experiment, options: Options) -> Section:
         made.notes.append("Activations and an embedding need data or an example input; neither was given.")
     for at, (title, part) in enumerate(parts):
         options.step(title, at, len(parts))
+        if made.deadline.left() <= 0:
+            made.blocks.append(late("What the time cut", ", ".join(name for name, _ in parts[at:])))
+            break
         try:
             part(experiment, options, made)
         except Exception as error:  # noqa: BLE001 - one part that breaks never costs the others

@@ -9,11 +9,11 @@ from torch.nn import functional
 from reportgen.attribution import explain as module
 from reportgen.attribution.base import Attribution, Missing
 from reportgen.attribution.choose import choose
-from reportgen.attribution.deadline import ENDED, Deadline
 from reportgen.attribution.explain import explain, prepare
 from reportgen.attribution.kinds import kind_of, sights
 from reportgen.attribution.methods import suited
 from reportgen.attribution.pace import Pace
+from reportgen.deadline import ENDED, Deadline
 from reportgen.experiment import Options, build
 from reportgen.guard import untouched
 

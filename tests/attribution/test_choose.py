@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from reportgen import predictions
 from reportgen.attribution.choose import choose
 from reportgen.attribution.target import explained
 from reportgen.errors import InputError
@@ -44,8 +45,23 @@ def test_the_samples_that_the_user_asks_for_are_taken_in_that_order():
     subjects, rule = choose(experiment_of(SCORES, TARGETS), 8, (4, 1))
     assert [subject.number for subject in subjects] == [4, 1]
     assert rule == "2 of 6 samples: chosen by number"
-    with pytest.raises(InputError, match="there is no sample 6 among the 6 looked at"):
+    with pytest.raises(InputError, match="there is no sample 6 among the 6 of the data"):
         choose(experiment_of(SCORES, TARGETS), 8, (6,))
+
+
+def test_of_many_samples_those_looked_at_are_chosen_from_and_any_may_be_asked_for(monkeypatch):
+    monkeypatch.setattr(predictions, "affordable", lambda experiment: 3)
+    experiment = experiment_of(SCORES, TARGETS)
+    subjects, rule = choose(experiment, 4)
+    assert sorted(subject.number for subject in subjects) == [0, 2, 4]
+    assert rule.startswith("3 of 3 samples (evenly from 6): 1 of 1 mistake")
+    assert {subject.number: subject.values.tolist() for subject in subjects} == {
+        number: [SCORES[number]] for number in (0, 2, 4)
+    }
+    asked, rule = choose(experiment, 4, (5, 2))
+    assert [subject.number for subject in asked] == [5, 2]
+    assert asked[0].said == "true class 0, predicted class 1 (1.00)"
+    assert rule == "2 of 6 samples: chosen by number"
 
 
 @pytest.mark.parametrize(("target", "column"), [(1, 1), ("dog", 1), ("0", 0)])

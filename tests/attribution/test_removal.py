@@ -9,10 +9,10 @@ from torch import nn
 from reportgen.attribution import removal as looked
 from reportgen.attribution.base import Attribution, Missing
 from reportgen.attribution.choose import choose
-from reportgen.attribution.deadline import Deadline
 from reportgen.attribution.kinds import sights
 from reportgen.attribution.methods import suited
 from reportgen.attribution.removal import Effort, effort, mean_known, rank, removal
+from reportgen.deadline import Deadline
 from reportgen.experiment import Experiment, Options, build
 from reportgen.sections._removal import findings
 
@@ -182,7 +182,7 @@ def test_the_budget_cuts_samples_first_then_steps_and_orders_then_all():
 
 
 def test_the_clock_cuts_samples_only_where_it_may(monkeypatch):
-    monkeypatch.setattr(looked, "SECONDS", 0.0)
+    monkeypatch.setattr(looked, "TIME", 0.0)
     model, row = Weighted([4.0, 3.0, 2.0, 1.0]), (by("a", [4, 3, 2, 1]),)
     tools = tools_of(model)
     tools.experiment.__dict__["operations"] = 0

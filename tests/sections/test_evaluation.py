@@ -196,7 +196,7 @@ def test_an_empty_data_set_is_an_error_with_the_reason():
 
 def test_the_sample_is_named():
     assert sample_of(1, 1) == "1 sample"
-    assert sample_of(10_000, 60_000) == "the first 10,000 of 60,000 samples"
+    assert sample_of(10_000, 60_000) == "10,000 of 60,000 samples, evenly from the data"
     assert sample_of(10_000, None) == "the first 10,000 samples of a stream"
 
 

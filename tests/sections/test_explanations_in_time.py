@@ -1,9 +1,9 @@
-import copy
 import dataclasses
 import time
 
 import pytest
 import torch
+from slow import Slow
 from torch import nn
 
 import reportgen
@@ -22,11 +22,11 @@ def given():
 
 def test_what_the_time_cut_is_said_and_the_report_is_not_reproducible(given, monkeypatch):
     monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
-    monkeypatch.setattr(explain, "SECONDS", 1e-9)
+    monkeypatch.setattr(explain, "TIME", 1e-11)
     report = reportgen.collect(**given, sections=["explanations"], samples=3)
     section = report.sections[0]
     cut = section.block("what-the-time-cut")
-    assert cut.message == "1 of 3 samples, not by all methods: the time for explanations ended"
+    assert cut.message == "1 of 3 samples, not by all methods: the section's time ended"
     assert cut.message in section.block("explained-samples").text
     assert not report.provenance.reproducible
     assert report.provenance.notes == ("explanations ran out of time, which another machine may not",)
@@ -34,10 +34,10 @@ def test_what_the_time_cut_is_said_and_the_report_is_not_reproducible(given, mon
 
 def test_where_bytes_must_be_the_same_no_clock_decides(given, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
-    monkeypatch.setattr(explain, "SECONDS", 1e-9)
+    monkeypatch.setattr(explain, "TIME", 1e-11)
     one, two = (reportgen.collect(**given, sections=["explanations"], samples=2).to_json() for _ in range(2))
     assert one == two
-    assert "the time for explanations ended" not in one
+    assert "the section's time ended" not in one
 
 
 def test_a_model_that_draws_at_random_is_a_finding(given):
@@ -50,34 +50,6 @@ def test_a_model_that_draws_at_random_is_a_finding(given):
     assert section.findings[0].message.startswith("Two forward passes of the same input differ by up to")
 
 
-class Slow(nn.Module):
-    """Takes `each` seconds a sample, of a clock that only it moves."""
-
-    def __init__(self, inner, each):
-        super().__init__()
-        self.inner, self.each, self.spent = inner, each, 0.0
-
-    def __deepcopy__(self, memo):
-        # A copy moves the same clock.
-        made = Moving(self)
-        made.inner = copy.deepcopy(self.inner, memo)
-        return made
-
-    def forward(self, x):
-        self.spent += self.each * len(x)
-        return self.inner(x)
-
-
-class Moving(nn.Module):
-    def __init__(self, clock):
-        super().__init__()
-        self.clock = [clock]
-
-    def forward(self, x):
-        self.clock[0].spent += self.clock[0].each * len(x)
-        return self.inner(x)
-
-
 @pytest.fixture
 def slow(monkeypatch):
     def made(model, data, each, **options):
@@ -87,7 +59,7 @@ def slow(monkeypatch):
         assert len(experiment.predictions.outputs)
         start = slow.spent
         monkeypatch.setattr(time, "perf_counter", lambda: slow.spent)
-        section = explanations(experiment, Options(**options))
+        section = explanations(experiment, Options(time_limit=300.0, **options))
         return section, slow.spent - start
 
     return made
@@ -101,7 +73,7 @@ def cuts(section):
     }
 
 
-ENDED = "the time for explanations ended"
+ENDED = "the section's time ended"
 
 
 def test_a_slow_model_ends_within_two_minutes_and_what_is_left_out_is_said(given, slow):

@@ -1,4 +1,4 @@
-"""Until when the explanations may go on: one moment for all parts of the section, where the clock may decide."""
+"""Until when a section may go on: one moment for all its parts, where the clock may decide."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import math
 import time
 from dataclasses import dataclass, field
 
-from reportgen.attribution.base import NotApplicable
+ENDED = "the section's time ended"
+SHARE = 0.37  # of the seconds after which a section fails: of the usual five minutes two, less the drawing
+TWO_MINUTES, NEARLY = 110.0, 0.9  # where that is shorter: nearly all of it, up to two minutes
 
-ENDED = "the time for explanations ended"
 
-
-class Late(NotApplicable):
+class Late(Exception):  # noqa: N818 - nothing went wrong
     """The time ended before this was made."""
 
 
@@ -27,9 +27,18 @@ class Deadline:
     timed: bool = True
     start: float = field(default_factory=_now)
 
+    @classmethod
+    def of(cls, limit: float, timed: bool) -> Deadline:
+        """That of a section which starts now, and fails after `limit` seconds."""
+        return cls(max(SHARE * limit, min(TWO_MINUTES, NEARLY * limit)), timed)
+
     def left(self) -> float:
         """Seconds until then, below zero after it."""
         return self.start + self.seconds - _now() if self.timed else math.inf
+
+    def part(self, share: float) -> Deadline:
+        """That share of the seconds, from now, but no later than this one."""
+        return self.within(share * self.seconds)
 
     def within(self, seconds: float) -> Deadline:
         """So many seconds from now, but no later than this one."""
