@@ -13,7 +13,7 @@ from reportgen.attribution.base import Attribution, NotApplicable, Outcome
 from reportgen.attribution.explain import LEAST, PARTS, Rows, on, passes, run, until
 from reportgen.attribution.methods import Method
 from reportgen.attribution.sight import Sight, Tools
-from reportgen.attribution.trust import spearman
+from reportgen.attribution.trust import known_of, spearman
 from reportgen.deadline import NEVER, Deadline, Late
 from reportgen.errors import one_line
 from reportgen.experiment import Experiment, Options
@@ -30,7 +30,7 @@ TIME = 0.13  # of the section's, for all samples, where the clock may decide
 
 @dataclass(frozen=True)
 class Randomised:
-    """Rank correlations of |a| (samples, methods), NaN where unknown.
+    """Rank correlations of |a| (samples, methods) over the places that belong to a part, NaN where unknown.
 
     `same`: between the model's map and that of a copy with random parameters; `control`: between the model's
     map and the edges of the picture, or of anything else the size of the input. `numbers` are which of the explained
@@ -84,8 +84,9 @@ def randomised(
                 raise
             break
         beside = edges(sights[at]) if kind == "image" else sights[at].fold(sights[at].values, sizes=True)
-        same.append([_alike(one, two) for one, two in zip(rows[at], other, strict=True)])
-        control.append([_like(made, beside) for made in rows[at]])
+        places = sights[at].counted
+        same.append([_alike(one, two, places) for one, two in zip(rows[at], other, strict=True)])
+        control.append([_like(made, beside, places) for made in rows[at]])
     options.step("Parameters at random", len(same), len(same))
     names = tuple(made.method for made in rows[0])
     numbers = tuple(chosen[: len(same)])
@@ -177,14 +178,15 @@ def edges(sight: Sight) -> np.ndarray:
     return found
 
 
-def _alike(one: Outcome, other: Outcome) -> float | None:
+def _alike(one: Outcome, other: Outcome, places: np.ndarray) -> float | None:
     if not isinstance(one, Attribution) or not isinstance(other, Attribution):
         return None
-    return _like(one, np.abs(other.values))
+    return _like(one, np.abs(other.values), places)
 
 
-def _like(made: Outcome, beside: np.ndarray) -> float | None:
+def _like(made: Outcome, beside: np.ndarray, places: np.ndarray) -> float | None:
+    """Rank correlation over `places`, bool of the values' shape, of which the method can say something."""
     if not isinstance(made, Attribution):
         return None
-    known = np.ones(made.values.shape, bool) if made.unknown is None else ~made.unknown
+    known = places & known_of(made)
     return spearman(np.abs(made.values[known]), beside[known])

@@ -80,6 +80,11 @@ class Sight:
             del sizes[self.folded]
         return tuple(sizes)
 
+    @property
+    def counted(self) -> np.ndarray:
+        """bool of `shape`: the places that belong to a part, which alone can be compared; padding does not."""
+        return self.parts.numbers >= 0
+
     def parted(self) -> int:
         """How many parts may be hidden. Raises NotApplicable where there is none."""
         if not self.parts.count:

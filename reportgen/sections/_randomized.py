@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,7 +36,7 @@ def table(told: Told, made: Randomised, seed: int, kind: str) -> Table:
         "the model in which all parameters are drawn anew (Adebayo et al. 2018), as its layers do it or normally with "
         "the same root mean square, once a sample; perturbing methods make do with at most "
         f"{show(LEAST, 'share')} of the perturbations. Control: {control}. Unknown where a map has one value all over "
-        "or could not be made.",
+        f"or could not be made{padded([told.sights[number].counted for number in made.numbers])}.",
         columns=(
             Column(name="Method"),
             Column(
@@ -50,6 +51,11 @@ def table(told: Told, made: Randomised, seed: int, kind: str) -> Table:
         ),
         rows=tuple(rows),
     )
+
+
+def padded(counted: Sequence[np.ndarray]) -> str:
+    """What is said of places that are not compared, where there are any: for each sample which are, bool."""
+    return "" if all(one.all() for one in counted) else ". Padding and special tokens are left out"
 
 
 def _control(kind: str) -> str:

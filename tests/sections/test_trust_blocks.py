@@ -61,14 +61,23 @@ def test_methods_that_rank_nothing_alike_are_found_and_those_that_do_are_not():
     rng = np.random.default_rng(1)
     names = ("A", "B", "C")
     apart = [tuple(made(name, {}, rng.normal(size=400)) for name in names) for _ in range(4)]
-    blocks, found = agreement(apart, names)
+    every = [np.ones(400, bool)] * 4
+    blocks, found = agreement(apart, names, every)
     assert [block.title for block in blocks] == ["Agreement between methods", "Overlap of what counts most"]
     assert "the 40 places of 400" in blocks[1].caption
     assert "by chance it is 10 %" in blocks[1].caption
     assert np.array(blocks[1].values)[0, 1] == pytest.approx(0.1, abs=0.08)
     assert found[0].message.startswith("No two methods rank the places alike (rank correlations ")
     same = [(row[0], Attribution("B", row[0].values, True, ""), row[2]) for row in apart]
-    assert agreement(same, names)[1] == []
+    assert agreement(same, names, every)[1] == []
+
+
+def test_texts_of_different_lengths_have_their_own_tops_without_their_padding():
+    rows = [tuple(made(name, {}, np.append(np.arange(8.0), np.zeros(56))) for name in "AB") for _ in range(2)]
+    blocks, _ = agreement(rows, ("A", "B"), [np.arange(64) < count for count in (6, 8)])
+    assert "Share of the 3 places of 6 to 4 places of 8 with" in blocks[1].caption
+    assert "by chance it is 50 %" in blocks[1].caption
+    assert all("Padding and special tokens are left out" in block.caption for block in blocks)
 
 
 def test_only_what_is_there_is_told_how_to_read():
