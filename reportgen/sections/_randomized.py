@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 TITLE = "With random parameters"
 EVIDENCE = "explanations/with-random-parameters"
 SAME = 0.8  # rank correlation above which a map has hardly changed
+ROOM = 5  # parts: of fewer, ranks are often alike by chance
+FEWEST = 2  # samples that say something of a method
 
 
 def table(told: Told, made: Randomised, seed: int, kind: str) -> Table:
@@ -72,16 +74,20 @@ def _said(values: np.ndarray) -> tuple[float | None, str]:
 
 def findings(made: Randomised, kind: str) -> list[Finding]:
     """Methods whose maps hardly change, with the control's value."""
-    same, control = mean_known(made.same), mean_known(made.control)
+    enough = np.isfinite(made.same) & (made.parts >= ROOM)
+    same, control = (mean_known(np.where(enough, one, np.nan)) for one in (made.same, made.control))
     found = []
     for at, method in enumerate(made.methods):
-        if same[at] > SAME:
-            count = int(np.isfinite(made.same[:, at]).sum())
+        count = int(enough[:, at].sum())
+        if count >= FEWEST and same[at] > SAME:
             beside = show(float(f"{control[at]:.2g}")) if np.isfinite(control[at]) else "unknown"
             message = (
                 f"The maps of {method} hardly change when the model's parameters are random (rank correlation "
                 f"{show(float(f'{same[at]:.2g}'))} on {plural(count, 'sample')}; with {_control(kind)} {beside})."
             )
-            rule = f"mean Spearman of |a| between the model and a copy with random parameters > {SAME}"
+            rule = (
+                f"mean Spearman of |a| between the model and a copy with random parameters > {SAME}, on at least "
+                f"{FEWEST} samples of {ROOM} parts or more"
+            )
             found.append(Finding(severity="info", message=message, rule=rule, evidence=EVIDENCE))
     return found
