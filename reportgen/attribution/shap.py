@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 DRAWS, REFERENCES = 50, 25  # points of GradientShap, and the samples of the data that they start from
 MOST, FEWEST = 10, 4  # coalitions a part of KernelShap at full share, and at least
 EXACT = 510  # coalitions that are all tried rather than drawn: those of nine parts
-ADDITIVITY, SHAP_STABILITY = "additivity error", "stability of KernelShap"
+ADDITIVITY = "additivity error"  # of sums that are estimated
+SHAP_SUM, SHAP_STABILITY = "additivity error of KernelShap", "stability between halves"
 
 
 def gradient_shap(sight: Sight, tools: Tools) -> Attribution:
@@ -78,8 +79,8 @@ def kernel_shap(sight: Sight, tools: Tools) -> Attribution:
     """Shapley values of the parts, by the weighted regression of KernelSHAP, additive by construction.
 
     All coalitions where there are few parts; else drawn with the Shapley kernel's probability, each beside its
-    complement (Covert and Lee 2021). Trust: the additivity error, and where coalitions are
-    drawn, the stability between the two halves of them.
+    complement (Covert and Lee 2021). Trust: the additivity error, no more than rounding, and where coalitions
+    are drawn, the stability between the two halves of them.
     """
     count = sight.parted()
     limit = max(FEWEST * count, round(tools.share * MOST * count))
@@ -89,7 +90,7 @@ def kernel_shap(sight: Sight, tools: Tools) -> Attribution:
     high, low = scores[:2]
     made = shapley(masks, weights, scores[2:], high, low)
     exact = len(masks) == 2**count - 2
-    trust = {ADDITIVITY: completeness_error(float(made.sum()), high, low)}
+    trust = {SHAP_SUM: completeness_error(float(made.sum()), high, low)}
     if not exact:
         half = len(masks) // 4 * 2  # whole pairs
         parts = (slice(half), slice(half, None))

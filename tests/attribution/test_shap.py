@@ -11,6 +11,7 @@ from torch import nn
 from reportgen.attribution.shap import (
     ADDITIVITY,
     SHAP_STABILITY,
+    SHAP_SUM,
     coalitions,
     gradient_shap,
     kernel_shap,
@@ -49,7 +50,7 @@ def test_few_parts_get_their_exact_shapley_values(network):
 
     assert made.values == pytest.approx(by_definition(score, 5), abs=1e-5)
     assert made.settings == "all 30 coalitions of places"
-    assert made.trust[ADDITIVITY] < 1e-6
+    assert made.trust[SHAP_SUM] < 1e-6
     assert SHAP_STABILITY not in made.trust  # nothing is drawn
 
 

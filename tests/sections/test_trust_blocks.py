@@ -8,6 +8,7 @@ from torch import nn
 from reportgen.attribution.base import Attribution, Missing
 from reportgen.attribution.gradients import COMPLETENESS, DIFFERENCE
 from reportgen.attribution.lime import R2, STABILITY
+from reportgen.attribution.shap import ADDITIVITY, SHAP_STABILITY, SHAP_SUM
 from reportgen.experiment import Options, build
 from reportgen.sections._claims import claims, failed
 from reportgen.sections._reading import reading
@@ -50,11 +51,21 @@ def test_what_fails_is_found_with_its_method_its_numbers_and_its_rule():
 
 
 def test_the_measures_of_shap_methods_are_known_by_their_names():
-    rows = [(made("KernelShap", {"additivity error": 0.2, "stability of KernelShap": 0.5}),)]
-    assert [finding.message for finding in failed(rows, "")] == [
-        "KernelShap values do not add up to f(x) - the references' mean score on 1 of 1 sample (off by 20 %).",
-        "KernelShap ranks change with the seed on 1 of 1 sample (rank correlation 0.5).",
-    ]
+    kernel = made("KernelShap", {SHAP_SUM: 1e-7, SHAP_STABILITY: 0.5})
+    rows = [(made("GradientShap", {ADDITIVITY: 0.2}), kernel)]
+    assert {finding.message: finding.rule for finding in failed(rows, "")} == {
+        "GradientShap values do not add up to f(x) - the references' mean score on 1 of 1 sample (off by 20 %).": (
+            "|sum - (f(x) - reference)| / |f(x) - reference| > 5 %"
+        ),
+        "KernelShap ranks differ between the two halves of its coalitions on 1 of 1 sample (rank correlation 0.5).": (
+            "Spearman between the two halves of the coalitions < 0.7"
+        ),
+    }
+    table = claims(SimpleNamespace(rows=rows, methods=("GradientShap", "KernelShap")), "Trust", 0)
+    said = {row.cells[1]: row.cells[-1] for row in table.rows}
+    assert "f(x) - f(baseline)" in said[SHAP_SUM]
+    assert "by construction zero but for rounding" in said[SHAP_SUM]
+    assert "seed" not in said[SHAP_STABILITY]
 
 
 def test_methods_that_rank_nothing_alike_are_found_and_those_that_do_are_not():
