@@ -18,7 +18,6 @@ from reportgen.attribution.sight import Tools
 from reportgen.errors import one_line
 from reportgen.experiment import Options
 from reportgen.report import Block, Column, Row, Table
-from reportgen.sections._claims import brief
 from reportgen.sections._late import cut, late, unmade
 from reportgen.units import plural, show
 
@@ -90,17 +89,22 @@ def _cells(made: Checked, at: int) -> tuple[float | str | None, ...]:
     count = f"{len(known)} of {len(values)}"
     if not len(known):
         return "–" if made.why[made.methods[at]] == UNSIGNED else None, "–", count
-    ends = [show(float(f"{brief(value):.2g}")) for value in (known.min(), known.max())]
-    return brief(float(np.median(known))), f"{ends[0]} – {ends[1]}", count
+    ends = [show(_brief(value, 2)) for value in (known.min(), known.max())]
+    return _brief(float(np.median(known)), 3), f"{ends[0]} – {ends[1]}", count
+
+
+def _brief(value: float, digits: int) -> float:
+    """To a ten-thousandth: what is less of either is as good as 0, or noise of rounding."""
+    return float(f"{round(value, 4):.{digits}g}")
 
 
 def _infidelity(told: Told, made: Checked) -> str:
     sight = told.sights[made.numbers[0]]
     ways = list(dict.fromkeys(told.sights[number].parts.how for number in made.numbers))
     parts = ways[0] if len(ways) == 1 else f"as in {ways[0]}"
-    held = " (gradient methods: of those that have a gradient)" if sight.smooth is not None else ""
+    held = "; of gradient methods those that have a gradient" if sight.smooth is not None else ""
     return (
-        f"Infidelity, on {_of(told, made)}: {MASKS} times each of the parts ({parts}){held} is hidden with "
+        f"Infidelity, on {_of(told, made)}: {MASKS} times each of the parts ({parts}{held}) is hidden with "
         f"probability 1/2 by {sight.baseline.said}; d is by how much the score falls, p the map's sum over what is "
         "hidden, and mean((βp − d)²) / mean(d²) is shown, β = sum(pd) / sum(p²) the scale that fits best, or 0 where "
         "that is below 0: 0, the map tells every fall; 1, none. "

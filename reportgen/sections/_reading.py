@@ -49,8 +49,8 @@ MEASURES = {
     "explained by the input alone.",
     INFIDELITY: "Infidelity: parts are hidden at random, and the map's sum over them is held against the fall of the "
     "score. 0 says that the falls are in proportion to these sums, 1 that the sums tell nothing of them. Few maps come "
-    "near to 0 where parts matter together, since no sum over parts can tell that; and what stands for hidden decides "
-    "as it does for the removal curves.",
+    "near to 0 where parts matter together, since no sum over parts can tell that; and what stands for hidden decides, "
+    "so that a method whose own baseline is another may look worse than it is.",
     SENSITIVITY: "Max-sensitivity: how far a map moves, as a share of its size, when the sample moves by hardly "
     "anything. A low one says that the map is steady, not that it is right: a map that is always the same has 0.",
 }

@@ -255,6 +255,7 @@ def test_infidelity_has_as_many_samples_as_the_budget_and_the_clock_allow(monkey
 # --- max-sensitivity -------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:Input Tensor 0 did not already require gradients")
 def test_max_sensitivity_is_captums_on_the_same_moves(digits_cnn):
     model, data = digits_cnn
     experiment = whole(model)
