@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DRAWS, RADIUS = 10, 0.02  # how often a sample moves, and how far: a share of the range
 MOST = 2  # samples
-SHARE = 0.2  # of the budget of operations that the explanations have
+SHARE = 0.3  # of the budget of operations that the explanations have
 SECONDS = 30.0  # for all samples, where the clock may decide
 COSTLY = "the model's cost leaves no room for it"
 

@@ -58,10 +58,7 @@ def fidelity(
 
 def table(told: Told, made: Mapping[str, Checked], seed: int) -> Table:
     """One row a method: median and range of each check over its samples."""
-    notes = {
-        INFIDELITY: "median; 0: the map tells every fall of the score",
-        SENSITIVITY: "median; 0: the map stays as it is",
-    }
+    notes = {INFIDELITY: "median, 0 to 1", SENSITIVITY: "median, 0 and more"}
     columns = [Column(name="Method")]
     for name in made:
         columns += [
@@ -106,8 +103,8 @@ def _infidelity(told: Told, made: Checked) -> str:
     return (
         f"Infidelity, on {_of(told, made)}: {MASKS} times each of the parts ({parts}{held}) is hidden with "
         f"probability 1/2 by {sight.baseline.said}; d is by how much the score falls, p the map's sum over what is "
-        "hidden, and mean((βp − d)²) / mean(d²) is shown, β = sum(pd) / sum(p²) the scale that fits best, or 0 where "
-        "that is below 0: 0, the map tells every fall; 1, none. "
+        "hidden, and mean((βp − d)²) / mean(d²) is shown, β = sum(pd) / sum(p²) the scale that fits best, but not "
+        "below 0. At 0 the map tells every fall, at 1 none. "
         f"{made.evaluations:,} evaluations of the model."
     )
 
@@ -119,7 +116,7 @@ def _sensitivity(told: Told, made: Checked) -> str:
     return (
         f"Max-sensitivity, on {_of(told, made)}: the largest ‖Φ(x + δ) − Φ(x)‖ / ‖Φ(x)‖ of {DRAWS} draws, Φ(x) the "
         f"map of the sample, each value of δ uniform within ±{show(RADIUS, 'share')} of {what}{held}; baseline, parts "
-        "and the method's own random choices stay the same. 0: the map stays as it is. "
+        "and the method's own random choices stay the same. At 0 the map stays as it is. "
         f"{made.evaluations:,} evaluations of the model."
     )
 
