@@ -1,68 +1,37 @@
-import time
-
 import numpy as np
 import pytest
 import torch
-from captum.attr import IntegratedGradients, Saliency
 from captum.metrics import infidelity as captum_infidelity
-from captum.metrics import sensitivity_max
-from looks import rows_of, sight_of, tools_of
+from looks import cheap, linear, rows_of, sight_of, tools_of
 from tables import mixed
-from texts import Bag
 from torch import nn
 
 from reportgen.attribution import infidelity as module
 from reportgen.attribution.base import Attribution, Missing, NotApplicable
 from reportgen.attribution.checks import check
 from reportgen.attribution.choose import choose
-from reportgen.attribution.deadline import ENDED, Deadline, Late
-from reportgen.attribution.gradients import input_gradient, integrated_gradients, saliency
+from reportgen.attribution.deadline import Deadline, Late
+from reportgen.attribution.gradients import input_gradient, integrated_gradients
 from reportgen.attribution.infidelity import MASKS, UNSIGNED, Falls, infidelity, part_sums, share_untold
 from reportgen.attribution.kinds import sights
 from reportgen.attribution.kinds.image import mean_colour
 from reportgen.attribution.lime import lime
-from reportgen.attribution.methods import Method, suited
+from reportgen.attribution.methods import suited
 from reportgen.attribution.occlusion import occlusion_parts, occlusion_windows
-from reportgen.attribution.sensitivity import COSTLY, DRAWS, deltas, radius, sensitivity
 from reportgen.attribution.shap import kernel_shap
 from reportgen.collecting import collect
 from reportgen.errors import InputError
-from reportgen.experiment import Experiment, Options, build
+from reportgen.experiment import Options, build
 
 UNTIMED = Options(timed=False)
-SALIENCY = Method("Saliency", saliency, backward=1)
 # Segments of 1 to 28 of the 8 x 8 pixels.
 UNEQUAL = np.repeat(np.repeat([[0, 1, 2], [3, 4, 5]], (1, 7), axis=0), (4, 3, 1), axis=1)
 
 
-def whole(model):
-    experiment = Experiment(title="", model=model.eval())
-    experiment.__dict__["operations"] = 1
-    return experiment
-
-
-def linear(weights):
-    model = nn.Linear(len(weights), 1, bias=False)
-    with torch.no_grad():
-        model.weight.copy_(torch.as_tensor(weights, dtype=torch.float32))
-    return model
-
-
 def untold(made, sight):
     """The infidelity of one map."""
-    experiment = whole(sight.score.experiment.model)
+    experiment = cheap(sight.score.experiment.model)
     return infidelity(experiment, UNTIMED, tools_of(experiment=experiment), [sight], [(made,)])
-
-
-def moves(sight, tools):
-    return torch.cat(list(deltas(sight, tools, radius(sight))))
-
-
-def steady(methods, seen, experiment, share=1.0, deadline=None):
-    tools = tools_of(experiment=experiment, share=share)
-    rows = [tuple(method.make(sight, tools) for method in methods) for sight in seen]
-    given = experiment, UNTIMED, tools, seen, rows, methods
-    return sensitivity(*given, *([] if deadline is None else [deadline]))
 
 
 # --- by name ---------------------------------------------------------------------------------------------
@@ -234,7 +203,7 @@ def test_where_nothing_can_be_told_apart_one_line_says_so(model, values, said):
 
 def test_infidelity_has_as_many_samples_as_the_budget_and_the_clock_allow(monkeypatch):
     model = linear(np.ones(3))
-    experiment = whole(model)
+    experiment = cheap(model)
     seen = [sight_of(model, torch.ones(1, 3), number=at, experiment=experiment) for at in range(12)]
     rows = [(input_gradient(sight, tools_of(model)),) for sight in seen]
     given = UNTIMED, tools_of(experiment=experiment), seen, rows
@@ -250,173 +219,3 @@ def test_infidelity_has_as_many_samples_as_the_budget_and_the_clock_allow(monkey
     monkeypatch.setattr(module, "SECONDS", 0.0)
     cut = infidelity(experiment, *given, Deadline(60.0))
     assert (cut.numbers, cut.wanted) == ((0,), 8)
-
-
-# --- max-sensitivity -------------------------------------------------------------------------------------
-
-
-@pytest.mark.filterwarnings("ignore:Input Tensor 0 did not already require gradients")
-def test_max_sensitivity_is_captums_on_the_same_moves(digits_cnn):
-    model, data = digits_cnn
-    experiment = whole(model)
-    sight = sight_of(model, data[3][0][None], 3, experiment=experiment)
-    delta = moves(sight, tools_of(experiment=experiment))
-    theirs = sensitivity_max(
-        Saliency(model).attribute, sight.values, lambda x: x + delta, n_perturb_samples=DRAWS, target=3
-    )
-    ours = steady([SALIENCY], [sight], experiment)
-    assert ours.values[0, 0] == pytest.approx(float(theirs), rel=1e-4)
-    assert ours.values[0, 0] > 0.01
-    assert ours.evaluations == DRAWS
-
-
-def test_max_sensitivity_of_integrated_gradients_is_captums_on_the_same_moves():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 1)).eval()
-        values = torch.randn(1, 6)
-    experiment = whole(model)
-    sight = sight_of(model, values, experiment=experiment)
-    delta = moves(sight, tools_of(experiment=experiment))
-    theirs = sensitivity_max(
-        IntegratedGradients(model).attribute,
-        values,
-        lambda x: x + delta,
-        n_perturb_samples=DRAWS,
-        n_steps=200,
-    )
-    ours = steady([Method("Integrated Gradients", integrated_gradients, backward=50)], [sight], experiment)
-    assert ours.values[0, 0] == pytest.approx(float(theirs), rel=1e-3)
-
-
-def test_the_saliency_of_a_linear_model_does_not_move_and_its_products_do():
-    model = linear(np.arange(1.0, 6))
-    experiment = whole(model)
-    sight = sight_of(model, torch.ones(1, 5) + torch.arange(5), experiment=experiment)
-    made = steady([SALIENCY, Method("Input × gradient", input_gradient, backward=1)], [sight], experiment)
-    moved = moves(sight, tools_of(experiment=experiment)) * torch.arange(1.0, 6)
-    size = float((sight.values * torch.arange(1.0, 6)).norm())
-    assert made.values[0].tolist() == [0, pytest.approx(float(moved.norm(dim=1).max()) / size, rel=1e-4)]
-
-
-def test_moves_are_drawn_one_by_one_within_a_fiftieth_of_the_range_of_each_sample():
-    values = torch.linspace(-3, 7, 4000)[None]
-    sight = sight_of(nn.Linear(4000, 1), values)
-    delta = moves(sight, tools_of())
-    assert float(delta.abs().max()) <= 0.2
-    assert float(delta.abs().max()) > 0.199
-    assert abs(float(delta.mean())) < 0.002
-    assert torch.equal(delta, moves(sight, tools_of()))
-    assert not torch.equal(delta, moves(sight, tools_of(seed=1)))
-    assert not torch.equal(delta, moves(sight_of(nn.Linear(4000, 1), values, number=1), tools_of()))
-
-
-def test_features_of_a_table_move_by_their_own_ranges_and_categories_are_held():
-    model, data = mixed()
-    experiment = build(model, data=data)
-    seen = sights(experiment, choose(experiment, 1)[0])
-    given = []
-
-    def gradient(sight, tools):
-        given.append(sight)
-        return input_gradient(sight, tools)
-
-    methods = [
-        Method("Input × gradient", gradient, backward=1),
-        Method("Occlusion", occlusion_parts, parted=1),
-    ]
-    rows = rows_of(experiment, UNTIMED, seen, methods)
-    made = sensitivity(experiment, UNTIMED, tools_of(experiment=experiment), seen, rows, methods)
-    assert (made.values > 0).all()
-    first, *others = given
-    assert len(others) == DRAWS
-    ranges = np.ptp(data.tensors[0].numpy(), axis=0)
-    for sight in others:
-        delta = (sight.values - first.values)[0].numpy()
-        assert not delta[4:].any()
-        assert (np.abs(delta[:4]) <= 0.0201 * ranges).all()
-        assert (delta[:4] != 0).all()
-        assert torch.equal(sight.baseline.values, first.baseline.values)
-
-
-def test_the_vectors_of_a_text_move():
-    tokens = torch.randint(5, 50, (12, 9), generator=torch.Generator().manual_seed(0))
-    experiment = build(Bag(), data=(tokens, torch.arange(12) % 2))
-    seen = sights(experiment, choose(experiment, 1)[0])
-    assert seen[0].values.is_floating_point()
-    methods = suited("text", ("input-gradient", "lime"))
-    rows = rows_of(experiment, UNTIMED, seen, methods)
-    made = sensitivity(experiment, UNTIMED, tools_of(experiment=experiment), seen, rows, methods)
-    assert (made.values > 0).all()
-    assert (made.values < 1).all()
-
-
-def test_what_can_not_move_a_little_is_said():
-    whole_numbers = sight_of(nn.Flatten(), torch.ones(1, 3, dtype=torch.int64))
-    with pytest.raises(NotApplicable, match="the values are int64, of which none can move a little"):
-        radius(whole_numbers)
-    with pytest.raises(NotApplicable, match="no range of values"):
-        radius(sight_of(nn.Flatten(), torch.ones(1, 3)))
-    experiment = build(nn.Linear(3, 2), example_inputs=torch.rand(1, 3))
-    with pytest.raises(NotApplicable, match="no data, whose ranges say"):
-        radius(sights(experiment, choose(experiment, 1)[0])[0])
-
-
-def test_a_map_of_zeros_and_one_that_is_lost_on_the_way_are_unknown():
-    model = nn.Sequential(nn.Linear(3, 1), nn.Threshold(1e9, 0.0))
-    experiment = whole(model)
-    calls = []
-
-    def once(sight, tools):
-        calls.append(sight)
-        if len(calls) > 1:
-            raise RuntimeError("no")
-        return Attribution("Once", np.ones(3), True, "")
-
-    steady_one = Method("Steady", lambda sight, tools: Attribution("Steady", np.ones(3), True, ""))
-    made = steady(
-        [SALIENCY, Method("Once", once), steady_one], [sight_of(model, torch.eye(3)[:1])], experiment
-    )
-    assert np.isnan(made.values[0, :2]).all()
-    assert made.values[0, 2] == 0
-    assert made.why == {
-        "Saliency": "the map is zero all over",
-        "Once": "of the moved sample: RuntimeError: no",
-    }
-
-
-def test_methods_that_cost_too_much_are_left_out_and_the_others_are_measured():
-    model = linear(np.ones(3))
-    experiment = whole(model)
-    seen = [sight_of(model, torch.eye(3)[:1], number=at, experiment=experiment) for at in range(4)]
-    slow = Method("Slow", lambda sight, tools: Attribution("Slow", np.ones(3), True, ""), forward=1000)
-    experiment.__dict__["operations"] = int(1.2e12 / 100)
-    made = steady([slow, SALIENCY], seen, experiment)
-    assert made.why == {"Slow": COSTLY}
-    assert made.numbers == (0, 2)
-    assert made.values[:, 1].tolist() == [0, 0]
-    experiment.__dict__["operations"] = int(6e12)
-    with pytest.raises(NotApplicable, match="cost leaves no room"):
-        steady([slow, SALIENCY], seen, experiment)
-
-
-def test_the_time_that_ends_costs_what_is_not_made_yet(monkeypatch):
-    clock = [0.0]
-    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
-    model = linear(np.ones(3))
-    experiment = whole(model)
-    seen = [sight_of(model, torch.eye(3)[:1], number=at, experiment=experiment) for at in range(2)]
-
-    def takes(name, seconds):
-        def make(sight, tools):
-            clock[0] += seconds
-            return Attribution(name, np.ones(3), True, "")
-
-        return Method(name, make, forward=int(seconds))
-
-    made = steady([takes("Slow", 5.0), takes("Quick", 1.0)], seen, experiment, deadline=Deadline(1e6))
-    assert (made.numbers, made.wanted, made.lost) == ((0,), 2, True)
-    assert made.why == {"Slow": ENDED}
-    assert made.values[0, 1] == 0
-    with pytest.raises(Late):
-        steady([takes("Slow", 5.0)], seen, experiment, deadline=Deadline(20.0))
