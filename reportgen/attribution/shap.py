@@ -104,6 +104,7 @@ def kernel_shap(sight: Sight, tools: Tools) -> Attribution:
         baseline=sight.baseline.said,
         evaluations=len(masks) + 2,
         trust=trust,
+        shared=sight.parts.numbers,
     )
 
 
