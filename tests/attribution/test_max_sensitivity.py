@@ -16,7 +16,7 @@ from reportgen.attribution.gradients import input_gradient, integrated_gradients
 from reportgen.attribution.kinds import sights
 from reportgen.attribution.methods import Method, suited
 from reportgen.attribution.occlusion import occlusion_parts
-from reportgen.attribution.sensitivity import COSTLY, DRAWS, deltas, radius, sensitivity
+from reportgen.attribution.sensitivity import COSTLY, DRAWS, TIME, deltas, radius, sensitivity
 from reportgen.deadline import ENDED, Deadline, Late
 from reportgen.experiment import Options, build
 
@@ -194,7 +194,7 @@ def test_the_time_that_ends_costs_what_is_not_made_yet(monkeypatch):
 
         return Method(name, make, forward=int(seconds))
 
-    made = steady([takes("Slow", 5.0), takes("Quick", 1.0)], seen, experiment, deadline=Deadline(1e6))
+    made = steady([takes("Slow", 5.0), takes("Quick", 1.0)], seen, experiment, deadline=Deadline(30.0 / TIME))
     assert (made.numbers, made.wanted, made.lost) == ((0,), 2, True)
     assert made.why == {"Slow": ENDED}
     assert made.values[0, 1] == 0
