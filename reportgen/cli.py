@@ -207,6 +207,10 @@ def generate(
     method: Annotated[
         list[str] | None, _option("NAME", "Explain by this method, as in lime or shap-kernel. Repeatable.")
     ] = None,
+    check: Annotated[
+        list[str] | None,
+        _option("NAME", "Judge explanations by this too: infidelity or max-sensitivity. Repeatable."),
+    ] = None,
     seed: Annotated[str | None, _option("N", "Where every random choice starts from, 0 by default.")] = None,
     device: Annotated[
         str | None, _option("NAME", "cpu, cuda, cuda:0 or mps; by default where the model is.")
@@ -243,7 +247,7 @@ def generate(
     """Make a report of a model, its data and its logs (report.html by default)."""
     options = dict(locals())
     path = options.pop("config")
-    for key in ("fact", "section", "layer", "method"):
+    for key in ("fact", "section", "layer", "method", "check"):
         options[f"{key}s"] = options.pop(key)
     return partial(commands.generate, path, options)
 

@@ -34,6 +34,7 @@ def collect(
     samples: int = 8,
     explain: Sequence[int] | None = None,
     methods: Sequence[str] | None = None,
+    checks: Sequence[str] | None = None,
     seed: int = 0,
     device: str | None = None,
     time_limit: float = TIME_LIMIT,
@@ -93,6 +94,9 @@ def collect(
     methods
         The names of the methods that explain, as in ["lime", "integrated-gradients", "shap-kernel"], instead of
         those for the kind of input. The ones whose names begin with shap- need the extra `reportgen[shap]`.
+    checks
+        The names of more measures of how far to trust the explanations, beside those that are always there:
+        "infidelity", "max-sensitivity".
     seed
         Where every random choice starts from.
     device
@@ -127,6 +131,7 @@ def collect(
     if not isinstance(autograd, str):
         raise InputError(f"autograd: got {autograd!r}, expected the name of a layer, as in encoder.layers.0")
     asked_for = _methods(methods)
+    more = _checks(checks)
     chosen = choose(sections)
     experiment = build(
         model,
@@ -157,6 +162,7 @@ def collect(
         samples=len(asked) or samples,
         chosen=asked,
         methods=asked_for,
+        checks=more,
         profile=profile,
         autograd=autograd,
         show_attrs=show_attrs,
@@ -190,6 +196,15 @@ def _methods(names: Any) -> tuple[str, ...]:
     if names is None:
         return ()
     from reportgen.attribution.methods import check
+
+    return check(names)
+
+
+def _checks(names: Any) -> tuple[str, ...]:
+    """Raises InputError for the name of no check."""
+    if names is None:
+        return ()
+    from reportgen.attribution.checks import check
 
     return check(names)
 

@@ -28,6 +28,7 @@ _FLAGS = {
     "sections": "--section",
     "layers": "--layer",
     "methods": "--method",
+    "checks": "--check",
 }  # one a flag there, all in one key here
 
 
@@ -116,6 +117,7 @@ class Config(BaseModel):
     samples: int = Field(8, ge=1, le=64, description="a whole number from 1 to 64")
     explain: Numbers | None = Field(None, description="sample numbers, as in 3,17 or [3, 17]")
     methods: Many | None = Field(None, description="names of methods, as in lime or shap-kernel")
+    checks: Many | None = Field(None, description="names of checks, as in infidelity or max-sensitivity")
     seed: int = Field(0, ge=0, lt=2**32, description="a whole number from 0 to 4294967295")
     device: Words | None = Field(None, description="cpu, cuda, cuda:0 or mps")
     time_limit: float = Field(300.0, ge=0, description="seconds after which a section fails, 0 for no limit")

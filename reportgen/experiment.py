@@ -38,7 +38,8 @@ def _silent(method: str, done: int, total: int) -> None:
 class Options:
     """What a section may be told: how many samples to show, or which, the seed, the sections already made.
 
-    `methods`: the names of the methods that explain, none for those of the kind of input.
+    `methods`: the names of the methods that explain, none for those of the kind of input. `checks`: the names of the
+    looks at explanations that run only where they are asked for.
     `profile`: whether the layers' time is measured. `autograd`: the layer whose autograd graph is drawn, "" for
     the model; `show_attrs`, `show_saved`: with the attributes and the saved tensors of its nodes. `layers`: names of
     the layers whose activations and weights are drawn, the last by Grad-CAM, () for a choice of our own. `now`: when
@@ -50,6 +51,7 @@ class Options:
     samples: int = 8
     chosen: tuple[int, ...] = ()
     methods: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
     profile: bool = False
     autograd: str = ""
     show_attrs: bool = False

@@ -294,6 +294,7 @@ def arguments(config: Config, folders: Sequence[Path]) -> dict[str, Any]:
         "target",
         "explain",
         "methods",
+        "checks",
         "categorical",
         "sample_rate",
         "log_pattern",

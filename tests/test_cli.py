@@ -252,6 +252,22 @@ def test_a_module_beside_the_toml_is_found(folder, sections, monkeypatch):
     monkeypatch.delitem(sys.modules, "beside_the_toml")
 
 
+def test_checks_are_asked_for_one_a_flag_or_as_a_list_in_the_toml(folder):
+    words = ["generate", "--model", "exp.py:net", "--data", "exp.py:data", "--quiet"]
+    only = ["--section", "explanations", "--method", "occlusion", "--samples", "2"]
+    assert (
+        main([*words, *only, "--check", "infidelity", "--check", "max-sensitivity", "--out", "a.json"]) == 0
+    )
+    Path("exp.toml").write_text('checks = ["infidelity"]\nout = "b.json"\n')
+    assert main(["generate", "exp.toml", *words[1:], *only]) == 0
+    both, one = (
+        reportgen.load(path).section("explanations").block("infidelity-and-max-sensitivity")
+        for path in ("a.json", "b.json")
+    )
+    assert [column.name for column in both.columns[1::3]] == ["Infidelity", "Max-sensitivity"]
+    assert [column.name for column in one.columns[1::3]] == ["Infidelity"]
+
+
 def test_quiet_says_nothing(folder, sections, capsys):
     sections("good")
     assert main(["generate", "--logs", "log.csv", "--quiet"]) == 0
@@ -355,6 +371,10 @@ def test_a_terminal_gets_a_display_that_leaves_and_a_pipe_gets_the_results(folde
         (["--logs", "gone"], "logs: 'gone' does not exist"),
         (["--logs", "log.csv", "--samples", "x"], "--samples: got 'x', expected a whole number from 1 to 64"),
         (["--logs", "log.csv", "--section", "x"], "sections: got 'x', expected one of good"),
+        (
+            ["--logs", "log.csv", "--check", "x"],
+            "checks: got 'x', expected one of infidelity, max-sensitivity",
+        ),
         (["--logs", "log.csv", "--fact", "x"], "--fact: got 'x', expected KEY=VALUE"),
         (["--logs", "log.csv", "--out", "a.doc"], "--out: got 'a.doc', expected a file that ends in .html,"),
         (

@@ -50,6 +50,7 @@ def test_every_key_is_read(tmp_path):
             samples = 4
             explain = [3, 17]
             methods = ["lime", "shap-kernel"]
+            checks = ["infidelity"]
             seed = 7
             device = "cpu"
             time_limit = 20
@@ -216,8 +217,8 @@ def test_the_command_line_wins_and_what_it_does_not_say_stays(tmp_path):
 
 
 def test_flags_of_repeatable_options_are_in_the_singular():
-    assert [flag(key) for key in ("facts", "sections", "layers", "logs", "class_names")] == [
-        "--fact", "--section", "--layer", "--logs", "--class-names",
+    assert [flag(key) for key in ("facts", "sections", "layers", "checks", "logs", "class_names")] == [
+        "--fact", "--section", "--layer", "--check", "--logs", "--class-names",
     ]  # fmt: skip
 
 

@@ -89,6 +89,7 @@ class Attribution:
     where the sign says for or against the score. `settings` and `baseline` say how it was made, `evaluations`
     how often the model ran forward and backward for it. `trust` holds what speaks for or against it, by name.
     `unknown`, bool like the values: of which places the method can say nothing; their values are no zeros.
+    `shared`, whole numbers like the values: places of one number from 0 on show one weight that they share.
     """
 
     method: str
@@ -100,6 +101,7 @@ class Attribution:
     seconds: float = 0.0
     trust: Mapping[str, float | None] = field(default_factory=dict)
     unknown: np.ndarray | None = None
+    shared: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ def lime(sight: Sight, tools: Tools) -> Attribution:
             STABILITY: steady,
             OVERLAP: alike([weights for weights, _ in fitted]),
         },
+        shared=sight.parts.numbers,
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from reportgen.attribution.base import Attribution, NotApplicable
-from reportgen.attribution.lime import OVERLAP, R2, RUNS, STABILITY, alike
+from reportgen.attribution.lime import OVERLAP, R2, RUNS, SETTLED, STABILITY, alike
 from reportgen.attribution.sight import Sight, Tools
 from reportgen.attribution.trust import stability
 from reportgen.units import plural
 
-PERTURBATIONS = 1000
+PERTURBATIONS = 1000  # a surrogate
+ROUNDS = 4  # of a surrogate a run, at most
 
 
 def lime_table(sight: Sight, tools: Tools) -> Attribution:
@@ -19,8 +20,10 @@ def lime_table(sight: Sight, tools: Tools) -> Attribution:
     The means and deviations of the data set how far the sample is moved: normally, one standard deviation
     about its own values. What is returned is coefficient x (value - mean) / deviation, in the unit of the score:
     what the feature adds over its mean. A category is drawn anew as often as it occurs in the data; its share is
-    coefficient x (1 - its frequency), again what it adds over the mean. Trust: the mean R2 of the surrogates and
-    the stability of the coefficients between seeds. Raises NotApplicable without data, or where no feature varies.
+    coefficient x (1 - its frequency), again what it adds over the mean. Surrogates with perturbations of their own are
+    fitted until the means of the two runs rank the features alike. Trust: the mean R2 of the surrogates and the
+    stability of the runs' coefficients, whose seeds differ. Raises NotApplicable without data, or where no feature
+    varies.
     """
     if tools.experiment.samples is None or sight.table is None:
         raise NotApplicable("no data, whose means and deviations it needs")
@@ -34,29 +37,41 @@ def lime_table(sight: Sight, tools: Tools) -> Attribution:
             "says how far to move it"
         )
     count = round(PERTURBATIONS * tools.share)
-    runs = [_one_run(sight, tools, rows, count, run) for run in range(RUNS)]
-    coefficients = [run[0] for run in runs]
+    runs: list[list[np.ndarray]] = [[] for _ in range(RUNS)]
+    fits: list[float] = []
+    steady: float | None = None
+    while len(runs[0]) < ROUNDS and not (steady is not None and steady >= SETTLED):
+        for run in runs:
+            weights, fit = _surrogate(sight, tools, rows, count, len(fits))
+            run.append(weights)
+            fits.append(fit)
+        coefficients = [np.mean(run, axis=0) for run in runs]
+        steady = stability(coefficients)
     row = sight.values[0].cpu().double().numpy()
     moved = np.divide(row - mean, deviation, out=np.zeros_like(row), where=deviation > 0)
     for at in sight.table.categorical:
         moved[at] = 1 - float((rows[:, at] == row[at]).mean())
     drawn = ", categories as often as in the data" if sight.table.categorical else ""
+    settled = steady is not None and steady >= SETTLED
+    how = "until the rankings settled" if settled else "as many as there may be, before the rankings settled"
     return Attribution(
         method="LIME",
         values=np.mean(coefficients, axis=0) * moved,
         signed=True,
-        settings=f"{len(runs)} × {count:,} perturbations{drawn}",
+        settings=f"{RUNS} × {count * len(runs[0]):,} perturbations{drawn}, {how}",
         baseline=f"the mean of {plural(len(rows), 'sample')}",
-        evaluations=len(runs) * count,
+        evaluations=len(fits) * count,
         trust={
-            R2: float(np.mean([run[1] for run in runs])),
-            STABILITY: stability(coefficients),
+            R2: float(np.mean(fits)),
+            STABILITY: steady,
             OVERLAP: alike(coefficients),
         },
     )
 
 
-def _one_run(sight: Sight, tools: Tools, rows: np.ndarray, count: int, run: int) -> tuple[np.ndarray, float]:
+def _surrogate(
+    sight: Sight, tools: Tools, rows: np.ndarray, count: int, number: int
+) -> tuple[np.ndarray, float]:
     """Coefficients (features,) a standard deviation each, and R2, of one surrogate."""
     import torch
     from lime.lime_tabular import LimeTabularExplainer
@@ -71,7 +86,7 @@ def _one_run(sight: Sight, tools: Tools, rows: np.ndarray, count: int, run: int)
         discretize_continuous=False,
         sample_around_instance=True,
         feature_selection="none",
-        random_state=int(np.random.SeedSequence(tools.seeds(sight, run)).generate_state(1)[0]),
+        random_state=int(np.random.SeedSequence(tools.seeds(sight, number)).generate_state(1)[0]),
     )
     # A constant column gets a deviation of 1 from its scaler and would be moved where no data is.
     constant = rows.std(axis=0) == 0

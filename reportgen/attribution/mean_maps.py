@@ -10,7 +10,7 @@ import numpy as np
 
 from reportgen.attribution.base import NotApplicable
 from reportgen.attribution.explain import passes
-from reportgen.attribution.overview import FEWEST, SHARE, Answers, answers
+from reportgen.attribution.overview import FEWEST, SHARE, Answers, answers, complete, shortfalls
 from reportgen.deadline import NEVER, Deadline
 from reportgen.experiment import Experiment
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from reportgen.data import Inputs
 
 MOST = 1000  # samples
-STEPS = 10  # of Integrated Gradients, where the budget allows them
+STEPS = (50, 10)  # of Integrated Gradients, where the budget allows them; else one gradient
 CLASSES = 9  # the most frequent predicted classes; more would cost memory, a map each
 
 
@@ -54,8 +54,9 @@ def mean_maps(
     found = experiment.predictions
     usable = np.flatnonzero(found.outputs.isfinite().all(dim=1).numpy())
     allowed = passes(experiment, SHARE)
-    steps = STEPS if allowed >= 3 * STEPS * min(MOST, len(usable)) else 1
-    count = int(min(MOST, len(usable), allowed / (3 * steps)))
+    wanted = min(MOST, len(usable))
+    steps = next((steps for steps in STEPS if allowed >= 3 * steps * wanted), 1)
+    count = int(min(wanted, allowed / (3 * steps)))
     if count < FEWEST:
         raise NotApplicable(f"the data or the model's cost allows {count} samples, fewer than {FEWEST}")
     rows_ = usable[np.arange(count) * len(usable) // count]
@@ -69,15 +70,17 @@ def mean_maps(
         classes, counts = np.unique(told.classes.numpy(), return_counts=True)
         most = np.sort(classes[np.argsort(-counts, kind="stable")][:CLASSES])
         rows |= {int(label): Sums(experiment.class_name(int(label))) for label in most}
+    errors = []
     for start in range(0, count, size):
         step(start, count)
         inputs = experiment.batch(numbers[start : start + size].tolist()).inputs
-        maps = _maps(experiment, inputs, told, start, steps, size, deadline)
+        maps, short = _maps(experiment, inputs, told, start, steps, size, deadline)
         primary = inputs.primary
         assert primary is not None
         pictures = primary.detach().cpu().double().numpy()
         given = told.classes.numpy()[start : start + size]
         kept = np.isfinite(maps).all(axis=(1, 2))
+        errors.append(short[kept])
         for label, sums in rows.items():
             mine = kept if label < 0 else kept & (given == label)
             if mine.any():
@@ -86,7 +89,8 @@ def mean_maps(
     how = f"Integrated Gradients, {steps} steps against each picture's mean colour" if steps > 1 else (
         "Gradient × (input − its mean colour), one gradient"
     )  # fmt: skip
-    return [sums for sums in rows.values() if sums.count], f"{how}, of {count:,} samples", told
+    how = f"{how}, of {count:,} samples ({complete(np.concatenate(errors))})"
+    return [sums for sums in rows.values() if sums.count], how, told
 
 
 def _maps(
@@ -97,8 +101,8 @@ def _maps(
     steps: int,
     size: int,
     deadline: Deadline,
-) -> np.ndarray:
-    """Maps float64 (n, H, W) of a batch whose first sample is at `start` of `told`, summed over the channels."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Maps (n, H, W) of a batch that starts at `start` of `told`, summed over the channels; how far they fall short."""
     import torch
     from captum.attr import IntegratedGradients, Saliency
 
@@ -130,4 +134,6 @@ def _maps(
             values - centre
         )
     found: np.ndarray = made.detach().sum(dim=1).cpu().double().numpy()
-    return found
+    with torch.no_grad():
+        ends = torch.stack([score(point, places) for point in (values, centre)]).cpu().double().numpy()
+    return found, shortfalls(found.sum(axis=(1, 2)), ends)

@@ -19,7 +19,7 @@ from reportgen.attribution.gradients import (
     smooth_grad,
 )
 from reportgen.attribution.lime import MOST, RUNS, lime
-from reportgen.attribution.lime_table import PERTURBATIONS, lime_table
+from reportgen.attribution.lime_table import PERTURBATIONS, ROUNDS, lime_table
 from reportgen.attribution.occlusion import GRID, occlusion_parts, occlusion_windows
 from reportgen.attribution.shap import DRAWS, gradient_shap, kernel_shap
 from reportgen.attribution.shap import MOST as COALITIONS
@@ -61,7 +61,7 @@ class Method:
 
 METHODS = (
     Method("LIME", lime, parted=RUNS * MOST, kinds=("image", "generic", "text", "signal", "spectrogram")),
-    Method("LIME", lime_table, forward=RUNS * PERTURBATIONS, kinds=("table",)),
+    Method("LIME", lime_table, forward=RUNS * ROUNDS * PERTURBATIONS, kinds=("table",)),
     Method("KernelShap", kernel_shap, parted=COALITIONS),
     Method("GradientShap", gradient_shap, backward=DRAWS),
     Method("Saliency", saliency, backward=1),

@@ -35,6 +35,7 @@ def occlusion_windows(sight: Sight, tools: Tools) -> Attribution:
         settings=f"{int(down[-1]) + 1} × {columns} windows of {side[0]} × {side[1]}",
         baseline=sight.baseline.said,
         evaluations=count + 1,
+        shared=windows,
     )
 
 
@@ -50,4 +51,5 @@ def occlusion_parts(sight: Sight, tools: Tools) -> Attribution:
         settings=f"{sight.parts.how}, one at a time",
         baseline=sight.baseline.said,
         evaluations=count + 1,
+        shared=sight.parts.numbers,
     )

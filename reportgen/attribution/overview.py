@@ -12,8 +12,10 @@ from reportgen.attribution.explain import passes
 from reportgen.attribution.gradients import STEPS
 from reportgen.attribution.table import Table
 from reportgen.attribution.target import Aim
+from reportgen.attribution.trust import completeness_error
 from reportgen.deadline import NEVER, Deadline
 from reportgen.experiment import Experiment
+from reportgen.units import show
 
 if TYPE_CHECKING:
     import torch
@@ -55,6 +57,30 @@ class Answers:
         return outputs if self.already else outputs.softmax(dim=1)
 
 
+def shortfalls(sums: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Completeness errors (n,) of attributions that sum to `sums` (n,); NaN where both ends are equal.
+
+    `ends` (2, n) are the scores of the samples and of their baselines.
+    """
+    made = [
+        completeness_error(float(total), *map(float, pair)) for total, pair in zip(sums, ends.T, strict=True)
+    ]
+    return np.array([np.nan if error is None else error for error in made])
+
+
+def complete(errors: np.ndarray) -> str:
+    """What these completeness errors come to, as a clause of a caption."""
+    known = errors[np.isfinite(errors)]
+    if not len(known):
+        return "completeness can't be told, since the scores are the baselines'"
+    # Below a hundredth of a per cent rounding decides.
+    shares = [max(1e-4, float(np.quantile(known, q))) for q in (0.5, 0.9)]
+    middle, high = (
+        "below 0.01 %" if share <= 1e-4 else show(float(f"{share:.2g}"), "share") for share in shares
+    )
+    return f"completeness error {middle} in the median, {high} at the 90 % quantile"
+
+
 def answers(experiment: Experiment, outputs: torch.Tensor) -> Answers:
     """What is explained of samples with these outputs (n, values): the output that was named, or of two classes the
     second, or of each sample the class it is given or its largest output.
@@ -82,7 +108,8 @@ def answers(experiment: Experiment, outputs: torch.Tensor) -> Answers:
 class View:
     """Attributions (n, features) of rows (n, features) of a table, float64, and what was explained of each.
 
-    `numbers` are the samples' numbers in the data; `steps` and `baseline` say how it was made.
+    `numbers` are the samples' numbers in the data; `steps` and `baseline` say how it was made, `errors` (n,) by which
+    share the attributions of each miss the difference of the scores, NaN where there is none.
     """
 
     table: Table
@@ -92,6 +119,7 @@ class View:
     answers: Answers
     steps: int
     baseline: str
+    errors: np.ndarray
 
     @property
     def sizes(self) -> np.ndarray:
@@ -131,12 +159,11 @@ def view(experiment: Experiment, table: Table, size: int, deadline: Deadline = N
         batches.append(inputs)
         outputs.append(found.reshape(inputs.size, -1))
     told = answers(experiment, torch.cat(outputs))
-    made = np.concatenate(
-        [
-            _integrated(experiment, table, inputs, told, at * size, size, deadline)
-            for at, inputs in enumerate(batches)
-        ]
-    )
+    parts = [
+        _integrated(experiment, table, inputs, told, at * size, size, deadline)
+        for at, inputs in enumerate(batches)
+    ]
+    made, errors = (np.concatenate(part) for part in zip(*parts, strict=True))
     kept = np.isfinite(made).all(axis=1)
     if int(kept.sum()) < FEWEST:
         raise NotApplicable("the attributions hold values that are not finite")
@@ -147,6 +174,7 @@ def view(experiment: Experiment, table: Table, size: int, deadline: Deadline = N
     return View(
         table, numbers[kept], table.rows[chosen][kept], made[kept], some, STEPS,
         f"the mean of {len(table.rows):,} samples" + ("" if table.smooth.all() else ", the rest as in the sample"),
+        errors[kept],
     )  # fmt: skip
 
 
@@ -158,8 +186,8 @@ def _integrated(
     start: int,
     size: int,
     deadline: Deadline,
-) -> np.ndarray:
-    """Attributions float64 (n, features) of a batch whose first sample is at `start` of `told`."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Attributions (n, features), and by how much they fall short (n,), of a batch that starts at `start` of `told`."""
     import torch
     from captum.attr import IntegratedGradients
 
@@ -175,13 +203,16 @@ def _integrated(
         outputs = table.feed(experiment, inputs.take(rows.tolist()), moved)
         return told.of(outputs, rows + start)
 
+    origin = torch.where(free, centre, values)
     made = IntegratedGradients(score).attribute(
         values,
-        baselines=torch.where(free, centre, values),
+        baselines=origin,
         additional_forward_args=(places,),
         n_steps=STEPS,
         internal_batch_size=max(size, inputs.size),
         method="gausslegendre",
     )
     found: np.ndarray = made.detach().cpu().double().numpy()
-    return found
+    with torch.no_grad():
+        ends = torch.stack([score(point, places) for point in (values, origin)]).cpu().double().numpy()
+    return found, shortfalls(found.sum(axis=1), ends)

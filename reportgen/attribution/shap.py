@@ -133,6 +133,7 @@ def kernel_shap(sight: Sight, tools: Tools) -> Attribution:
         baseline=sight.baseline.said,
         evaluations=len(masks) + 2,
         trust=trust,
+        shared=sight.parts.numbers,
     )
 
 

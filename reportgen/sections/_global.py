@@ -9,7 +9,7 @@ import numpy as np
 
 from reportgen.attribution.base import NotApplicable
 from reportgen.attribution.explain import passes
-from reportgen.attribution.overview import SHARE, View, view
+from reportgen.attribution.overview import SHARE, View, complete, view
 from reportgen.attribution.sight import Sight
 from reportgen.attribution.trust import spearman
 from reportgen.deadline import Deadline, Late
@@ -202,4 +202,5 @@ def told(experiment: Experiment, seen: View) -> str:
     held = (
         "" if seen.table.smooth.all() else " Categories and whole numbers have no gradient, so no value here."
     )
-    return f"Integrated Gradients of {what}, {seen.steps} steps against {seen.baseline}, {of}.{held}"
+    exact = complete(seen.errors)
+    return f"Integrated Gradients of {what}, {seen.steps} steps against {seen.baseline}, {of}; {exact}.{held}"

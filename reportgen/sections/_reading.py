@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reportgen.attribution.checks import INFIDELITY, SENSITIVITY
 from reportgen.report import Text
 
 METHODS = {
@@ -48,6 +49,12 @@ MEASURES = {
     "was learned. It is no verdict: where large parts of the input are equal to the baseline, sound methods give "
     "maps that look alike for any model, and unsound ones may change. The control says how far the map is "
     "explained by the input alone.",
+    INFIDELITY: "Infidelity: parts are hidden at random, and the map's sum over them is held against the fall of the "
+    "score. 0 says that the falls are in proportion to these sums, 1 that the sums tell nothing of them. Few maps come "
+    "near to 0 where parts matter together, since no sum over parts can tell that; and what stands for hidden decides, "
+    "so that a method whose own baseline is another may look worse than it is.",
+    SENSITIVITY: "Max-sensitivity: how far a map moves, as a share of its size, when the sample moves by hardly "
+    "anything. A low one says that the map is steady, not that it is right: a map that is always the same has 0.",
 }
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reportgen.attribution.kinds.text import read
 from reportgen.experiment import Experiment
 from reportgen.features.tokens import token_name
 from reportgen.units import shorten, show
@@ -61,6 +60,8 @@ def described(experiment: Experiment, batch: Batch, row: int, centre: np.ndarray
 
 def _text(experiment: Experiment, batch: Batch, row: int) -> str:
     """The beginning of a text in its own spaces; of one whose tokens have no text, their numbers."""
+    from reportgen.attribution.kinds.text import read  # which needs torch; listing the sections does not
+
     sample = batch.inputs.take([row])
     if experiment.tokenizer is not None:
         return "".join(read(experiment, sample).pieces).strip()

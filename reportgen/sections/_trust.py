@@ -11,18 +11,19 @@ from reportgen.attribution.base import Attribution, Missing, NotApplicable
 from reportgen.attribution.explain import Rows
 from reportgen.attribution.gradients import DIFFERENCE
 from reportgen.attribution.methods import Method
-from reportgen.attribution.randomize import Randomised, randomised
-from reportgen.attribution.removal import Removal, removal
+from reportgen.attribution.randomize import randomised
+from reportgen.attribution.removal import removal
 from reportgen.attribution.sight import Tools
 from reportgen.attribution.trust import agreement as correlations
 from reportgen.attribution.trust import common, top
 from reportgen.deadline import Deadline, Late
 from reportgen.errors import one_line
 from reportgen.experiment import Options
-from reportgen.report import Block, Column, Finding, Heatmap, Row, Table, Text
+from reportgen.report import Block, Column, Finding, Heatmap, Row, Table
 from reportgen.sections import _randomized, _removal
 from reportgen.sections._claims import brief, claims, failed
-from reportgen.sections._late import late
+from reportgen.sections._fidelity import fidelity
+from reportgen.sections._late import cut, late, unmade
 from reportgen.sections._reading import reading
 from reportgen.units import plural, show
 
@@ -46,6 +47,9 @@ def trust(
         blocks += more
         found += flaws
         read += [name] if any(isinstance(block, Table) for block in more) else []
+    more, measured = fidelity(told, options, tools, methods, deadline)
+    blocks += more
+    read += measured
     more, flaws = agreement(told.rows, told.methods, [sight.counted for sight in told.sights])
     read += ["agreement"] if more else []
     blocks += [*more, each(told, options), reading(told.methods, read)]
@@ -61,11 +65,11 @@ def _removals(
     except Late:
         return [late(title, "nothing")], []
     except Exception as error:  # noqa: BLE001 - a model may break on half-hidden samples
-        return [_not(title, one_line(error))], []
+        return [unmade(title, one_line(error))], []
     if made is None:
-        return [_not(title, "the model's cost leaves no room for them")], []
+        return [unmade(title, "the model's cost leaves no room for them")], []
     blocks = _removal.blocks(told, made, options.seed, kind)
-    return [*blocks, *_cut(title, made)], _removal.findings(made)
+    return [*blocks, *cut(title, len(made.numbers), made.wanted)], _removal.findings(made)
 
 
 def _randomisations(
@@ -77,22 +81,11 @@ def _randomisations(
     except Late:
         return [late(title, "nothing")], []
     except NotApplicable as reason:
-        return [_not(title, str(reason))], []
+        return [unmade(title, str(reason))], []
     except Exception as error:  # noqa: BLE001 - a model may break with other parameters
-        return [_not(title, one_line(error))], []
+        return [unmade(title, one_line(error))], []
     table = _randomized.table(told, made, options.seed, kind)
-    return [table, *_cut(title, made)], _randomized.findings(made, kind)
-
-
-def _cut(title: str, made: Removal | Randomised) -> list[Block]:
-    """What the time cut of the samples, where it did."""
-    if len(made.numbers) == made.wanted:
-        return []
-    return [late(f"{title}: what the time cut", f"{len(made.numbers)} of {plural(made.wanted, 'sample')}")]
-
-
-def _not(title: str, reason: str) -> Text:
-    return Text(title=title, text=f"Not made: {reason}.")
+    return [table, *cut(title, len(made.numbers), made.wanted)], _randomized.findings(made, kind)
 
 
 def agreement(

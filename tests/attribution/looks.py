@@ -60,6 +60,21 @@ def tools_of(
     return Tools(experiment or Experiment(title="", model=model), size, size, seed, share, layers)
 
 
+def linear(weights: Sequence[float] | np.ndarray) -> nn.Linear:
+    """The sum of the inputs, each times its weight."""
+    model = nn.Linear(len(weights), 1, bias=False)
+    with torch.no_grad():
+        model.weight.copy_(torch.as_tensor(np.asarray(weights), dtype=torch.float32))
+    return model
+
+
+def cheap(model: nn.Module) -> Experiment:
+    """An experiment whose model costs one operation."""
+    experiment = Experiment(title="", model=model.eval())
+    experiment.__dict__["operations"] = 1
+    return experiment
+
+
 def rows_of(
     experiment: Experiment,
     options: Options,

@@ -39,6 +39,25 @@ def test_a_linear_model_is_recovered_with_r2_of_one(background):
     )
 
 
+def test_surrogates_are_added_until_the_rankings_settle_and_no_more_than_eight(background):
+    easy = nn.Linear(4, 1)
+    with torch.no_grad():
+        easy.weight[:] = torch.tensor([[3.0, 0.1, 4.0, 0.0]])
+    values = torch.tensor([[1.0, 12.0, 3.2, 7.0]])
+    made = explain(easy, values, background)
+    assert made.settings == "2 × 500 perturbations, until the rankings settled"
+    assert made.evaluations == 1000
+
+    class Flat(nn.Module):
+        def forward(self, x):
+            return torch.sin(1e4 * x).sum(1, keepdim=True)
+
+    made = explain(Flat(), values, background)
+    assert made.settings == "2 × 2,000 perturbations, as many as there may be, before the rankings settled"
+    assert made.evaluations == 4000
+    assert made.trust[STABILITY] < 0.95
+
+
 def test_a_constant_column_is_not_moved_and_counts_nothing(background):
     class Wild(nn.Module):
         def forward(self, x):

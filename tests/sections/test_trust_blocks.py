@@ -2,9 +2,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import state
 import torch
 from torch import nn
 
+import reportgen
 from reportgen.attribution.base import Attribution, Missing
 from reportgen.attribution.gradients import COMPLETENESS, DIFFERENCE
 from reportgen.attribution.lime import R2, STABILITY
@@ -164,3 +166,79 @@ def test_few_methods_share_a_chart_and_what_can_not_be_measured_is_a_note(digits
     )
     notes = {block.title: block.text for block in bare.blocks if block.kind == "text"}
     assert notes["With random parameters"] == "Not made: the model has no parameters."
+
+
+BOTH = ("infidelity", "max-sensitivity")
+
+
+def test_infidelity_and_max_sensitivity_are_there_where_they_are_asked_for_and_nowhere_else(cancer_mlp):
+    model, data, names = cancer_mlp
+    experiment = build(model, data=data, feature_names=names)
+    few = ("saliency", "integrated-gradients", "occlusion")
+    tables = {}
+    for checks in ((), BOTH[:1], BOTH[1:], BOTH):
+        section = explanations(experiment, Options(samples=3, timed=False, methods=few, checks=checks))
+        (text,) = (block.text for block in section.blocks if block.title == "How to read them")
+        for name in BOTH:
+            assert (f"{name.capitalize()}:" in text) is (name in checks)
+        tables[checks] = [block for block in section.blocks if block.id == "infidelity-and-max-sensitivity"]
+    assert tables[()] == []
+    ((one,), (other,), (both,)) = (tables[checks] for checks in (BOTH[:1], BOTH[1:], BOTH))
+    heads = ["Method", "Infidelity", "From – to", "Known for", "Max-sensitivity", "From – to", "Known for"]
+    assert [column.name for column in both.columns] == heads
+    assert [column.name for column in one.columns] == heads[:4]
+    assert [column.name for column in other.columns] == [heads[0], *heads[4:]]
+    # Neither changes the other.
+    assert [row.cells for row in both.rows] == [
+        (*left.cells, *right.cells[1:]) for left, right in zip(one.rows, other.rows, strict=True)
+    ]
+    lines = {row.cells[0]: row.cells[1:] for row in both.rows}
+    assert lines["Saliency"][:3] == ("–", "–", "0 of 3")
+    assert 0 <= lines["Integrated Gradients"][0] < 0.5
+    assert lines["Occlusion"][2::3] == ("3 of 3", "2 of 2")
+    assert all(line[3] > 0 for line in lines.values())
+    for said in (
+        "seed 0. Infidelity, on 3 samples: 64 times",
+        "by the mean of 569 samples",
+        "195 evaluations",
+        "Unknown for Saliency: it has no sign",
+        "Max-sensitivity, on 2 of 3 samples",
+        "of 10 draws",
+        "within ±2 % of each feature's range in the data",
+    ):
+        assert said in both.caption
+
+
+def test_a_check_that_can_not_be_made_is_a_note_and_the_other_a_table():
+    whole = (torch.arange(9 * 4).reshape(9, 4) % 7, torch.arange(9) % 2)
+
+    class Whole(nn.Linear):
+        def forward(self, x):
+            return super().forward(x.float())
+
+    section = explanations(
+        build(Whole(4, 2), data=whole, modality="table", categorical=[]),
+        Options(samples=1, timed=False, methods=("occlusion",), checks=BOTH),
+    )
+    table = section.block("infidelity-and-max-sensitivity")
+    assert [column.name for column in table.columns[1:]] == ["Infidelity", "From – to", "Known for"]
+    note = section.block("max-sensitivity")
+    assert note.text == "Not made: the values are int64, of which none can move a little."
+
+
+def test_checks_leave_the_model_as_it_was_and_give_the_same_bytes_again(digits_cnn, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    model, data = digits_cnn
+    before = state.of_model(model), state.of_process()["torch"], state.of_process()["numpy"]
+    given = {"sections": ["explanations"], "samples": 2, "checks": BOTH[::-1]}
+    one, two = (
+        reportgen.collect(
+            model, data=data, **given, methods=["lime", "smoothgrad", "integrated-gradients", "grad-cam"]
+        )
+        for _ in range(2)
+    )
+    assert one.to_json() == two.to_json()
+    assert (state.of_model(model), state.of_process()["torch"], state.of_process()["numpy"]) == before
+    table = one.section("explanations").block("infidelity-and-max-sensitivity")
+    assert len(table.rows) == 4
+    assert all(isinstance(row.cells[4], float) for row in table.rows)
