@@ -12,6 +12,7 @@ from reportgen.attribution.base import Attribution, as_input
 from reportgen.attribution.gradients import batches, slopes
 from reportgen.attribution.sight import Sight, Tools
 from reportgen.attribution.trust import completeness_error, stability
+from reportgen.deadline import ENDED, Late
 from reportgen.units import plural
 
 if TYPE_CHECKING:
@@ -41,8 +42,15 @@ def gradient_shap(sight: Sight, tools: Tools) -> Attribution:
     rng, each = np.random.default_rng(tools.seeds(sight)), max(1, round(DRAWS / len(starts)))
     shifts = (rng.permutation(len(starts)) + rng.random(len(starts))) / len(starts)
     total, points, rounds = np.zeros(sight.shape), each * len(starts), 0
+    late = False
     while True:
-        total += _round(sight, tools, starts, places(shifts, each, rounds))
+        try:
+            total += _round(sight, tools, starts, places(shifts, each, rounds))
+        except Late:
+            if not rounds:
+                raise
+            late = True
+            break
         rounds += 1
         mean = total / (rounds * points)
         error = completeness_error(float(mean.sum()), high, low)
@@ -54,11 +62,16 @@ def gradient_shap(sight: Sight, tools: Tools) -> Attribution:
         method="GradientShap",
         values=mean,
         signed=True,
-        settings=f"{rounds * points} points{missed}",
+        settings=f"{rounds * points} points{missed}{_until(late)}",
         baseline=said,
         evaluations=rounds * points + len(starts) + 1,
         trust={ADDITIVITY: error},
+        late=late,
     )
+
+
+def _until(late: bool) -> str:
+    return f", until {ENDED}" if late else ""
 
 
 def places(shifts: np.ndarray, each: int, number: int) -> np.ndarray:
@@ -108,32 +121,37 @@ def kernel_shap(sight: Sight, tools: Tools) -> Attribution:
 
     All coalitions where there are few parts; else drawn with the Shapley kernel's probability, each beside its
     complement (Covert and Lee 2021). Trust: the additivity error, no more than rounding, and where coalitions
-    are drawn, the stability between the two halves of them.
+    are drawn, the stability between the two halves of them. Drawn ones may be fewer, four a part, when the time ends.
     """
     count = sight.parted()
     limit = max(FEWEST * count, round(tools.share * MOST * count))
     masks, weights = coalitions(count, limit, tools.seeds(sight))
     ends = np.stack([np.ones(count, bool), np.zeros(count, bool)])
-    scores = sight.hidden(np.concatenate([ends, masks]), tools.forward)
+    exact, wanted = len(masks) == 2**count - 2, len(masks)
+    least = None if exact else 2 + FEWEST * count
+    scores = sight.hidden(np.concatenate([ends, masks]), tools.forward, least=least)
     high, low = scores[:2]
-    made = shapley(masks, weights, scores[2:], high, low)
-    exact = len(masks) == 2**count - 2
+    run = (len(scores) - 2) // 2 * 2  # whole pairs
+    masks, weights, scores = masks[:run], weights[:run], scores[2 : 2 + run]
+    made = shapley(masks, weights, scores, high, low)
     trust = {SHAP_SUM: completeness_error(float(made.sum()), high, low)}
     if not exact:
         half = len(masks) // 4 * 2  # whole pairs
         parts = (slice(half), slice(half, None))
         trust[SHAP_STABILITY] = stability(
-            [shapley(masks[p], weights[p], scores[2:][p], high, low) for p in parts]
+            [shapley(masks[p], weights[p], scores[p], high, low) for p in parts]
         )
     return Attribution(
         method="KernelShap",
         values=sight.parts.spread(made),
         signed=True,
-        settings=f"{'all ' if exact else ''}{len(masks):,} coalitions of {sight.parts.how}",
+        settings=f"{'all ' if exact else ''}{len(masks):,} coalitions of {sight.parts.how}"
+        + _until(run < wanted),
         baseline=sight.baseline.said,
         evaluations=len(masks) + 2,
         trust=trust,
         shared=sight.parts.numbers,
+        late=run < wanted,
     )
 
 
