@@ -10,6 +10,7 @@ import numpy as np
 
 from reportgen.attribution.base import Attribution, as_input
 from reportgen.attribution.gradients import batches, slopes
+from reportgen.attribution.kinds.signal import Clip
 from reportgen.attribution.sight import Sight, Tools
 from reportgen.attribution.trust import completeness_error, stability
 from reportgen.deadline import ENDED, Late
@@ -100,20 +101,41 @@ def _round(sight: Sight, tools: Tools, starts: torch.Tensor, shares: np.ndarray)
 
 
 def references(sight: Sight, tools: Tools) -> tuple[torch.Tensor, str]:
-    """Values (n, ...) that stand for the data, evenly from it, and what they are; else the sight's baseline."""
+    """Values (n, ...) that stand for the data, evenly from it, and what they are; else the sight's baseline.
+
+    What has no gradient in the sight, as a table's categories, is as in the sample. The baseline where there is no
+    data, or where no other sample fits in this one's place, as with texts.
+    """
     import torch
 
-    data, values = tools.experiment.samples, sight.values
-    if data is not None and data.total and sight.score.feed is as_input:
-        count = min(data.total, REFERENCES)
-        rows = tools.experiment.batch(
-            [number * data.total // count for number in range(count)]
-        ).inputs.primary
-        if rows is not None and rows.shape[1:] == values.shape[1:]:
-            rows = rows[torch.isfinite(rows.flatten(1)).all(dim=1)].to(values)
-            if len(rows):
-                return rows, f"{plural(len(rows), 'sample')} of the data"
-    return sight.baseline.values, sight.baseline.said
+    rows = _rows(sight, tools)
+    rows = None if rows is None else rows[torch.isfinite(rows.flatten(1)).all(dim=1)]
+    if rows is None or not len(rows):
+        return sight.baseline.values, sight.baseline.said
+    said, rows = f"{plural(len(rows), 'sample')} of the data", rows.to(sight.values)
+    if sight.unknown is None:
+        return rows, said
+    held = torch.from_numpy(sight.unknown).to(rows.device)
+    return torch.where(held, sight.values, rows), f"{said}, the rest as in the sample"
+
+
+def _rows(sight: Sight, tools: Tools) -> torch.Tensor | None:
+    """Up to 25 samples, evenly from the data, as values of the sight (n, ...); None where they can't be these."""
+    import torch
+
+    if sight.table is not None:
+        known = sight.table.rows
+        count = min(len(known), REFERENCES)
+        return torch.from_numpy(known[np.arange(count) * len(known) // max(1, count)])
+    data, feed = tools.experiment.samples, sight.score.feed
+    if data is None or not data.total or not (feed is as_input or isinstance(feed, Clip)):
+        return None
+    count = min(data.total, REFERENCES)
+    rows = tools.experiment.batch([number * data.total // count for number in range(count)]).inputs.primary
+    own = sight.score.inputs.primary
+    if rows is None or own is None or rows.shape[1:] != own.shape[1:]:
+        return None
+    return feed.split(rows) if isinstance(feed, Clip) else rows
 
 
 def kernel_shap(sight: Sight, tools: Tools) -> Attribution:

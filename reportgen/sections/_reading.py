@@ -16,8 +16,9 @@ METHODS = {
     "parts that it could join, estimated from some of them where there are many. The values add up to f(x) - "
     "f(baseline) by construction, so that says nothing of how near they are; the stability, the rank correlation "
     "between the values of the two halves of the coalitions, does.",
-    "GradientShap": "GradientShap averages gradients on the way from references, samples of the data where there are "
-    "any, to the input. The values add up to f(x) - the mean score of the references, but for the additivity error.",
+    "GradientShap": "GradientShap averages gradients on the way from references to the input: samples of the data "
+    "where there are any that fit in its place, with a table's categories as in the input, else (so of texts) the "
+    "baseline. The values add up to f(x) - the mean score of the references, but for the additivity error.",
     "SHAP Gradient": "SHAP Gradient averages gradients between the sample and samples of the data; the values add up "
     "to f(x) - the mean score of these samples, but for the error of drawing them, which the additivity error tells.",
     "SHAP Kernel": "SHAP Kernel shares f(x) - the mean score among the features as Shapley values, by least squares "

@@ -6,10 +6,14 @@ import torch
 from captum.attr import GradientShap, KernelShap
 from captum.testing.helpers.basic_models import BasicModel_MultiLayer
 from looks import sight_of, tools_of
+from tables import mixed
+from texts import Bag
 from torch import nn
 
 from reportgen.attribution.choose import choose
+from reportgen.attribution.explain import run
 from reportgen.attribution.kinds import sights
+from reportgen.attribution.methods import Method
 from reportgen.attribution.shap import (
     ADDITIVITY,
     SHAP_STABILITY,
@@ -174,6 +178,61 @@ def test_gradients_against_the_data_add_up_on_digits(digits_cnn):
     errors = [gradient_shap(sight, tools_of(experiment=experiment)).trust[ADDITIVITY] for sight in seen]
     assert max(errors) < 0.08
     assert sorted(errors)[-2] < 0.05
+
+
+def test_rows_of_a_table_are_the_references_with_categories_as_in_the_sample():
+    model, data = mixed()
+    experiment = build(model, data=data)
+    whole = sights(experiment, choose(experiment, 1)[0])[0]
+    made = run(Method("GradientShap", gradient_shap, backward=50), whole, tools_of(experiment=experiment))
+    assert made.baseline == "25 samples of the data, the rest as in the sample"
+    chosen = [at * len(data) // 25 for at in range(25)]
+    own = data.tensors[1][[whole.subject.number]]
+    with torch.no_grad():
+        held = model(data.tensors[0][chosen], own.expand(25, -1))[:, 0].double()
+        high = model(data.tensors[0][[whole.subject.number]], own)[0, 0].double()
+    difference = float(high - held.mean())
+    assert made.trust[ADDITIVITY] == pytest.approx(
+        abs(made.values.sum() - difference) / abs(difference), abs=1e-4
+    )
+    assert made.values[4:].tolist() == [0, 0]
+
+
+def test_a_table_of_numbers_is_explained_against_its_rows():
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        model, rows = nn.Linear(4, 1), torch.randn(100, 4)
+    experiment = build(model, data=(rows, model(rows).detach()))
+    sight = sights(experiment, choose(experiment, 1)[0])[0]
+    made = gradient_shap(sight, tools_of(experiment=experiment))
+    expected = model.weight[0] * (rows[sight.subject.number] - rows[::4].mean(dim=0))
+    assert made.values == pytest.approx(expected.detach().numpy(), abs=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(30_000,), (2, 30_000), (30_000, 2)])
+def test_long_clips_are_explained_against_clips_of_the_data(shape):
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        clips = torch.randn(5, *shape)
+        model = nn.Sequential(nn.Flatten(), nn.Linear(clips[0].numel(), 2)).eval()
+    experiment = build(model, data=(clips, torch.arange(5) % 2), sample_rate=8000)
+    sight = sights(experiment, choose(experiment, 1)[0])[0]
+    made = gradient_shap(sight, tools_of(experiment=experiment))
+    assert made.baseline == "5 samples of the data"
+    weights = model[1].weight[sight.subject.target.column].reshape(shape)
+    products = (weights * (clips[sight.subject.number] - clips.mean(dim=0))).detach()[None]
+    assert made.values == pytest.approx(sight.fold(sight.score.feed.split(products)), abs=1e-5)
+
+
+def test_texts_keep_their_baseline():
+    ids = torch.randint(5, 50, (6, 8), generator=torch.Generator().manual_seed(0))
+    experiment = build(Bag().eval(), data=(ids, torch.zeros(6, dtype=torch.long)))
+    sight = sights(experiment, choose(experiment, 1)[0])[0]
+    assert (
+        gradient_shap(sight, tools_of(experiment=experiment)).baseline
+        == sight.baseline.said
+        == "zero vectors"
+    )
 
 
 def test_gradient_shap_of_a_linear_model_is_exact_and_the_batch_changes_nothing():

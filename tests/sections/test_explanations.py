@@ -174,7 +174,11 @@ def test_a_linear_table_model_is_explained_alike_by_all_that_share_a_baseline_an
     shares = (model.weight[0] * (rows[sample] - rows.mean(dim=0))).tolist()
     exact = [shares[int(label.split()[1])] for label in integrated.labels]
     assert integrated.values == pytest.approx(exact, rel=1e-4)
-    for name in ("KernelShap", "GradientShap", "Occlusion"):
+    some = (model.weight[0] * (rows[sample] - rows[::4].mean(dim=0))).tolist()
+    assert bars["GradientShap"].values == pytest.approx(
+        [some[int(label.split()[1])] for label in integrated.labels], rel=1e-4
+    )
+    for name in ("KernelShap", "Occlusion"):
         assert bars[name].labels == integrated.labels
         assert bars[name].values == pytest.approx(integrated.values, rel=1e-4)
     assert bars["LIME"].values == pytest.approx(integrated.values, rel=0.02, abs=1e-3)
