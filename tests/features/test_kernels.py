@@ -11,8 +11,6 @@ from reportgen.features.kernels import FLOOR, responses, spectrogram
 from reportgen.sections._kernels import signals
 from reportgen.sections._survey import Made
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def pitches():

@@ -10,8 +10,6 @@ from reportgen.features.tokens import neighbours, token_name, vocabulary
 from reportgen.sections._survey import Made
 from reportgen.sections._tokens import token_embeddings
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def pixels():

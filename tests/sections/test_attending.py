@@ -13,8 +13,6 @@ from reportgen.sections._attention import attention_maps
 from reportgen.sections._survey import Made
 from reportgen.sections.features import features
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def look(experiment):
     made = Made()

@@ -9,8 +9,6 @@ from reportgen.experiment import Options, build
 from reportgen.report import Section
 from reportgen.sections.features import features
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 class Net(nn.Module):
     """A convolution with a head; `how` is what stands between, `out` what becomes of the scores."""
