@@ -285,7 +285,7 @@ def test_photographs_of_three_channels_are_drawn_small_and_say_so():
     assert "Drawn at 80 × 100 (means of blocks)" in block.caption
 
 
-def test_a_costly_model_gets_fewer_perturbations_then_fewer_samples(digits_cnn, monkeypatch):
+def test_a_costly_model_gets_fewer_samples_then_fewer_perturbations_then_one_sample(digits_cnn, monkeypatch):
     model, data = digits_cnn
     experiment = build(model, data=data)
     each = experiment.operations
@@ -294,8 +294,11 @@ def test_a_costly_model_gets_fewer_perturbations_then_fewer_samples(digits_cnn, 
     assert explain.plan(experiment, suited, 8) == explain.Plan(8, 1.0)
     fixed = sum(3 * method.backward for method in suited)
     sampled = sum(method.forward + method.parted * explain.PARTS for method in suited)
-    monkeypatch.setattr(explain, "BUDGET", {"cpu": 8 * each * (fixed + 0.5 * sampled)})
-    assert explain.plan(experiment, suited, 8) == explain.Plan(8, pytest.approx(0.5))
+    monkeypatch.setattr(explain, "BUDGET", {"cpu": 6.1 * each * (fixed + sampled)})
+    assert explain.plan(experiment, suited, 8) == explain.Plan(6, 1.0)
+    monkeypatch.setattr(explain, "BUDGET", {"cpu": 4 * each * (fixed + 0.5 * sampled)})
+    assert explain.plan(experiment, suited, 8) == explain.Plan(4, pytest.approx(0.5))
+    assert explain.plan(experiment, suited, 1) == explain.Plan(1, 1.0)
     monkeypatch.setattr(explain, "BUDGET", {"cpu": 2 * each * (fixed + explain.LEAST * sampled) * 1.001})
     assert explain.plan(experiment, suited, 8) == explain.Plan(2, explain.LEAST)
     section = explanations(experiment, Options(samples=8))
