@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MOST = 1000  # samples
 STEPS = (50, 10)  # of Integrated Gradients, where the budget allows them; else one gradient
-CLASSES = 9  # the most frequent predicted classes; more would cost memory, a map each
+CLASSES = 10  # the most frequent predicted classes; more would cost memory, a map each
 
 
 @dataclass
