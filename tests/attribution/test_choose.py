@@ -29,16 +29,41 @@ def test_a_quarter_are_confident_mistakes_a_quarter_unsure_and_the_others_correc
     subjects, rule = choose(experiment_of(SCORES, TARGETS), 4)
     assert [(subject.number, subject.why) for subject in subjects] == [
         (5, "confident and wrong"),
-        (2, "unsure"),
+        (2, "least sure"),
         (0, "confident and right"),
         (3, "confident and right"),
     ]
     assert rule == (
         "4 of 6 samples: 1 of 3 mistakes, the most confident first; 1 with the smallest margin between the two "
-        "likeliest classes; 2 correct, evenly over the classes, the surest of each"
+        "likeliest classes; 2 correct, evenly over the classes, the surest of each (confident: a probability of 0.80 "
+        "or more, unsure: a margin below 0.20)"
     )
     assert subjects[0].said == "true class 0, predicted class 1 (1.00)"
     assert [subject.target.column for subject in subjects] == [1, 1, 0, 1]
+
+
+def test_where_all_probabilities_are_one_the_raw_scores_tell_which_is_least_sure():
+    scores = [[40.0, 0.0], [90.0, 0.0], [30.0, 0.0], [0.0, 60.0], [0.0, 50.0], [0.0, 70.0]]
+    subjects, _ = choose(experiment_of(scores, [0, 0, 0, 0, 0, 1]), 4)
+    assert [(subject.number, subject.why) for subject in subjects] == [
+        (3, "confident and wrong"),
+        (2, "least sure"),
+        (1, "confident and right"),
+        (5, "confident and right"),
+    ]
+
+
+def test_a_sample_is_called_confident_or_unsure_only_where_its_probabilities_are_so():
+    scores = [[0.6, 0.4], [0.55, 0.45], [0.796, 0.204], [0.79, 0.21]]
+    subjects, rule = choose(experiment_of(scores, [1, 0, 0, 0], task="classification"), 4)
+    assert [(subject.number, subject.why) for subject in subjects] == [
+        (0, "wrong"),
+        (1, "unsure"),
+        (2, "confident and right"),
+        (3, "right"),
+    ]
+    assert [subject.said[-6:] for subject in subjects] == ["(0.60)", "(0.55)", "(0.80)", "(0.79)"]
+    assert rule.endswith("(confident: a probability of 0.80 or more, unsure: a margin below 0.20)")
 
 
 def test_the_samples_that_the_user_asks_for_are_taken_in_that_order():
@@ -181,7 +206,7 @@ def test_a_sample_without_a_label_is_neither_a_mistake_nor_correct(none):
     assert rule == (
         "4 of 6 samples: 1 of 2 mistakes, the most confident first; 1 with the smallest margin between the two "
         "likeliest classes; 1 correct, evenly over the classes, the surest of each; 1 without a label, evenly over "
-        "the predicted classes"
+        "the predicted classes (confident: a probability of 0.80 or more, unsure: a margin below 0.20)"
     )
     assert subjects[3].said == "no label, predicted class 0 (0.99)"
 
