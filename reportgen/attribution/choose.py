@@ -61,6 +61,7 @@ def choose(experiment: Experiment, count: int, numbers: Sequence[int] = ()) -> t
     aim = Aim.of(experiment)
     if experiment.samples is None and experiment.data_problem is None:
         return _from_example(experiment, aim, count)
+    _check(numbers, experiment.require_data().total)
     if not experiment.task or len(experiment.output_shape) not in (1, 2):
         return _unjudged(experiment, aim, count, numbers)
     found = _with(experiment, numbers, experiment.predictions)
@@ -88,16 +89,20 @@ def choose(experiment: Experiment, count: int, numbers: Sequence[int] = ()) -> t
     return subjects, f"{of}: {rule}"
 
 
+def _check(numbers: Sequence[int], total: int | None) -> None:
+    """Raises InputError for a number that the data does not have, as far as its length is known."""
+    beyond = [number for number in numbers if total is not None and number >= total]
+    if total is not None and beyond:
+        said = f"explain: there is no sample {beyond[0]:,} among the {total:,} of the data"
+        raise InputError(said, f"give numbers from 0 to {total - 1:,}")
+
+
 def _with(experiment: Experiment, numbers: Sequence[int], found: Predictions) -> Predictions:
     """What the model says of the samples of these numbers, where they are not among those looked at for all."""
     from reportgen.predictions import predict
 
     if not numbers or found.total is None or np.isin(numbers, found.numbers).all():
         return found
-    for number in numbers:
-        if not 0 <= number < found.total:
-            said = f"samples: there is no sample {number:,} among the {found.total:,} of the data"
-            raise InputError(said, f"give numbers from 0 to {found.total - 1:,}")
     return predict(experiment, numbers)
 
 
@@ -106,10 +111,10 @@ def _asked(numbers: Sequence[int], found: Predictions, usable: np.ndarray) -> Ch
     rows = {int(number): row for row, number in enumerate(found.numbers)}
     for number in numbers:
         if number not in rows:
-            said = f"samples: there is no sample {number:,} among the {len(usable):,} looked at"
+            said = f"explain: there is no sample {number:,} among the {len(usable):,} looked at"
             raise InputError(said, f"give numbers from 0 to {len(usable) - 1:,}")
         if not usable[rows[number]]:
-            raise InputError(f"samples: the model's output for sample {number:,} is not finite")
+            raise InputError(f"explain: the model's output for sample {number:,} is not finite")
     return [(rows[number], "asked for") for number in numbers]
 
 

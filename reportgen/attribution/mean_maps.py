@@ -13,6 +13,7 @@ from reportgen.attribution.explain import passes
 from reportgen.attribution.overview import FEWEST, SHARE, Answers, answers
 from reportgen.deadline import NEVER, Deadline
 from reportgen.experiment import Experiment
+from reportgen.units import plural
 
 if TYPE_CHECKING:
     import torch
@@ -57,7 +58,9 @@ def mean_maps(
     steps = STEPS if allowed >= 3 * STEPS * min(MOST, len(usable)) else 1
     count = int(min(MOST, len(usable), allowed / (3 * steps)))
     if count < FEWEST:
-        raise NotApplicable(f"the data or the model's cost allows {count} samples, fewer than {FEWEST}")
+        raise NotApplicable(
+            f"the data or the model's cost allows {plural(count, 'sample')}, fewer than {FEWEST}"
+        )
     rows_ = usable[np.arange(count) * len(usable) // count]
     numbers, raw = found.numbers[rows_], found.outputs[torch.from_numpy(rows_)]
     told = answers(

@@ -77,8 +77,10 @@ def test_the_samples_that_the_user_asks_for_are_taken_in_that_order():
     subjects, rule = choose(experiment_of(SCORES, TARGETS), 8, (4, 1))
     assert [subject.number for subject in subjects] == [4, 1]
     assert rule == "2 of 6 samples: chosen by number"
-    with pytest.raises(InputError, match="there is no sample 6 among the 6 of the data"):
+    with pytest.raises(InputError, match=r"^explain: there is no sample 6 among the 6 of the data"):
         choose(experiment_of(SCORES, TARGETS), 8, (6,))
+    with pytest.raises(InputError, match=r"^explain: there is no sample 9 among the 6 of the data"):
+        choose(experiment_of(SCORES), 8, (0, 9))
 
 
 def test_of_many_samples_those_looked_at_are_chosen_from_and_any_may_be_asked_for(monkeypatch):
