@@ -362,6 +362,37 @@ def test_several_labels_maps_and_tensors_of_any_shape_are_explained_by_their_lar
         assert (first.height, first.width) == shape
 
 
+class Shifted(nn.Module):
+    """Reads pictures and what is known beside them."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 3)
+
+    def forward(self, image, meta):
+        return self.conv(image).mean(dim=(2, 3)) + meta
+
+
+def test_of_several_inputs_it_is_said_which_is_explained():
+    given = (torch.rand(2, 1, 8, 8), torch.rand(2, 2))
+    section = explanations(build(Shifted(), example_inputs=given), Options(samples=1))
+    caption = section.block("explained-samples").caption
+    assert (
+        "Of the 2 tensors that the model reads only the first is explained, the others are held." in caption
+    )
+    alone = explanations(build(nn.Conv2d(1, 2, 3), example_inputs=given[0]), Options(samples=1))
+    assert "tensors" not in alone.block("explained-samples").caption
+
+
+def test_methods_that_were_asked_for_and_do_not_suit_the_input_are_named(digits_cnn):
+    asked = Options(samples=1, methods=("saliency", "shap-permutation"))
+    caption = explanations(build(digits_cnn[0], data=digits_cnn[1]), asked).block("explained-samples").caption
+    assert "Asked for too, but not for this kind of input (image): shap-permutation." in caption
+    alone = Options(samples=1, methods=("saliency",))
+    caption = explanations(build(digits_cnn[0], data=digits_cnn[1]), alone).block("explained-samples").caption
+    assert "Asked for" not in caption
+
+
 def test_an_output_without_targets_is_explained_once_task_says_what_it_is():
     given = {"model": nn.Linear(2, 5), "example_inputs": torch.rand(3, 2)}
     assert explanations(build(**given, task="classification"), Options()).status == "ok"
