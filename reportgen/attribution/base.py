@@ -90,6 +90,7 @@ class Attribution:
     how often the model ran forward and backward for it. `trust` holds what speaks for or against it, by name.
     `unknown`, bool like the values: of which places the method can say nothing; their values are no zeros.
     `shared`, whole numbers like the values: places of one number from 0 on show one weight that they share.
+    `late`: the time ended before the method was through, and it gave what it had.
     """
 
     method: str
@@ -102,6 +103,7 @@ class Attribution:
     trust: Mapping[str, float | None] = field(default_factory=dict)
     unknown: np.ndarray | None = None
     shared: np.ndarray | None = None
+    late: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 from reportgen.attribution.base import Attribution
 from reportgen.attribution.sight import Sight, Tools
 from reportgen.attribution.trust import completeness_error
+from reportgen.deadline import ENDED, Late
 
 if TYPE_CHECKING:
     import torch
@@ -85,7 +86,7 @@ def integrated_gradients(sight: Sight, tools: Tools) -> Attribution:
     import torch
 
     stretches = _stretches(sight, np.array(ENDS), tools)
-    spent, looked = STEPS, len(stretches) + 3
+    spent, looked, late = STEPS, len(stretches) + 3, False
     ends = torch.cat([sight.values, sight.baseline.values.to(sight.values)])
     high, low = (float(score) for score in sight.score.numbers(ends, min(2, tools.forward)))
     while True:
@@ -98,18 +99,26 @@ def integrated_gradients(sight: Sight, tools: Tools) -> Attribution:
         ):
             break
         worst = max(stretches, key=lambda stretch: abs(stretch.missed))
+        try:
+            halves = _stretches(sight, np.linspace(worst.start, worst.end, 3), tools)
+        except Late:
+            late = True
+            break
         stretches.remove(worst)
-        stretches += _stretches(sight, np.linspace(worst.start, worst.end, 3), tools)
+        stretches += halves
         spent, looked = spent + 2 * PER_STRETCH, looked + 3
     steps = PER_STRETCH * len(stretches)
     return Attribution(
         method="Integrated Gradients",
         values=made,
         signed=True,
-        settings=f"{steps} steps" + (f" ({STEPS} missed completeness by over 1 %)" if steps > STEPS else ""),
+        settings=f"{steps} steps"
+        + (f" ({STEPS} missed completeness by over 1 %)" if steps > STEPS else "")
+        + (f", until {ENDED}" if late else ""),
         baseline=sight.baseline.said,
         evaluations=spent + looked,
         trust={DIFFERENCE: high - low, COMPLETENESS: error},
+        late=late,
     )
 
 

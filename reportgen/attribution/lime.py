@@ -9,10 +9,15 @@ import numpy as np
 from reportgen.attribution.base import Attribution
 from reportgen.attribution.sight import Sight, Tools
 from reportgen.attribution.trust import overlap, stability
+from reportgen.deadline import ENDED
 
 RUNS = 2  # runs with seeds of their own: their mean is shown, their agreement is the stability
 ROUND, MOST = 5, 20  # perturbations a part and run: in a round, and at most
 FEWEST = 200  # perturbations in a run at least: of fewer, the ridge takes more than a twentieth away
+COSTLY = (
+    0.25  # share of the perturbations that the budget leaves, below which a run may have fewer in proportion
+)
+LEAST = 50  # perturbations a run without which there is no answer when the time ends
 SETTLED = 0.95  # the stability at which further rounds would change little
 R2, STABILITY, OVERLAP = "R2", "stability", "overlap of the top"
 KERNEL_WIDTH = 0.25  # lime's own for images
@@ -22,28 +27,32 @@ def lime(sight: Sight, tools: Tools) -> Attribution:
     """The weight of each part in a linear model of the score near the sample (Ribeiro et al. 2016).
 
     The sample is shown through masks that replace half of its parts, drawn at random, by the baseline, in rounds
-    until the runs rank the parts alike or the budget ends. Trust: the mean R2 of the surrogates and the stability
-    of the weights between runs with seeds of their own.
+    until the runs rank the parts alike, or the budget or the time ends. Trust: the mean R2 of the surrogates and the
+    stability of the weights between runs with seeds of their own.
     """
     parts = sight.parted()
-    step = max(FEWEST, ROUND * parts)
-    most = max(FEWEST, round(tools.share * MOST * parts))
-    masks = [draw(most, parts, tools.seeds(sight, run)) for run in range(RUNS)]
-    scores = [np.zeros(0) for _ in range(RUNS)]
-    done, steady = 0, None
-    while done < most and not (steady is not None and steady >= SETTLED):
+    fewest = round(FEWEST * min(1.0, tools.share / COSTLY))
+    step = max(fewest, ROUND * parts)
+    most = max(fewest, round(tools.share * MOST * parts))
+    masks = np.stack([draw(most, parts, tools.seeds(sight, run)) for run in range(RUNS)], axis=1)
+    scores = np.zeros((0, RUNS))
+    done, steady, late = 0, None, False
+    while done < most and not late and not (steady is not None and steady >= SETTLED):
         end = min(most, done + step)
-        new = sight.hidden(np.concatenate([run[done:end] for run in masks]), tools.forward)
-        scores = [np.append(*pair) for pair in zip(scores, new.reshape(RUNS, -1), strict=True)]
-        fitted = [solve(run[:end], known) for run, known in zip(masks, scores, strict=True)]
-        done, steady = end, stability([weights for weights, _ in fitted])
-    settled = steady is not None and steady >= SETTLED
+        # The runs in turn, so that both have as many when the time ends.
+        wanted = masks[done:end].reshape(-1, parts)
+        new = sight.hidden(wanted, tools.forward, least=RUNS * max(0, LEAST - done))
+        late = len(new) < len(wanted)
+        scores = np.concatenate([scores, new[: len(new) // RUNS * RUNS].reshape(-1, RUNS)])
+        done = len(scores)
+        fitted = [solve(masks[:done, run], scores[:, run]) for run in range(RUNS)]
+        steady = stability([weights for weights, _ in fitted])
     return Attribution(
         method="LIME",
         values=sight.parts.spread(np.mean([weights for weights, _ in fitted], axis=0)),
         signed=True,
         settings=f"{RUNS} × {done:,} perturbations of {sight.parts.how}, "
-        + ("until the rankings settled" if settled else "the budget, before the rankings settled"),
+        + ended(steady, late, "the budget"),
         baseline=sight.baseline.said,
         evaluations=RUNS * done,
         trust={
@@ -52,7 +61,15 @@ def lime(sight: Sight, tools: Tools) -> Attribution:
             OVERLAP: alike([weights for weights, _ in fitted]),
         },
         shared=sight.parts.numbers,
+        late=late,
     )
+
+
+def ended(steady: float | None, late: bool, budget: str) -> str:
+    """Why there were no more perturbations: `budget` says what else bounds them."""
+    if steady is not None and steady >= SETTLED:
+        return "until the rankings settled"
+    return f"until {ENDED}, before the rankings settled" if late else f"{budget}, before the rankings settled"
 
 
 def alike(runs: Sequence[np.ndarray]) -> float | None:

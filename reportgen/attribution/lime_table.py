@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from reportgen.attribution.base import Attribution, NotApplicable
-from reportgen.attribution.lime import OVERLAP, R2, RUNS, SETTLED, STABILITY, alike
+from reportgen.attribution.lime import OVERLAP, R2, RUNS, SETTLED, STABILITY, alike, ended
 from reportgen.attribution.sight import Sight, Tools
 from reportgen.attribution.trust import stability
+from reportgen.deadline import Late
 from reportgen.units import plural
 
 PERTURBATIONS = 1000  # a surrogate
@@ -21,9 +22,9 @@ def lime_table(sight: Sight, tools: Tools) -> Attribution:
     about its own values. What is returned is coefficient x (value - mean) / deviation, in the unit of the score:
     what the feature adds over its mean. A category is drawn anew as often as it occurs in the data; its share is
     coefficient x (1 - its frequency), again what it adds over the mean. Surrogates with perturbations of their own are
-    fitted until the means of the two runs rank the features alike. Trust: the mean R2 of the surrogates and the
-    stability of the runs' coefficients, whose seeds differ. Raises NotApplicable without data, or where no feature
-    varies.
+    fitted until the means of the two runs rank the features alike, or the time ends. Trust: the mean R2 of the
+    surrogates and the stability of the runs' coefficients, whose seeds differ. Raises NotApplicable without data, or
+    where no feature varies.
     """
     if tools.experiment.samples is None or sight.table is None:
         raise NotApplicable("no data, whose means and deviations it needs")
@@ -40,9 +41,16 @@ def lime_table(sight: Sight, tools: Tools) -> Attribution:
     runs: list[list[np.ndarray]] = [[] for _ in range(RUNS)]
     fits: list[float] = []
     steady: float | None = None
+    late = False
     while len(runs[0]) < ROUNDS and not (steady is not None and steady >= SETTLED):
-        for run in runs:
-            weights, fit = _surrogate(sight, tools, rows, count, len(fits))
+        try:
+            made = [_surrogate(sight, tools, rows, count, len(fits) + run) for run in range(RUNS)]
+        except Late:
+            if not fits:
+                raise
+            late = True
+            break
+        for run, (weights, fit) in zip(runs, made, strict=True):
             run.append(weights)
             fits.append(fit)
         coefficients = [np.mean(run, axis=0) for run in runs]
@@ -52,8 +60,7 @@ def lime_table(sight: Sight, tools: Tools) -> Attribution:
     for at in sight.table.categorical:
         moved[at] = 1 - float((rows[:, at] == row[at]).mean())
     drawn = ", categories as often as in the data" if sight.table.categorical else ""
-    settled = steady is not None and steady >= SETTLED
-    how = "until the rankings settled" if settled else "as many as there may be, before the rankings settled"
+    how = ended(steady, late, "as many as there may be")
     return Attribution(
         method="LIME",
         values=np.mean(coefficients, axis=0) * moved,
@@ -66,6 +73,7 @@ def lime_table(sight: Sight, tools: Tools) -> Attribution:
             STABILITY: steady,
             OVERLAP: alike(coefficients),
         },
+        late=late,
     )
 
 

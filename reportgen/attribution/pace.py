@@ -23,6 +23,7 @@ LAST = 6  # of SIZES, for what has more numbers than this:
 LARGE = 10_000
 SHAKEN = 0.01  # of |f(x) - f(baseline)|: scores of one input further apart would change an explanation
 SECONDS = 0.8  # for each of forward and gradient
+LONGEST = 5.0  # seconds that a batch may take: the clock is asked between batches
 WORSE = 0.75  # of the best rate, below which larger batches are not tried
 
 Run = Callable[[int, bool], None]
@@ -258,7 +259,8 @@ def _laid_out(sight: Sight, last: bool) -> Score:
 def _climb(run: Run, sizes: Sequence[int], layouts: Sequence[bool], usual: int) -> tuple[int, bool]:
     """The batch and layout of the highest rate; larger batches are tried until the rate falls.
 
-    Where the time is up before that, on a slow or busy machine, the `usual` batch if it is larger.
+    Where the time is up before that, on a slow or busy machine, the `usual` batch if it is larger, or what of it
+    takes no longer than a batch may.
     """
     best, found, start = 0.0, (1, False), time.perf_counter()
     for size in sizes:
@@ -270,7 +272,7 @@ def _climb(run: Run, sizes: Sequence[int], layouts: Sequence[bool], usual: int) 
             break
         layouts = [last for last in layouts if rates[last] >= WORSE * rates[top]]
         if time.perf_counter() - start > SECONDS or 2 * size / rates[top] > SECONDS:
-            return max(found[0], usual), found[1]
+            return max(found[0], min(usual, int(LONGEST * best))), found[1]
     return found
 
 

@@ -13,7 +13,7 @@ from reportgen.attribution.base import Attribution, NotApplicable, Outcome
 from reportgen.attribution.explain import LEAST, PARTS, Rows, on, passes, run, until
 from reportgen.attribution.methods import Method
 from reportgen.attribution.sight import Sight, Tools
-from reportgen.attribution.trust import spearman
+from reportgen.attribution.trust import known_of, spearman
 from reportgen.deadline import NEVER, Deadline, Late
 from reportgen.errors import one_line
 from reportgen.experiment import Experiment, Options
@@ -30,11 +30,12 @@ TIME = 0.13  # of the section's, for all samples, where the clock may decide
 
 @dataclass(frozen=True)
 class Randomised:
-    """Rank correlations of |a| (samples, methods), NaN where unknown.
+    """Rank correlations of |a| (samples, methods) over the places that belong to a part, NaN where unknown.
 
     `same`: between the model's map and that of a copy with random parameters; `control`: between the model's
-    map and the edges of the picture, or of anything else the size of the input. `numbers` are which of the explained
-    samples these are, `wanted` how many they would be without a clock.
+    map and the edges of the picture, or of anything else the size of the input. `parts` (samples, methods): how many
+    parts of the sample the compared places belong to. `numbers` are which of the explained samples these are, `wanted`
+    how many they would be without a clock.
     """
 
     methods: tuple[str, ...]
@@ -42,6 +43,7 @@ class Randomised:
     wanted: int
     same: np.ndarray
     control: np.ndarray
+    parts: np.ndarray
 
 
 def randomised(
@@ -66,6 +68,7 @@ def randomised(
     chosen = [at * len(rows) // count for at in range(count)]
     same: list[list[float | None]] = []
     control: list[list[float | None]] = []
+    parts: list[list[int]] = []
     ours = deadline.part(TIME)
     for at in chosen:
         options.step("Parameters at random", len(same), count)
@@ -84,12 +87,15 @@ def randomised(
                 raise
             break
         beside = edges(sights[at]) if kind == "image" else sights[at].fold(sights[at].values, sizes=True)
-        same.append([_alike(one, two) for one, two in zip(rows[at], other, strict=True)])
-        control.append([_like(made, beside) for made in rows[at]])
+        places = sights[at].counted
+        same.append([_alike(one, two, places) for one, two in zip(rows[at], other, strict=True)])
+        control.append([_like(made, beside, places) for made in rows[at]])
+        parts.append([_parts(made, sights[at]) for made in rows[at]])
     options.step("Parameters at random", len(same), len(same))
     names = tuple(made.method for made in rows[0])
     numbers = tuple(chosen[: len(same)])
-    return Randomised(names, numbers, count, np.array(same, float), np.array(control, float))
+    tables = np.array(same, float), np.array(control, float), np.array(parts, int)
+    return Randomised(names, numbers, count, *tables)
 
 
 def _all(methods: Sequence[Method], sight: Sight, tools: Tools, deadline: Deadline) -> list[Outcome]:
@@ -177,14 +183,22 @@ def edges(sight: Sight) -> np.ndarray:
     return found
 
 
-def _alike(one: Outcome, other: Outcome) -> float | None:
+def _parts(made: Outcome, sight: Sight) -> int:
+    """How many parts the places belong to of which the method can say something."""
+    if not isinstance(made, Attribution):
+        return 0
+    return len(np.unique(sight.parts.numbers[sight.counted & known_of(made)]))
+
+
+def _alike(one: Outcome, other: Outcome, places: np.ndarray) -> float | None:
     if not isinstance(one, Attribution) or not isinstance(other, Attribution):
         return None
-    return _like(one, np.abs(other.values))
+    return _like(one, np.abs(other.values), places)
 
 
-def _like(made: Outcome, beside: np.ndarray) -> float | None:
+def _like(made: Outcome, beside: np.ndarray, places: np.ndarray) -> float | None:
+    """Rank correlation over `places`, bool of the values' shape, of which the method can say something."""
     if not isinstance(made, Attribution):
         return None
-    known = np.ones(made.values.shape, bool) if made.unknown is None else ~made.unknown
+    known = places & known_of(made)
     return spearman(np.abs(made.values[known]), beside[known])

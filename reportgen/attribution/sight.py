@@ -11,6 +11,7 @@ import numpy as np
 
 from reportgen.attribution.base import NotApplicable, Score
 from reportgen.attribution.choose import Subject
+from reportgen.deadline import Late
 
 if TYPE_CHECKING:
     import torch
@@ -80,6 +81,11 @@ class Sight:
             del sizes[self.folded]
         return tuple(sizes)
 
+    @property
+    def counted(self) -> np.ndarray:
+        """bool of `shape`: the places that belong to a part, which alone can be compared; padding does not."""
+        return self.parts.numbers >= 0
+
     def parted(self) -> int:
         """How many parts may be hidden. Raises NotApplicable where there is none."""
         if not self.parts.count:
@@ -95,13 +101,23 @@ class Sight:
             mask = mask.unsqueeze(1 + self.folded)
         return torch.where(mask, self.values, (baseline or self.baseline).values)
 
-    def hidden(self, masks: np.ndarray, size: int, baseline: Baseline | None = None) -> np.ndarray:
-        """Scores float64 (n,) with the parts shown whose mask (n, parts) is true, `size` at a time."""
+    def hidden(
+        self, masks: np.ndarray, size: int, baseline: Baseline | None = None, least: int | None = None
+    ) -> np.ndarray:
+        """Scores float64 (n,) with the parts shown whose mask (n, parts) is true, `size` at a time.
+
+        With `least`, fewer where the time ends: those of the first masks, so many at the least. Raises Late.
+        """
         scores = []
         for start in range(0, len(masks), size):
             held = np.ones((len(masks[start : start + size]), 1), bool)
             kept = np.concatenate([masks[start : start + size].astype(bool), held], axis=1)
-            scores.append(self.score.numbers(self.shown(kept[:, self.parts.numbers], baseline), size))
+            try:
+                scores.append(self.score.numbers(self.shown(kept[:, self.parts.numbers], baseline), size))
+            except Late:
+                if least is None or start < least:
+                    raise
+                break
         return np.concatenate(scores) if scores else np.zeros(0)
 
     def fold(self, made: Any, *, sizes: bool = False) -> np.ndarray:

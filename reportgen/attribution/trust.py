@@ -55,9 +55,11 @@ def settled(values: np.ndarray) -> np.ndarray:
 
 
 def _ranks(values: np.ndarray) -> np.ndarray | None:
-    """Centred ranks, of length one; None where all values are equal."""
+    """Centred ranks, of length one; None where all values are equal, or there is none."""
     from scipy.stats import rankdata
 
+    if values.size == 0:
+        return None
     rank = rankdata(settled(np.asarray(values, np.float64).ravel()))
     centred = rank - rank.mean()
     length = float(np.sqrt(centred @ centred))
@@ -93,27 +95,33 @@ def stability(
     return float(np.mean(known)) if known else None
 
 
-def agreement(samples: Sequence[Sequence[Attribution]], methods: Sequence[str]) -> np.ndarray:
+def agreement(
+    samples: Sequence[Sequence[Attribution]], methods: Sequence[str], counted: Sequence[np.ndarray]
+) -> np.ndarray:
     """Mean rank correlation of the sizes |a| between methods, over the samples; NaN where unknown.
 
-    Returns (methods, methods). Sizes, because saliency and Grad-CAM tell no sign.
+    `counted`: for each sample which of its places are compared, bool of the attributions' shape. Returns
+    (methods, methods). Sizes, because saliency and Grad-CAM tell no sign.
     """
-    return _between(samples, methods, _ranks, _correlated)
+    return _between(samples, methods, counted, _ranks, _correlated)
 
 
-def common(samples: Sequence[Sequence[Attribution]], methods: Sequence[str]) -> np.ndarray:
+def common(
+    samples: Sequence[Sequence[Attribution]], methods: Sequence[str], counted: Sequence[np.ndarray]
+) -> np.ndarray:
     """Mean overlap of the places with the largest |a|, as `agreement` returns it."""
-    return _between(samples, methods, _members, _shared)
+    return _between(samples, methods, counted, _members, _shared)
 
 
 def _between(
     samples: Sequence[Sequence[Attribution]],
     methods: Sequence[str],
+    counted: Sequence[np.ndarray],
     prepare: Callable[[np.ndarray], np.ndarray | None],
     compare: Callable[[np.ndarray | None, np.ndarray | None], float | None],
 ) -> np.ndarray:
     found: dict[tuple[int, int], list[float]] = {}
-    for sample in samples:
+    for sample, places in zip(samples, counted, strict=True):
         by_name = {made.method: made for made in sample}
         ready: dict[tuple[str, bytes], np.ndarray | None] = {}
 
@@ -126,7 +134,7 @@ def _between(
         for row, column in combinations_with_replacement(range(len(methods)), 2):
             left, right = by_name.get(methods[row]), by_name.get(methods[column])
             if left is not None and right is not None:
-                known = _known(left) & _known(right)
+                known = places & known_of(left) & known_of(right)
                 value = compare(seen(left, known), seen(right, known))
                 found.setdefault((row, column), []).extend([] if value is None else [value])
     table = np.full((len(methods), len(methods)), np.nan)
@@ -136,6 +144,6 @@ def _between(
     return table
 
 
-def _known(made: Attribution) -> np.ndarray:
+def known_of(made: Attribution) -> np.ndarray:
     """Of which places the method can say something."""
     return np.ones(made.values.shape, bool) if made.unknown is None else ~made.unknown

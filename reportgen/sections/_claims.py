@@ -1,4 +1,4 @@
-"""What the methods say of themselves: sums that add up, linear models that fit, rankings that stay with the seed."""
+"""What the methods say of themselves: sums that add up, linear models that fit, rankings that stay as they are."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from reportgen.attribution.base import Attribution, Missing
 from reportgen.attribution.explain import Rows
-from reportgen.attribution.gradients import COMPLETENESS, DIFFERENCE
+from reportgen.attribution.gradients import COMPLETENESS
 from reportgen.attribution.lime import OVERLAP, R2, STABILITY
-from reportgen.attribution.shap import ADDITIVITY
+from reportgen.attribution.shap import ADDITIVITY, SHAP_STABILITY, SHAP_SUM
 from reportgen.report import Column, Finding, Row, Table
 from reportgen.units import plural, show
 
@@ -57,6 +57,11 @@ CLAIMS = {
         "{} values do not add up to f(x) - the references' mean score on {} (off by {})",
         f"|sum - (f(x) - reference)| / |f(x) - reference| > {show(UNADDED, 'share')}",
     ),
+    SHAP_SUM: Claim(
+        True,
+        "by which share of f(x) - f(baseline) the sum of the values misses it: by construction zero but for rounding",
+        _SUMS,
+    ),
     R2: Claim(
         False,
         "of the linear model on its perturbations; 1 is a perfect fit",
@@ -67,21 +72,27 @@ CLAIMS = {
     ),
     STABILITY: Claim(
         False,
-        "rank correlation of the values between seeds, or between halves of the perturbations",
+        "rank correlation of the values between two runs with seeds of their own",
         _EQUAL,
         UNSTABLE,
         "{} ranks change with the seed on {} (rank correlation {})",
         f"Spearman between seeds < {UNSTABLE}",
+    ),
+    SHAP_STABILITY: Claim(
+        False,
+        "rank correlation between the values of the two halves of the coalitions, each half alone",
+        "all values of a half are equal",
+        UNSTABLE,
+        "{} ranks differ between the two halves of its coalitions on {} (rank correlation {})",
+        f"Spearman between the two halves of the coalitions < {UNSTABLE}",
     ),
     OVERLAP: Claim(False, "share of the largest values that stay among them with another seed", _EQUAL),
 }
 
 
 def claim(name: str) -> Claim | None:
-    """What is known of a measure by its name, which may go on (`stability of ...`); None of f(x) - f(baseline)."""
-    if name == DIFFERENCE:
-        return None
-    return next((CLAIMS[one] for one in CLAIMS if name == one or name.startswith(f"{one} of")), None)
+    """What is known of a measure by its name; None of f(x) - f(baseline)."""
+    return CLAIMS.get(name)
 
 
 def claims(told: Told, title: str, seed: int) -> Table:

@@ -10,7 +10,7 @@ import numpy as np
 from reportgen.attribution.base import Attribution, Missing, Outcome
 from reportgen.attribution.gradients import COMPLETENESS
 from reportgen.attribution.lime import R2, STABILITY
-from reportgen.attribution.shap import ADDITIVITY
+from reportgen.attribution.shap import ADDITIVITY, SHAP_STABILITY
 from reportgen.attribution.sight import Sight
 from reportgen.report import Bars, Block, Failure, Text
 from reportgen.sections._by_sample import SAMPLES, heading
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from reportgen.sections.explanations import Told
 
 TOP = 10  # features shown a sample
-TRUST = ((R2, ""), (STABILITY, ""), (COMPLETENESS, "share"), (ADDITIVITY, "share"))
+TRUST = ((R2, ""), (STABILITY, ""), (SHAP_STABILITY, ""), (COMPLETENESS, "share"), (ADDITIVITY, "share"))
 
 
 def draw(told: Told) -> list[Block]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 TITLE = "With random parameters"
 EVIDENCE = "explanations/with-random-parameters"
 SAME = 0.8  # rank correlation above which a map has hardly changed
+ROOM = 5  # parts: of fewer, ranks are often alike by chance
+FEWEST = 2  # samples that say something of a method
 
 
 def table(told: Told, made: Randomised, seed: int, kind: str) -> Table:
@@ -35,7 +38,7 @@ def table(told: Told, made: Randomised, seed: int, kind: str) -> Table:
         "the model in which all parameters are drawn anew (Adebayo et al. 2018), as its layers do it or normally with "
         "the same root mean square, once a sample; perturbing methods make do with at most "
         f"{show(LEAST, 'share')} of the perturbations. Control: {control}. Unknown where a map has one value all over "
-        "or could not be made.",
+        f"or could not be made{padded([told.sights[number].counted for number in made.numbers])}.",
         columns=(
             Column(name="Method"),
             Column(
@@ -52,6 +55,11 @@ def table(told: Told, made: Randomised, seed: int, kind: str) -> Table:
     )
 
 
+def padded(counted: Sequence[np.ndarray]) -> str:
+    """What is said of places that are not compared, where there are any: for each sample which are, bool."""
+    return "" if all(one.all() for one in counted) else ". Padding and special tokens are left out"
+
+
 def _control(kind: str) -> str:
     return "the picture's edges (Sobel's filter)" if kind == "image" else "the size of the input's values"
 
@@ -66,16 +74,20 @@ def _said(values: np.ndarray) -> tuple[float | None, str]:
 
 def findings(made: Randomised, kind: str) -> list[Finding]:
     """Methods whose maps hardly change, with the control's value."""
-    same, control = mean_known(made.same), mean_known(made.control)
+    enough = np.isfinite(made.same) & (made.parts >= ROOM)
+    same, control = (mean_known(np.where(enough, one, np.nan)) for one in (made.same, made.control))
     found = []
     for at, method in enumerate(made.methods):
-        if same[at] > SAME:
-            count = int(np.isfinite(made.same[:, at]).sum())
+        count = int(enough[:, at].sum())
+        if count >= FEWEST and same[at] > SAME:
             beside = show(float(f"{control[at]:.2g}")) if np.isfinite(control[at]) else "unknown"
             message = (
                 f"The maps of {method} hardly change when the model's parameters are random (rank correlation "
                 f"{show(float(f'{same[at]:.2g}'))} on {plural(count, 'sample')}; with {_control(kind)} {beside})."
             )
-            rule = f"mean Spearman of |a| between the model and a copy with random parameters > {SAME}"
+            rule = (
+                f"mean Spearman of |a| between the model and a copy with random parameters > {SAME}, on at least "
+                f"{FEWEST} samples of {ROOM} parts or more"
+            )
             found.append(Finding(severity="info", message=message, rule=rule, evidence=EVIDENCE))
     return found

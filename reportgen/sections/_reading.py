@@ -13,7 +13,9 @@ METHODS = {
     "alike the ranks are with another seed (rank correlation, 1 = the same), the overlap of the top how many of "
     "the largest weights stay the largest.",
     "KernelShap": "KernelShap gives each part its Shapley value: its mean effect on the score over all sets of other "
-    "parts that it could join, estimated from some of them. The values add up to f(x) - f(baseline).",
+    "parts that it could join, estimated from some of them where there are many. The values add up to f(x) - "
+    "f(baseline) by construction, so that says nothing of how near they are; the stability, the rank correlation "
+    "between the values of the two halves of the coalitions, does.",
     "GradientShap": "GradientShap averages gradients on the way from references, samples of the data where there are "
     "any, to the input. The values add up to f(x) - the mean score of the references, but for the additivity error.",
     "SHAP Gradient": "SHAP Gradient averages gradients between the sample and samples of the data; the values add up "

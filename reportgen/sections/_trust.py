@@ -50,7 +50,7 @@ def trust(
     more, measured = fidelity(told, options, tools, methods, deadline)
     blocks += more
     read += measured
-    more, flaws = agreement(told.rows, told.methods)
+    more, flaws = agreement(told.rows, told.methods, [sight.counted for sight in told.sights])
     read += ["agreement"] if more else []
     blocks += [*more, each(told, options), reading(told.methods, read)]
     return blocks, found + flaws
@@ -88,14 +88,18 @@ def _randomisations(
     return [table, *cut(title, len(made.numbers), made.wanted)], _randomized.findings(made, kind)
 
 
-def agreement(rows: Rows, methods: Sequence[str]) -> tuple[list[Block], list[Finding]]:
-    """Rank correlation and overlap of the top between the methods as matrices, where any is known."""
+def agreement(
+    rows: Rows, methods: Sequence[str], counted: Sequence[np.ndarray]
+) -> tuple[list[Block], list[Finding]]:
+    """Rank correlation and overlap of the top between the methods as matrices, where any is known.
+
+    `counted`: for each sample which of its places belong to a part; the others, as padding, are not compared.
+    """
     made = [[outcome for outcome in row if isinstance(outcome, Attribution)] for row in rows]
-    table = correlations(made, methods)
+    table = correlations(made, methods, counted)
     if np.isfinite(table).sum() < 2:
         return [], []
-    places = next(one.values.size for row in made for one in row)
-    of = f"mean of {plural(len(rows), 'sample')}. Blank where unknown"
+    of = f"mean of {plural(len(rows), 'sample')}. Blank where unknown{_randomized.padded(counted)}"
     blocks: list[Block] = [
         _matrix(
             "Agreement between methods",
@@ -107,10 +111,10 @@ def agreement(rows: Rows, methods: Sequence[str]) -> tuple[list[Block], list[Fin
         ),
         _matrix(
             "Overlap of what counts most",
-            f"Share of the {plural(top(places), 'place')} of {places:,} with the largest values that two methods have "
-            f"in common, {of}; by chance it is {show(top(places) / places, 'share')}.",
+            f"Share of the {_top(counted)} with the largest values that two methods have in common, {of}; by chance "
+            f"it is {_by_chance(counted)}.",
             methods,
-            common(made, methods),
+            common(made, methods, counted),
             "sequential",
         ),
     ]
@@ -125,6 +129,20 @@ def agreement(rows: Rows, methods: Sequence[str]) -> tuple[list[Block], list[Fin
     rule = f"mean Spearman of |a| below {APART} for each pair of methods, of three pairs at least"
     evidence = "explanations/agreement-between-methods"
     return blocks, [Finding(severity="info", message=message, rule=rule, evidence=evidence)]
+
+
+def _top(counted: Sequence[np.ndarray]) -> str:
+    """The top of so many places, as 5 places of 13; of the fewest and of the most where the samples differ."""
+    numbers = sorted({int(one.sum()) for one in counted if one.any()})
+    said = [
+        f"{plural(top(places), 'place')} of {places:,}" for places in dict.fromkeys((numbers[0], numbers[-1]))
+    ]
+    return " to ".join(said)
+
+
+def _by_chance(counted: Sequence[np.ndarray]) -> str:
+    numbers = [int(one.sum()) for one in counted if one.any()]
+    return show(float(np.mean([top(places) / places for places in numbers])), "share")
 
 
 def _brief(value: float) -> str:

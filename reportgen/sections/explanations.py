@@ -122,12 +122,12 @@ def _unsuited(kind: str, methods: Sequence[Method], options: Options) -> str:
 def _cut(rows: Rows, wanted: int) -> Failure | None:
     """What the time limit cut, where it did."""
     lost = any(isinstance(made, Missing) and made.reason == ENDED for row in rows for made in row)
-    if len(rows) == wanted and not lost:
+    short = [made.method for row in rows for made in row if isinstance(made, Attribution) and made.late]
+    if len(rows) == wanted and not lost and not short:
         return None
-    return late(
-        "What the time cut",
-        f"{len(rows)} of {plural(wanted, 'sample')}{', not by all methods' if lost else ''}",
-    )
+    what = f"{len(rows)} of {plural(wanted, 'sample')}{', not by all methods' if lost else ''}"
+    what += f", less of {' and '.join(dict.fromkeys(short))}" if short else ""
+    return late("What the time cut", what)
 
 
 def _section(**fields: object) -> Section:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import state
@@ -188,6 +190,28 @@ def test_what_has_no_gradient_is_held_on_the_copy_too_and_left_out_of_the_compar
     maps = [np.abs(input_gradient(sight, tools).values[:4]) for sight in (learned, drawn)]
     assert made.same[0, 0] == pytest.approx(spearmanr(*maps).statistic, abs=1e-9)
     assert np.isfinite(made.same[0, 1])
+
+
+def test_few_places_or_one_sample_are_alike_by_chance_and_no_finding():
+    def product(sight, tools):
+        values = sight.score.experiment.model[0].weight.detach().abs().sum(dim=0) * sight.values[0]
+        return Attribution("Product", values.double().numpy(), True, "")
+
+    methods, alike = [Method("Product", product)], 0
+    for seed in range(40):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            model = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 2))
+            made = run(methods, model, torch.rand(1, 3), kind="table")
+        alike += int(made.same.mean() > 0.8)
+        assert findings(made, "table") == []
+    assert alike > 2
+    steep = nn.Sequential(nn.Linear(400, 1))
+    made = run(methods, steep, torch.logspace(-9, 9, 400)[None], kind="table")
+    assert len(findings(made, "table")) == 1
+    one = replace(made, same=made.same[:1], control=made.control[:1], parts=made.parts[:1])
+    assert findings(one, "table") == []
+    assert findings(replace(made, same=np.where([[True], [False]], made.same, np.nan)), "table") == []
 
 
 def test_a_method_that_gives_nothing_on_the_copy_is_unknown():

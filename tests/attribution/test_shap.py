@@ -8,12 +8,16 @@ from captum.testing.helpers.basic_models import BasicModel_MultiLayer
 from looks import sight_of, tools_of
 from torch import nn
 
+from reportgen.attribution.choose import choose
+from reportgen.attribution.kinds import sights
 from reportgen.attribution.shap import (
     ADDITIVITY,
     SHAP_STABILITY,
+    SHAP_SUM,
     coalitions,
     gradient_shap,
     kernel_shap,
+    places,
     shapley,
 )
 from reportgen.experiment import build
@@ -49,7 +53,7 @@ def test_few_parts_get_their_exact_shapley_values(network):
 
     assert made.values == pytest.approx(by_definition(score, 5), abs=1e-5)
     assert made.settings == "all 30 coalitions of places"
-    assert made.trust[ADDITIVITY] < 1e-6
+    assert made.trust[SHAP_SUM] < 1e-6
     assert SHAP_STABILITY not in made.trust  # nothing is drawn
 
 
@@ -133,11 +137,50 @@ def test_gradient_shap_against_the_data_is_near_captums_of_very_many_points(netw
     assert made.trust[ADDITIVITY] == pytest.approx(error, abs=1e-4)
 
 
+def test_points_are_added_where_fifty_do_not_add_up_and_only_within_the_budget():
+    class Steep(nn.Module):
+        def forward(self, x):
+            return torch.tanh(300 * (x - 0.4321)).sum(dim=1, keepdim=True)
+
+    rows = torch.linspace(-4, 0.43, 25)[:, None]
+    experiment = build(Steep(), data=(rows, torch.zeros(25, 1)), task="regression")
+    sight = sight_of(Steep(), torch.ones(1, 1), experiment=experiment)
+    made = gradient_shap(sight, tools_of(experiment=experiment))
+    points = int(made.settings.split()[0])
+    assert made.settings == f"{points} points (50 missed additivity by over 5 %)"
+    assert points in (100, 150, 200)
+    assert made.evaluations == points + 26
+    assert made.trust[ADDITIVITY] < 0.05 or points == 200
+    poor = gradient_shap(sight, tools_of(experiment=experiment, share=0.2))
+    assert poor.settings == "50 points"
+    assert poor.trust[ADDITIVITY] > 0.05
+
+
+def test_each_way_and_all_together_have_even_places_in_each_round():
+    shifts = (np.random.default_rng(0).permutation(25) + 0.5) / 25
+    first, second = places(shifts, 2, 0), places(shifts, 2, 1)
+    assert np.diff(first, axis=0) == pytest.approx(0.5)
+    assert np.sort(first.ravel()) == pytest.approx((np.arange(50) + 0.5) / 50)
+    assert np.diff(np.sort(np.concatenate([first, second]), axis=0), axis=0) == pytest.approx(0.25)
+    assert [round(float(places(np.zeros(1), 1, number)[0, 0]), 3) for number in range(5)] == [
+        0, 0.5, 0.25, 0.75, 0.125,
+    ]  # fmt: skip
+
+
+def test_gradients_against_the_data_add_up_on_digits(digits_cnn):
+    model, data = digits_cnn
+    experiment = build(model, data=data)
+    seen = sights(experiment, choose(experiment, 8)[0])
+    errors = [gradient_shap(sight, tools_of(experiment=experiment)).trust[ADDITIVITY] for sight in seen]
+    assert max(errors) < 0.08
+    assert sorted(errors)[-2] < 0.05
+
+
 def test_gradient_shap_of_a_linear_model_is_exact_and_the_batch_changes_nothing():
     model = nn.Linear(3, 1)
     values, baseline = torch.tensor([[1.0, 2.0, -1.0]]), torch.tensor([[0.5, 0.0, 0.0]])
     sight = sight_of(model, values, baseline=baseline)
     made = gradient_shap(sight, tools_of(size=16))
     assert made.values == pytest.approx((model.weight * (values - baseline))[0].tolist(), abs=1e-6)
-    assert made.baseline == "given"
+    assert (made.baseline, made.settings) == ("given", "50 points")
     assert gradient_shap(sight, tools_of(size=3)).values == pytest.approx(made.values, abs=1e-6)

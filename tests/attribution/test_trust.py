@@ -50,7 +50,7 @@ def test_stability_is_the_mean_over_the_pairs_of_runs():
 def test_agreement_compares_sizes_and_leaves_unknown_what_is_missing():
     one = Attribution("A", np.array([1.0, -2.0, 3.0]), True, "")
     two = Attribution("B", np.array([1.0, 2.0, 3.0]), False, "")
-    table = agreement([[one, two], [one]], ["A", "B", "C"])
+    table = agreement([[one, two], [one]], ["A", "B", "C"], [np.ones(3, bool)] * 2)
     assert table[0, 1] == table[1, 0] == pytest.approx(1)
     assert table[0, 0] == pytest.approx(1)
     assert np.isnan(table[2]).all()
@@ -85,5 +85,17 @@ def test_common_tops_and_places_of_which_a_method_can_say_nothing():
     unknown = np.arange(12) < 6
     one = Attribution("A", values, True, "")
     two = Attribution("B", np.where(unknown, 0.0, -values), True, "", unknown=unknown)
-    assert common([[one, two]], ["A", "B"]) == pytest.approx(np.ones((2, 2)))
-    assert agreement([[one, two]], ["A", "B"]) == pytest.approx(np.ones((2, 2)))
+    every = [np.ones(12, bool)]
+    assert common([[one, two]], ["A", "B"], every) == pytest.approx(np.ones((2, 2)))
+    assert agreement([[one, two]], ["A", "B"], every) == pytest.approx(np.ones((2, 2)))
+
+
+def test_places_that_do_not_count_change_no_correlation_and_no_overlap():
+    rng = np.random.default_rng(0)
+    short = [[Attribution(name, rng.normal(size=12), True, "") for name in "AB"]]
+    long = [[Attribution(one.method, np.append(one.values, np.zeros(116)), True, "") for one in short[0]]]
+    for measure in (agreement, common):
+        expected = measure(short, ["A", "B"], [np.ones(12, bool)])
+        assert measure(long, ["A", "B"], [np.arange(128) < 12]) == pytest.approx(expected)
+        assert abs(measure(long, ["A", "B"], [np.ones(128, bool)])[0, 1] - expected[0, 1]) > 0.1
+        assert np.isnan(measure(long, ["A", "B"], [np.zeros(128, bool)])).all()

@@ -7,7 +7,7 @@ from slow import Slow
 from torch import nn
 
 import reportgen
-from reportgen.attribution import explain
+from reportgen.attribution import explain, methods
 from reportgen.experiment import Options, build
 from reportgen.sections.explanations import explanations
 
@@ -81,7 +81,7 @@ def test_a_slow_model_ends_within_two_minutes_and_what_is_left_out_is_said(given
     assert took < 120
     assert cuts(section) == {
         "What the time cut": f"3 of 8 samples: {ENDED}",
-        "Partial dependence: what the time cut": f"2 of 4 features: {ENDED}",
+        "Partial dependence: what the time cut": f"1 of 4 features: {ENDED}",
     }
 
 
@@ -110,3 +110,26 @@ def test_pictures_of_a_slow_model_end_in_time_too(slow):
     section, took = slow(model, data, 0.02, samples=2)
     assert took < 120
     assert cuts(section)
+
+
+@pytest.mark.parametrize("each", [0.08, 1.0])
+def test_a_model_of_a_second_a_pass_ends_in_time_with_the_cheapest_methods(slow, each):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
+        data = (torch.rand(40, 1, 8, 8), torch.arange(40) % 2)
+    section, took = slow(model, data, each, samples=2)
+    assert took < 120
+    said = cuts(section)["What the time cut"]
+    assert said.startswith("1 of 2 samples")
+    table = section.block("each-explanation")
+    # In the order of the page, whatever was run first.
+    order = [row.cells[2] for row in table.rows]
+    assert order == [method.name for method in methods.suited("image")]
+    lost = {row.cells[2] for row in table.rows if row.cells[3] == f"nothing: {ENDED}"}
+    assert {"Saliency", "Input × gradient", "Grad-CAM", "Occlusion"}.isdisjoint(lost)
+    assert ("LIME" in lost) is (each == 1.0)
+    if each < 1:
+        caption = section.block("explained-samples").caption
+        assert f"until {ENDED}" in caption
+        assert "less of" in said

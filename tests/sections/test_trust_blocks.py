@@ -10,6 +10,7 @@ import reportgen
 from reportgen.attribution.base import Attribution, Missing
 from reportgen.attribution.gradients import COMPLETENESS, DIFFERENCE
 from reportgen.attribution.lime import R2, STABILITY
+from reportgen.attribution.shap import ADDITIVITY, SHAP_STABILITY, SHAP_SUM
 from reportgen.experiment import Options, build
 from reportgen.sections._claims import claims, failed
 from reportgen.sections._reading import reading
@@ -52,25 +53,44 @@ def test_what_fails_is_found_with_its_method_its_numbers_and_its_rule():
 
 
 def test_the_measures_of_shap_methods_are_known_by_their_names():
-    rows = [(made("KernelShap", {"additivity error": 0.2, "stability of KernelShap": 0.5}),)]
-    assert [finding.message for finding in failed(rows, "")] == [
-        "KernelShap values do not add up to f(x) - the references' mean score on 1 of 1 sample (off by 20 %).",
-        "KernelShap ranks change with the seed on 1 of 1 sample (rank correlation 0.5).",
-    ]
+    kernel = made("KernelShap", {SHAP_SUM: 1e-7, SHAP_STABILITY: 0.5})
+    rows = [(made("GradientShap", {ADDITIVITY: 0.2}), kernel)]
+    assert {finding.message: finding.rule for finding in failed(rows, "")} == {
+        "GradientShap values do not add up to f(x) - the references' mean score on 1 of 1 sample (off by 20 %).": (
+            "|sum - (f(x) - reference)| / |f(x) - reference| > 5 %"
+        ),
+        "KernelShap ranks differ between the two halves of its coalitions on 1 of 1 sample (rank correlation 0.5).": (
+            "Spearman between the two halves of the coalitions < 0.7"
+        ),
+    }
+    table = claims(SimpleNamespace(rows=rows, methods=("GradientShap", "KernelShap")), "Trust", 0)
+    said = {row.cells[1]: row.cells[-1] for row in table.rows}
+    assert "f(x) - f(baseline)" in said[SHAP_SUM]
+    assert "by construction zero but for rounding" in said[SHAP_SUM]
+    assert "seed" not in said[SHAP_STABILITY]
 
 
 def test_methods_that_rank_nothing_alike_are_found_and_those_that_do_are_not():
     rng = np.random.default_rng(1)
     names = ("A", "B", "C")
     apart = [tuple(made(name, {}, rng.normal(size=400)) for name in names) for _ in range(4)]
-    blocks, found = agreement(apart, names)
+    every = [np.ones(400, bool)] * 4
+    blocks, found = agreement(apart, names, every)
     assert [block.title for block in blocks] == ["Agreement between methods", "Overlap of what counts most"]
     assert "the 40 places of 400" in blocks[1].caption
     assert "by chance it is 10 %" in blocks[1].caption
     assert np.array(blocks[1].values)[0, 1] == pytest.approx(0.1, abs=0.08)
     assert found[0].message.startswith("No two methods rank the places alike (rank correlations ")
     same = [(row[0], Attribution("B", row[0].values, True, ""), row[2]) for row in apart]
-    assert agreement(same, names)[1] == []
+    assert agreement(same, names, every)[1] == []
+
+
+def test_texts_of_different_lengths_have_their_own_tops_without_their_padding():
+    rows = [tuple(made(name, {}, np.append(np.arange(8.0), np.zeros(56))) for name in "AB") for _ in range(2)]
+    blocks, _ = agreement(rows, ("A", "B"), [np.arange(64) < count for count in (6, 8)])
+    assert "Share of the 3 places of 6 to 4 places of 8 with" in blocks[1].caption
+    assert "by chance it is 50 %" in blocks[1].caption
+    assert all("Padding and special tokens are left out" in block.caption for block in blocks)
 
 
 def test_only_what_is_there_is_told_how_to_read():
