@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -172,11 +173,12 @@ def collect(
     return report_on(experiment, options, chosen, limit=time_limit, progress=progress)
 
 
-def _whole(what: str, value: Any, low: int, high: int) -> int:
+def _whole(what: str, value: Any, low: int, high: float) -> int:
     """A whole number of Python's or NumPy's. Raises InputError."""
     number = value.__index__() if hasattr(value, "__index__") and not isinstance(value, bool) else None
     if number is None or not low <= number <= high:
-        raise InputError(f"{what}: got {value!r}, expected a whole number from {low} to {high}")
+        until = "on" if high == inf else f"to {high}"
+        raise InputError(f"{what}: got {value!r}, expected a whole number from {low} {until}")
     return int(number)
 
 
@@ -188,7 +190,11 @@ def _numbers(explain: Any) -> tuple[int, ...]:
         raise InputError(f"explain: got {explain!r}, expected a list of sample numbers, as in [3, 17]")
     if len(found) > 64:
         raise InputError(f"explain: got {len(found)} samples, expected 64 at the most")
-    return tuple(_whole("explain", number, 0, 2**62) for number in found)
+    numbers = tuple(_whole("explain", number, 0, inf) for number in found)
+    twice = next((number for number in numbers if numbers.count(number) > 1), None)
+    if twice is not None:
+        raise InputError(f"explain: got sample {twice} more than once", "name each sample once")
+    return numbers
 
 
 def _methods(names: Any) -> tuple[str, ...]:
@@ -213,7 +219,7 @@ def _target(target: Any) -> int | str | None:
     """Raises InputError for what names no output; whether the model has it is seen when it is explained."""
     if target is None or isinstance(target, str):
         return target
-    return _whole("target", target, 0, 2**62)
+    return _whole("target", target, 0, inf)
 
 
 def _check_layer(path: str, experiment: Experiment) -> None:

@@ -1,4 +1,4 @@
-"""Which layer turns the token ids of an input into vectors."""
+"""Which layer turns the token ids of an input into vectors, and which token has which role."""
 
 from __future__ import annotations
 
@@ -72,6 +72,19 @@ def lookup(experiment: Experiment, inputs: Inputs) -> tuple[bool, str | None]:
     own = _own(model)
     path = next((name for name, module in found.items() if module is own), next(iter(found), None))
     return seen.found or path is not None, path
+
+
+def token_role(experiment: Experiment, role: str) -> int | None:
+    """The id of the token with this role (`pad`, `unk`, ...): by the tokenizer, or for padding by the model."""
+    model, path = experiment.model, experiment.embedding
+    layer = model.get_submodule(path) if model is not None and path is not None else None
+    found = experiment.tokenizer.roles.get(role) if experiment.tokenizer is not None else None
+    if found is None and role == "pad":
+        config = getattr(model, "config", None)
+        found = getattr(layer, "padding_idx", None)
+        found = getattr(config, "pad_token_id", None) if found is None else found
+    known = isinstance(found, int) and 0 <= found < getattr(layer, "num_embeddings", found + 1)
+    return found if known else None
 
 
 def _own(model: nn.Module) -> Any:

@@ -79,6 +79,16 @@ def seed_all(seed: int) -> None:
     random.seed(seed)
 
 
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """The torch, NumPy and Python generators start from `seed` inside, and are as they were after it."""
+    with contextlib.ExitStack() as stack:
+        for step in _generators():
+            stack.callback(step)
+        seed_all(seed)
+        yield
+
+
 def set_eval(model: nn.Module) -> None:
     """Eval mode without calling `train()`, which a model may have overridden to do more."""
     for module in model.modules():

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import random
-import sys
 import warnings
 from typing import Any
 
+import matplotlib
 import numpy as np
 import torch
 from torch import nn
@@ -40,7 +40,6 @@ def of_model(model: nn.Module) -> dict[str, Any]:
 
 def of_process() -> dict[str, Any]:
     """Generators, grad mode, default dtype, threads, NumPy's errors, warning filters, rcParams."""
-    rc = dict(sys.modules["matplotlib"].rcParams) if "matplotlib" in sys.modules else {}
     return {
         "torch": bytes_of(torch.get_rng_state()),
         "numpy": hashlib.sha256(repr(np.random.get_state()).encode()).hexdigest(),
@@ -51,5 +50,5 @@ def of_process() -> dict[str, Any]:
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "numpy errors": np.geterr(),
         "warnings": list(warnings.filters),
-        "rcParams": rc,
+        "rcParams": dict(matplotlib.rcParams),
     }

@@ -34,10 +34,16 @@ def test_a_time_limit_that_makes_no_sense_is_refused(limit):
         reportgen.collect(model(), time_limit=limit)
 
 
-@pytest.mark.parametrize("explain", [[], "3,17", 3, [-1], [0.5], [True], range(65)])
+@pytest.mark.parametrize("explain", [[], "3,17", 3, [-1], [0.5], [True], range(65), [1, 1]])
 def test_numbers_of_samples_that_make_no_sense_are_refused(explain):
     with pytest.raises(InputError, match="explain: got"):
         reportgen.collect(model(), explain=explain)
+
+
+@pytest.mark.parametrize("name", ["explain", "target"])
+def test_a_number_without_an_upper_end_is_said_to_have_none(name):
+    with pytest.raises(InputError, match=r"got -1, expected a whole number from 0 on$"):
+        reportgen.collect(model(), **{name: [-1] if name == "explain" else -1})
 
 
 @pytest.mark.parametrize("target", [-1, 1.5, True, [0]])
@@ -53,4 +59,4 @@ def test_the_samples_asked_for_are_explained_in_that_order_by_the_methods_asked_
     grid = report.section("explanations").block("explained-samples")
     assert grid.row_titles == ("sample 7", "sample 2")
     assert grid.column_titles == ("Sample", "Saliency")
-    assert "the class 1" in grid.caption
+    assert "(logit) of class 1." in grid.caption

@@ -23,7 +23,8 @@ def grad_cam(sight: Sight, tools: Tools) -> Attribution:
     """
     import torch
 
-    name, layer = _named(sight, tools) or _found(sight, tools)
+    named = _named(sight, tools)
+    name, layer = named or _found(sight, tools)
     small = cam(sight.score, sight.values, layer)
     with torch.no_grad():
         grown = torch.nn.functional.interpolate(
@@ -31,6 +32,8 @@ def grad_cam(sight: Sight, tools: Tools) -> Attribution:
         )
     height, width = small.shape
     said = f"layer {name}, {height} × {width}"
+    if tools.layers and named is None:
+        said += f" (of {', '.join(tools.layers)}, which were named, none gives maps)"
     return Attribution("Grad-CAM", grown[0, 0].numpy(), False, said, evaluations=1)
 
 

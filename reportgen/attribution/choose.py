@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from reportgen.data import Inputs
 
-WRONG, UNSURE, RIGHT = "confident and wrong", "unsure", "confident and right"
+CONFIDENT = 0.8  # probability of the predicted class from which a sample is called so
+UNSURE = 0.2  # margin between the two likeliest classes below which a sample is called so
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,14 @@ def choose(experiment: Experiment, count: int, numbers: Sequence[int] = ()) -> t
     """Up to `count` samples, or those of these `numbers`, and the rule they were chosen by. Raises InputError.
 
     Of classes with labels: a quarter confident mistakes, a quarter of which the model is least sure, the others
-    correct, the surest of each class. Of values: half with the largest errors. Samples without a label are
-    neither and come last. Anything else: evenly from the data; without data, the example inputs.
+    correct, the surest of each class; CONFIDENT and UNSURE say which are called so. Of values: half with the
+    largest errors. Samples without a label are neither and come last. Anything else: evenly from the data; without
+    data, the example inputs.
     """
     aim = Aim.of(experiment)
     if experiment.samples is None and experiment.data_problem is None:
         return _from_example(experiment, aim, count)
+    _check(numbers, experiment.require_data().total)
     if not experiment.task or len(experiment.output_shape) not in (1, 2):
         return _unjudged(experiment, aim, count, numbers)
     found = _with(experiment, numbers, experiment.predictions)
@@ -86,16 +89,20 @@ def choose(experiment: Experiment, count: int, numbers: Sequence[int] = ()) -> t
     return subjects, f"{of}: {rule}"
 
 
+def _check(numbers: Sequence[int], total: int | None) -> None:
+    """Raises InputError for a number that the data does not have, as far as its length is known."""
+    beyond = [number for number in numbers if total is not None and number >= total]
+    if total is not None and beyond:
+        said = f"explain: there is no sample {beyond[0]:,} among the {total:,} of the data"
+        raise InputError(said, f"give numbers from 0 to {total - 1:,}")
+
+
 def _with(experiment: Experiment, numbers: Sequence[int], found: Predictions) -> Predictions:
     """What the model says of the samples of these numbers, where they are not among those looked at for all."""
     from reportgen.predictions import predict
 
     if not numbers or found.total is None or np.isin(numbers, found.numbers).all():
         return found
-    for number in numbers:
-        if not 0 <= number < found.total:
-            said = f"samples: there is no sample {number:,} among the {found.total:,} of the data"
-            raise InputError(said, f"give numbers from 0 to {found.total - 1:,}")
     return predict(experiment, numbers)
 
 
@@ -104,31 +111,32 @@ def _asked(numbers: Sequence[int], found: Predictions, usable: np.ndarray) -> Ch
     rows = {int(number): row for row, number in enumerate(found.numbers)}
     for number in numbers:
         if number not in rows:
-            said = f"samples: there is no sample {number:,} among the {len(usable):,} looked at"
+            said = f"explain: there is no sample {number:,} among the {len(usable):,} looked at"
             raise InputError(said, f"give numbers from 0 to {len(usable) - 1:,}")
         if not usable[rows[number]]:
-            raise InputError(f"samples: the model's output for sample {number:,} is not finite")
+            raise InputError(f"explain: the model's output for sample {number:,} is not finite")
     return [(rows[number], "asked for") for number in numbers]
 
 
 def _classes(found: Predictions, usable: np.ndarray, count: int) -> tuple[Chosen, str]:
     assert found.probabilities is not None
-    top = found.probabilities.topk(min(2, found.probabilities.shape[1]), dim=1)
-    sure, predicted = top.values[:, 0].numpy(), top.indices[:, 0].numpy()
+    sure, margin = _two(found.probabilities)
+    predicted = found.probabilities.argmax(dim=1).numpy()
     if found.targets is None:
         chosen = _over(np.flatnonzero(usable), predicted, count)
         return [(number, "") for number in chosen], "evenly over the predicted classes, the first of each"
     targets = found.targets.numpy()
     labelled = usable & (targets >= 0)
+    # Where the probabilities of many are 1.00, the raw scores tell which is surer.
+    _, apart = _two(found.outputs)
+    surest, least = _ranks(-sure, -apart), _ranks(margin, apart)
     wrong = np.flatnonzero(labelled & (predicted != targets))
-    mistakes = _first(wrong, -sure, count // 4 if count > 3 else count // 2)
-    margin = (top.values[:, 0] - top.values[:, -1]).numpy() if top.values.shape[1] > 1 else -sure
+    mistakes = _first(wrong, surest, count // 4 if count > 3 else count // 2)
     rest = np.setdiff1d(np.flatnonzero(labelled), mistakes)
-    unsure = _first(rest, margin, count // 4 if count > 3 else count // 3)
+    unsure = _first(rest, least, count // 4 if count > 3 else count // 3)
     right = np.setdiff1d(np.flatnonzero(labelled & (predicted == targets)), unsure)
-    right = right[np.argsort(-sure[right].round(6), kind="stable")]
-    correct = _over(right, predicted, count - len(mistakes) - len(unsure))
-    more = _first(np.setdiff1d(wrong, [*mistakes, *unsure]), -sure, count - len(mistakes + unsure + correct))
+    correct = _over(right[np.argsort(surest[right])], predicted, count - len(mistakes) - len(unsure))
+    more = _first(np.setdiff1d(wrong, [*mistakes, *unsure]), surest, count - len(mistakes + unsure + correct))
     mistakes += more
     unlabelled = _over(
         np.flatnonzero(usable & (targets < 0)), predicted, count - len(mistakes + unsure + correct)
@@ -139,14 +147,39 @@ def _classes(found: Predictions, usable: np.ndarray, count: int) -> tuple[Chosen
         (correct, f"{len(correct)} correct, evenly over the classes, the surest of each"),
         (unlabelled, f"{len(unlabelled)} without a label, evenly over the predicted classes"),
     ]
-    reasons = (WRONG, UNSURE, RIGHT, "")
-    chosen_for = [(n, why) for (some, _), why in zip(parts, reasons, strict=True) for n in some]
-    return chosen_for, "; ".join(said for some, said in parts if some)
+    chosen_for = [
+        *((n, _confident(sure[n], "wrong")) for n in mistakes),
+        *((n, "unsure" if margin[n] < UNSURE else "least sure") for n in unsure),
+        *((n, _confident(sure[n], "right")) for n in correct),
+        *((n, "") for n in unlabelled),
+    ]
+    rule = "; ".join(said for some, said in parts if some)
+    if mistakes or unsure or correct:
+        rule += f" (confident: a probability of {CONFIDENT:.2f} or more, unsure: a margin below {UNSURE:.2f})"
+    return chosen_for, rule
 
 
-def _first(positions: np.ndarray, order: np.ndarray, count: int) -> list[int]:
-    """The `count` of these positions that come first by `order`."""
-    return positions[np.argsort(order[positions].round(6), kind="stable")][:count].tolist()
+def _confident(sure: float, so: str) -> str:
+    # As the probability is written beside it, to two digits.
+    return f"confident and {so}" if round(float(sure), 2) >= CONFIDENT else so
+
+
+def _two(values: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """The largest of each row (n, classes) and how far it lies above the second, both (n,)."""
+    top = values.topk(min(2, values.shape[1]), dim=1).values
+    return top[:, 0].numpy(), (top[:, 0] - (top[:, 1] if top.shape[1] > 1 else 0)).numpy()
+
+
+def _ranks(values: np.ndarray, ties: np.ndarray) -> np.ndarray:
+    """The place of each sample in the order of `values` to six digits, then of `ties`, then of the data."""
+    ranks = np.empty(len(values), np.int64)
+    ranks[np.lexsort((ties.round(3), values.round(6)))] = np.arange(len(values))
+    return ranks
+
+
+def _first(positions: np.ndarray, ranks: np.ndarray, count: int) -> list[int]:
+    """The `count` of these positions of the lowest rank."""
+    return positions[np.argsort(ranks[positions])][:count].tolist()
 
 
 def _over(positions: np.ndarray, classes: np.ndarray, count: int) -> list[int]:

@@ -17,10 +17,11 @@ from reportgen.attribution.sight import Sight, Tools
 from reportgen.deadline import NEVER, Deadline
 from reportgen.experiment import Experiment, Options
 
-# What two cores do in about a hundred seconds. A count, not a clock: the same model gets the same work anywhere.
-BUDGET = {"cpu": 6e12, "cuda": 3e14, "mps": 6e13}
+# What two cores do in about a minute and a half. A count, not a clock: the same model gets the same work anywhere.
+BUDGET = {"cpu": 4e12, "cuda": 2e14, "mps": 4e13}
 PARTS = 40  # of a sample, as far as the plan goes
-LEAST = 0.2  # share of the perturbations below which samples are cut instead
+SOME = 4  # samples, of which there are fewer only where a fifth of the perturbations is too much
+LEAST = 0.2
 TIME = 0.72  # of the section's, where the clock may decide: views of all data and the trust need the rest
 
 Rows = list[tuple[Outcome, ...]]
@@ -41,15 +42,19 @@ def passes(experiment: Experiment, share: float = 1.0) -> float:
 
 
 def plan(experiment: Experiment, methods: Sequence[Method], wanted: int) -> Plan:
-    """The most that the budget of operations allows, but one sample at least: first fewer perturbations."""
+    """The most that the budget of operations allows: first fewer samples, but four; then fewer perturbations.
+
+    Where a fifth of these is still too much, fewer samples again, but one.
+    """
     allowed = passes(experiment)
     # A backward pass costs about two forward ones.
     fixed = sum(3 * method.backward for method in methods)
     sampled = sum(method.forward + method.parted * PARTS for method in methods)
-    share = min(1.0, (allowed / wanted - fixed) / max(1, sampled))
+    samples = int(min(wanted, max(SOME, allowed / max(1, fixed + sampled))))
+    share = min(1.0, (allowed / samples - fixed) / max(1, sampled))
     if share >= LEAST:
-        return Plan(wanted, share)
-    return Plan(max(1, min(wanted, int(allowed / (fixed + LEAST * sampled)))), LEAST)
+        return Plan(samples, share)
+    return Plan(max(1, min(samples, int(allowed / (fixed + LEAST * sampled)))), LEAST)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from reportgen.attribution.explain import passes
 from reportgen.attribution.overview import FEWEST, SHARE, Answers, answers, complete, shortfalls
 from reportgen.deadline import NEVER, Deadline
 from reportgen.experiment import Experiment
+from reportgen.units import plural
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 MOST = 1000  # samples
 STEPS = (50, 10)  # of Integrated Gradients, where the budget allows them; else one gradient
-CLASSES = 9  # the most frequent predicted classes; more would cost memory, a map each
+CLASSES = 10  # the most frequent predicted classes; more would cost memory, a map each
 
 
 @dataclass
@@ -58,7 +59,9 @@ def mean_maps(
     steps = next((steps for steps in STEPS if allowed >= 3 * steps * wanted), 1)
     count = int(min(wanted, allowed / (3 * steps)))
     if count < FEWEST:
-        raise NotApplicable(f"the data or the model's cost allows {count} samples, fewer than {FEWEST}")
+        raise NotApplicable(
+            f"the data or the model's cost allows {plural(count, 'sample')}, fewer than {FEWEST}"
+        )
     rows_ = usable[np.arange(count) * len(usable) // count]
     numbers, raw = found.numbers[rows_], found.outputs[torch.from_numpy(rows_)]
     told = answers(

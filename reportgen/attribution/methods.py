@@ -107,7 +107,7 @@ def check(names: Any) -> tuple[str, ...]:
     needs = {method.slug: method.needs for method in METHODS}
     made = []
     for name in found:
-        asked = slug(name)
+        asked = slug(name).replace("-x-", "-")  # an x written for ×
         if asked not in needs:
             near = difflib.get_close_matches(asked, needs, n=1)
             meant = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(needs)}"

@@ -15,7 +15,7 @@ from reportgen.attribution.target import Aim
 from reportgen.attribution.trust import completeness_error
 from reportgen.deadline import NEVER, Deadline
 from reportgen.experiment import Experiment
-from reportgen.units import show
+from reportgen.units import plural, show
 
 if TYPE_CHECKING:
     import torch
@@ -147,7 +147,9 @@ def view(experiment: Experiment, table: Table, size: int, deadline: Deadline = N
         raise NotApplicable("every feature is a category or a whole number, which has no gradient")
     wanted = int(min(len(table.rows), passes(experiment, SHARE) / 2 / (3 * STEPS)))
     if wanted < FEWEST:
-        raise NotApplicable(f"the data or the model's cost allows {wanted} samples, fewer than {FEWEST}")
+        raise NotApplicable(
+            f"the data or the model's cost allows {plural(wanted, 'sample')}, fewer than {FEWEST}"
+        )
     chosen = np.arange(wanted) * len(table.rows) // wanted
     numbers = table.numbers[chosen]
     batches, outputs = [], []

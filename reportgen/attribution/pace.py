@@ -21,6 +21,7 @@ CACHED = 80e6  # bytes of a batch's largest operation up to which rates grow, wh
 SIZES = tuple(2**power for power in range(10))
 LAST = 6  # of SIZES, for what has more numbers than this:
 LARGE = 10_000
+SHAKEN = 0.01  # of |f(x) - f(baseline)|: scores of one input further apart would change an explanation
 SECONDS = 0.8  # for each of forward and gradient
 LONGEST = 5.0  # seconds that a batch may take: the clock is asked between batches
 WORSE = 0.75  # of the best rate, below which larger batches are not tried
@@ -58,7 +59,7 @@ def measure(sight: Sight, *, timed: bool) -> Pace:
     together = _together(sight, few)
     pairs = [(alone, again), *((together[0], other) for other in together[1:])]
     spread = max(float(np.abs(left - right).max()) for left, right in pairs)
-    if not all(near(*pair) for pair in pairs):
+    if not all(near(*pair) for pair in pairs) or _matters(sight, spread, alone):
         sizes = _by_rule(sight, *weigh(sight)) if together else (1, 1)
         return Pace(*sizes, notes=(UNSTEADY.format(f"{spread:.2g}"),))
     if not together:
@@ -79,8 +80,8 @@ def measure(sight: Sight, *, timed: bool) -> Pace:
 
 
 UNSTEADY = (
-    "Two forward passes of the same input differ by up to {}, so every number here is of one draw of many: the "
-    "model draws at random also in eval mode."
+    "Two forward passes of the same input differ by up to {}: the model draws at random or keeps a state, also in "
+    "eval mode, so every number here is one of many that it may give."
 )
 MIXED = (
     "The score of a sample depends on what else is in its batch, so samples were run one at a time; in other "
@@ -166,12 +167,26 @@ def _by_rule(sight: Sight, working: int, kept: int) -> tuple[int, int]:
 
 def _nearness(sight: Sight, scores: np.ndarray) -> Callable[[np.ndarray, np.ndarray], bool]:
     """Whether two arrays are equal but for rounding."""
+    size = max(1e-6, float(np.abs(scores).max()))
+    return lambda left, right: bool(np.abs(left - right).max() <= max(1e-3, _rounding(sight)) * size)
+
+
+def _rounding(sight: Sight) -> float:
+    """How far apart numbers of size 1 may lie by rounding alone."""
     import torch
 
     values = sight.values
-    eps = torch.finfo(values.dtype if values.is_floating_point() else torch.float32).eps
-    size = max(1e-6, float(np.abs(scores).max()))
-    return lambda left, right: bool(np.abs(left - right).max() <= max(1e-3, 16 * eps) * size)
+    return 16 * torch.finfo(values.dtype if values.is_floating_point() else torch.float32).eps
+
+
+def _matters(sight: Sight, spread: float, scores: np.ndarray) -> bool:
+    """Whether scores of the same input that lie `spread` apart would change an explanation.
+
+    What is explained is how the score moves from the baseline to the sample, however large both are.
+    """
+    base = sight.score.numbers(sight.baseline.values.detach().to(sight.values.dtype), 1)[0]
+    moved = abs(float(scores[0] - base))
+    return spread > max(SHAKEN * moved, _rounding(sight) * float(np.abs(scores).max()))
 
 
 def _together(sight: Sight, few: torch.Tensor) -> list[np.ndarray]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MOST = 2  # samples
 SEEN = 8  # half-hidden samples that a new model's batch norms see first
 LARGEST = 1 << 30  # bytes of parameters that are copied
-SHARE = 0.1  # of the budget of operations that the explanations have
+SHARE = 0.2  # of the budget of operations that the explanations have
 TIME = 0.13  # of the section's, for all samples, where the clock may decide
 
 

@@ -170,9 +170,7 @@ class Tools:
     @contextlib.contextmanager
     def steady(self, sight: Sight) -> Iterator[None]:
         """A model that draws at random draws the same for this sample, whatever ran before."""
-        import torch
+        from reportgen.guard import seeded
 
-        device = torch.device(self.experiment.device)
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(self.seed + sight.subject.number)
+        with seeded(self.seed + sight.subject.number):
             yield

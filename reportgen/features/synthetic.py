@@ -63,6 +63,9 @@ def images_for(
     if primary is None or not primary.is_floating_point():
         kind = str(primary.dtype).removeprefix("torch.") if primary is not None else "no tensor"
         return Made({}, f"none: the input is {kind}, which has no gradient")
+    model = experiment.model
+    if model is not None and any(tensor.is_inference() for tensor in (*model.parameters(), *model.buffers())):
+        return Made({}, "none: the model was made in inference mode, where no gradient can be taken")
     if not spectrum.count:
         return Made({}, "none: no sample looked at holds finite values alone")
     ranks = [

@@ -24,7 +24,7 @@ class Vocabulary:
 
     `counts` int64 (tokens,), `norms` float64 (tokens,): Euclidean lengths. `common`: the commonest tokens, MOST at
     most, the commonest first; `vectors` float64 (len(common), d): theirs. `padding`: the token that fills up short
-    samples, which is not counted, None where the layer names none. `samples` were looked at.
+    samples, which is not counted, None where neither the tokenizer nor the model names one. `samples` were looked at.
     """
 
     name: str
@@ -50,6 +50,8 @@ def vocabulary(experiment: Experiment, deadline: Deadline = NEVER) -> Vocabulary
     import torch
     from torch import nn
 
+    from reportgen.embeddings import token_role
+
     found = None if hidden(experiment) else first_layer(experiment)
     if found is None or not isinstance(found[1], nn.Embedding):
         return None
@@ -69,13 +71,16 @@ def vocabulary(experiment: Experiment, deadline: Deadline = NEVER) -> Vocabulary
         with torch.no_grad(), watching(experiment.model, (nn.Embedding,), count):
             experiment.call(batch.inputs)
         samples += len(batch.indices)
-    if layer.padding_idx is not None:
-        counts[layer.padding_idx] = 0
+    padding = token_role(experiment, "pad")
+    if padding is None or padding >= len(counts):
+        padding = layer.padding_idx
+    if padding is not None:
+        counts[padding] = 0
     weights = layer.weight.detach()  # after the pass, since a layer with max_norm shortens what it reads
     common = np.argsort(-counts, kind="stable")[: min(MOST, int((counts > 0).sum()))]
     vectors = weights[torch.as_tensor(common, device=weights.device)].double().cpu().numpy()
     norms = weights.norm(dim=1).double().cpu().numpy()
-    return Vocabulary(name, counts, norms, common, vectors, layer.padding_idx, samples)
+    return Vocabulary(name, counts, norms, common, vectors, padding, samples)
 
 
 def neighbours(vectors: np.ndarray, row: int, count: int) -> list[tuple[int, float]]:

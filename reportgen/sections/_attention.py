@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,11 +39,11 @@ def attention_maps(experiment: Experiment, options: Options, made: Made) -> None
         if grid is not None:
             made.blocks.append(_patches(experiment, label, inputs, seen, grid))
             continue
-        names, cut = _places(experiment, inputs, seen[-1].weights.shape[2])
-        made.blocks.append(_heads(label, seen, len(names)))
+        places = _places(experiment, inputs, seen[-1].weights.shape[2])
+        made.blocks.append(_heads(label, seen, places))
         if at == 0:
-            made.blocks += _named(label, seen[-1], names, cut)
-        made.blocks += _rolled(label, seen, names, cut)
+            made.blocks += _named(label, seen[-1], places)
+        made.blocks += _rolled(label, seen, places)
     if seen:
         heads = " or ".join(str(count) for count in sorted({len(layer.weights) for layer in seen}))
         made.said.append(f"{plural(len(seen), 'attention layer')} of {heads} heads")
@@ -51,18 +52,34 @@ def attention_maps(experiment: Experiment, options: Options, made: Made) -> None
         made.notes.append(f"Attention maps are not available: {why}.")
 
 
-def _places(experiment: Experiment, inputs: Inputs, size: int) -> tuple[tuple[str, ...], str]:
-    """The names of a sample's places, TOKENS at most and none of padding; and what a caption says of the rest."""
+@dataclass(frozen=True)
+class Places:
+    """The places of a sample that are shown: their `numbers`, their `names`, and what a caption says of them."""
+
+    numbers: np.ndarray
+    names: tuple[str, ...]
+    said: str
+
+    def of(self, weights: np.ndarray) -> np.ndarray:
+        """Weights (..., queries, keys) of these places alone."""
+        rows, columns = (self.numbers[self.numbers < size] for size in weights.shape[-2:])
+        return weights[..., rows[:, None], columns]
+
+
+def _places(experiment: Experiment, inputs: Inputs, size: int) -> Places:
+    """Of `size` places TOKENS at most and none of padding, on whichever side that is."""
     primary, mask = inputs.primary, inputs.kwargs.get("attention_mask")
-    real = size
+    real, padded = np.arange(size), False
     if mask is not None and getattr(mask, "shape", ())[-1:] == (size,):
-        real = max(1, int(mask.reshape(-1, size)[0].bool().sum()))
-    kept = min(real, TOKENS)
+        real = np.flatnonzero(mask.reshape(-1, size)[0].bool().cpu().numpy())
+        real, padded = (real, len(real) < size) if len(real) else (np.arange(1), True)
+    kept = real[:TOKENS]
     if primary is not None and not primary.is_floating_point() and tuple(primary.shape) == (1, size):
-        names = tuple(shorten(token_name(experiment, int(token)), 24) for token in primary[0, :kept])
+        names = tuple(shorten(token_name(experiment, int(token)), 24) for token in primary[0, kept])
     else:
-        names = tuple(str(place) for place in range(kept))
-    return names, f" The first {kept} of {real:,} places." if kept < real else ""
+        names = tuple(str(place) for place in kept)
+    which = f"The first {len(kept)} of" if len(kept) < len(real) else "All"
+    return Places(kept, names, f"{which} {len(real):,} places{' that are no padding' if padded else ''}.")
 
 
 def _spread(layers: list[Attention]) -> list[Attention]:
@@ -88,12 +105,12 @@ def _filled(pictures: list[Picture], across: int) -> list[Picture]:
     return [*pictures, *[Picture(missing="no further head")] * (across - len(pictures))]
 
 
-def _heads(label: str, layers: list[Attention], places: int) -> Images:
+def _heads(label: str, layers: list[Attention], places: Places) -> Images:
     shown = _spread(layers)
     across = min(HEADS, max(len(layer.weights) for layer in shown))
     pictures: list[Picture] = []
     for layer in shown:
-        fields = layer.weights[:across, :places, :places]
+        fields = places.of(layer.weights[:across])
         drawn = [_map(shrink(one), f"head {at}", f"{layer.name}, head {at}") for at, one in enumerate(fields)]
         pictures += _filled(drawn, across)
     counts = "; ".join(
@@ -102,50 +119,48 @@ def _heads(label: str, layers: list[Attention], places: int) -> Images:
     return Images(
         title=f"Attention heads, {label}",
         caption=f"A row of a map is a place that reads, a column a place that is read; a row sums to 1. {counts}, of "
-        f"{plural(len(layers), 'attention layer')}; {_how(shown)}. The first {places} places.",
+        f"{plural(len(layers), 'attention layer')}; {_how(shown)}. {places.said}",
         pictures=tuple(pictures),
         columns=across,
         row_titles=tuple(layer.name for layer in shown),
     )
 
 
-def _matrix(
-    title: str, caption: str, field: np.ndarray, names: tuple[str, ...], rows: str, columns: str
-) -> Heatmap:
-    size = min(len(names), *field.shape)
-    values = tuple(tuple(round(float(value), 3) for value in row[:size]) for row in field[:size])
+def _matrix(title: str, caption: str, field: np.ndarray, places: Places, rows: str, columns: str) -> Heatmap:
+    shown = places.of(field)
+    names = places.names[: len(shown)]
     return Heatmap(
         title=title,
         caption=caption,
-        row_labels=names[:size],
-        column_labels=names[:size],
-        values=values,
+        row_labels=names,
+        column_labels=names,
+        values=tuple(tuple(round(float(value), 3) for value in row) for row in shown),
         row_title=rows,
         column_title=columns,
     )
 
 
-def _named(label: str, layer: Attention, names: tuple[str, ...], cut: str) -> list[Heatmap]:
+def _named(label: str, layer: Attention, places: Places) -> list[Heatmap]:
     """The last layer's first heads, with the tokens' names."""
     if layer.weights.shape[1] != layer.weights.shape[2]:
         return []
-    caption = f"Attention weights of {layer.name} on {label}: {layer.how}.{cut}"
+    caption = f"Attention weights of {layer.name} on {label}: {layer.how}. {places.said}"
     return [
-        _matrix(f"{layer.name}, head {at}, {label}", caption, one, names, "reads", "is read")
+        _matrix(f"{layer.name}, head {at}, {label}", caption, one, places, "reads", "is read")
         for at, one in enumerate(layer.weights[:NAMED])
     ]
 
 
-def _rolled(label: str, layers: list[Attention], names: tuple[str, ...], cut: str) -> list[Heatmap]:
+def _rolled(label: str, layers: list[Attention], places: Places) -> list[Heatmap]:
     own = [layer.weights for layer in layers if layer.itself]
     if len({weights.shape[1:] for weights in own}) != 1:
         return []
     caption = (
         f"{_rollout_of(len(own))} A row is a place of the output, a column a place of the input; on {label}."
-        f"{cut} It says {MIXES}."
+        f" {places.said} It says {MIXES}."
     )
     return [
-        _matrix(f"Attention rollout, {label}", caption, rollout(own), names, "output place", "input place")
+        _matrix(f"Attention rollout, {label}", caption, rollout(own), places, "output place", "input place")
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from reportgen.attribution.kinds.signal import Clip, silence
 from reportgen.experiment import Experiment, Options
 from reportgen.features.kernels import FLOOR, Responses, Spectrogram, responses, spectrogram
 from reportgen.report import Heatmap
@@ -85,12 +86,18 @@ def _clips(experiment: Experiment, made: Made) -> None:
         batch = experiment.batch(places)
         inputs = batch.inputs
     primary = inputs.primary
-    if primary is None or primary.ndim not in (2, 3) or not primary.is_floating_point():
+    if primary is None or primary.ndim not in (2, 3) or primary.is_complex():
+        given = inputs.take([0]).describe()
+        made.notes.append(
+            f"There are no spectrograms: the input is {given}, expected waveforms (n, T), (n, C, T) or (n, T, C)."
+        )
         return
+    primary = primary.detach().cpu()
+    sound = Clip.of(tuple(primary.shape[1:])).channels(primary.double() - silence(primary).double())
+    channels = sound.shape[1]
     for row, place in enumerate(places):
-        values = primary[row].detach().cpu().double().numpy()
         # Two channels side by side would need two pictures; their mean is what a single microphone would have heard.
-        mono = values if values.ndim == 1 else values.mean(axis=0)
+        mono = sound[row].mean(dim=0).numpy()
         found = spectrogram(mono, _rate(experiment))
         of = "example" if batch is None else f"sample {place:,}"
         if found is None:
@@ -99,7 +106,6 @@ def _clips(experiment: Experiment, made: Made) -> None:
             )
             continue
         name = "" if batch is None else label(experiment, batch, row)
-        channels = 1 if values.ndim == 1 else len(values)
         made.blocks.append(_spectrogram(experiment, found, of + (f", {name}" if name else ""), channels))
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 
+from reportgen import tabular
 from reportgen.attribution.base import Attribution, Missing, Outcome
 from reportgen.attribution.choose import choose
 from reportgen.attribution.explain import Rows, calm, explain, plan, prepare
 from reportgen.attribution.kinds import kind_of, sights
-from reportgen.attribution.methods import suited
+from reportgen.attribution.methods import Method, suited
 from reportgen.attribution.sight import Sight
 from reportgen.attribution.target import explained
 from reportgen.deadline import ENDED, Deadline
@@ -23,7 +24,10 @@ from reportgen.sections._late import late
 from reportgen.sections._trust import EVIDENCE, trust
 from reportgen.units import plural
 
-RUN_RULE = "three inputs, alone and in one batch, several times, give the same scores to within a thousandth"
+RUN_RULE = (
+    "three inputs, alone and in one batch, several times, give the same scores to within a thousandth, and within "
+    "a hundredth of what the score moves from the baseline"
+)
 
 
 @dataclass(frozen=True)
@@ -73,16 +77,17 @@ def _explained(experiment: Experiment, options: Options) -> Section:
         rule += f" ({options.samples} asked for, but the model's cost allows {allowed.samples})"
     ready = prepare(experiment, options, sights(experiment, subjects), allowed.share)
     rows = explain(options, ready, methods, deadline)
-    what = explained(experiment)
+    number = explained(experiment)
     cut = _cut(rows, len(ready.sights))
     if cut:
         rule += f" ({cut.message})"
+    what = f"Explained is {number}.{_held(experiment, kind)}"
     told = Told(
         experiment,
         ready.sights[: len(rows)],
         rows,
-        what,
-        f"Explained is {what}. {rule}. Seed {options.seed}.",
+        number,
+        f"{what} {rule}.{_unsuited(kind, methods, options)} Seed {options.seed}.",
         ready.notes,
         options.seed,
     )
@@ -90,6 +95,28 @@ def _explained(experiment: Experiment, options: Options) -> Section:
     over_all = whole(ready.tools.experiment, options, kind, ready.sights, ready.tools.forward, deadline)
     shown = [*([cut] if cut else []), *drawn, *over_all]
     return _done(told, shown, partial(trust, told, options, ready.tools, methods, kind, deadline))
+
+
+def _held(experiment: Experiment, kind: str) -> str:
+    """Which of several input tensors is explained, and that the others stay as they are."""
+    inputs = experiment.require_forward()
+    tensors, taken = inputs.tensors, 1
+    which = "the first is" if inputs.primary is tensors[0] else "the token ids are"
+    if kind == "table":
+        taken = len(tabular.places(inputs))
+        which = f"the {taken} of the table are" if taken > 1 else which
+    if taken == len(tensors):
+        return ""
+    return f" Of the {len(tensors)} tensors that the model reads only {which} explained, the others are held."
+
+
+def _unsuited(kind: str, methods: Sequence[Method], options: Options) -> str:
+    """Which of the methods that were asked for are for other kinds of input."""
+    lost = [name for name in dict.fromkeys(options.methods) if name not in {one.slug for one in methods}]
+    if not lost:
+        return ""
+    of = "" if kind == "generic" else f" ({kind})"
+    return f" Asked for too, but not for this kind of input{of}: {', '.join(lost)}."
 
 
 def _cut(rows: Rows, wanted: int) -> Failure | None:

@@ -61,6 +61,28 @@ def test_a_model_that_draws_at_random_is_found_out():
     assert made.forward > 1
 
 
+def test_what_a_state_adds_to_a_large_score_is_seen_against_what_the_input_moves():
+    class Counting(nn.Module):
+        step = 0.001
+
+        def __init__(self):
+            super().__init__()
+            self.calls = 0
+
+        def forward(self, x):
+            self.calls += 1
+            return 100 + x + self.step * self.calls
+
+    class Still(Counting):
+        step = 0.0
+
+    made = measure(sight_of(Counting(), torch.full((1, 4), 0.05)), timed=False)
+    assert "the model draws at random or keeps a state" in made.notes[0]
+    for size in (0.0, 0.05):
+        assert measure(sight_of(Still(), torch.full((1, 4), size)), timed=False).notes == ()
+    assert measure(sight_of(Counting(), torch.full((1, 4), 50.0)), timed=False).notes == ()
+
+
 def test_a_model_that_views_its_pictures_flat_gets_them_contiguous():
     class Flat(nn.Module):
         def __init__(self):

@@ -16,6 +16,13 @@ class Given(nn.Module):
         return x.clone()
 
 
+class Maps(nn.Module):
+    """A map for each of two classes."""
+
+    def forward(self, x):
+        return torch.cat([x, 1 - x], dim=1)
+
+
 def experiment_of(scores, targets=None, **fields):
     data = (torch.tensor(scores), torch.tensor(targets)) if targets is not None else (torch.tensor(scores),)
     return build(Given(), data=data, modality="table", **fields)
@@ -29,24 +36,51 @@ def test_a_quarter_are_confident_mistakes_a_quarter_unsure_and_the_others_correc
     subjects, rule = choose(experiment_of(SCORES, TARGETS), 4)
     assert [(subject.number, subject.why) for subject in subjects] == [
         (5, "confident and wrong"),
-        (2, "unsure"),
+        (2, "least sure"),
         (0, "confident and right"),
         (3, "confident and right"),
     ]
     assert rule == (
         "4 of 6 samples: 1 of 3 mistakes, the most confident first; 1 with the smallest margin between the two "
-        "likeliest classes; 2 correct, evenly over the classes, the surest of each"
+        "likeliest classes; 2 correct, evenly over the classes, the surest of each (confident: a probability of 0.80 "
+        "or more, unsure: a margin below 0.20)"
     )
     assert subjects[0].said == "true class 0, predicted class 1 (1.00)"
     assert [subject.target.column for subject in subjects] == [1, 1, 0, 1]
+
+
+def test_where_all_probabilities_are_one_the_raw_scores_tell_which_is_least_sure():
+    scores = [[40.0, 0.0], [90.0, 0.0], [30.0, 0.0], [0.0, 60.0], [0.0, 50.0], [0.0, 70.0]]
+    subjects, _ = choose(experiment_of(scores, [0, 0, 0, 0, 0, 1]), 4)
+    assert [(subject.number, subject.why) for subject in subjects] == [
+        (3, "confident and wrong"),
+        (2, "least sure"),
+        (1, "confident and right"),
+        (5, "confident and right"),
+    ]
+
+
+def test_a_sample_is_called_confident_or_unsure_only_where_its_probabilities_are_so():
+    scores = [[0.6, 0.4], [0.55, 0.45], [0.796, 0.204], [0.79, 0.21]]
+    subjects, rule = choose(experiment_of(scores, [1, 0, 0, 0], task="classification"), 4)
+    assert [(subject.number, subject.why) for subject in subjects] == [
+        (0, "wrong"),
+        (1, "unsure"),
+        (2, "confident and right"),
+        (3, "right"),
+    ]
+    assert [subject.said[-6:] for subject in subjects] == ["(0.60)", "(0.55)", "(0.80)", "(0.79)"]
+    assert rule.endswith("(confident: a probability of 0.80 or more, unsure: a margin below 0.20)")
 
 
 def test_the_samples_that_the_user_asks_for_are_taken_in_that_order():
     subjects, rule = choose(experiment_of(SCORES, TARGETS), 8, (4, 1))
     assert [subject.number for subject in subjects] == [4, 1]
     assert rule == "2 of 6 samples: chosen by number"
-    with pytest.raises(InputError, match="there is no sample 6 among the 6 of the data"):
+    with pytest.raises(InputError, match=r"^explain: there is no sample 6 among the 6 of the data"):
         choose(experiment_of(SCORES, TARGETS), 8, (6,))
+    with pytest.raises(InputError, match=r"^explain: there is no sample 9 among the 6 of the data"):
+        choose(experiment_of(SCORES), 8, (0, 9))
 
 
 def test_of_many_samples_those_looked_at_are_chosen_from_and_any_may_be_asked_for(monkeypatch):
@@ -64,12 +98,16 @@ def test_of_many_samples_those_looked_at_are_chosen_from_and_any_may_be_asked_fo
     assert rule == "2 of 6 samples: chosen by number"
 
 
-@pytest.mark.parametrize(("target", "column"), [(1, 1), ("dog", 1), ("0", 0)])
-def test_the_class_that_the_user_names_is_explained_for_every_sample(target, column):
+@pytest.mark.parametrize(("target", "column", "name"), [(1, 1, "dog"), ("dog", 1, "dog"), ("0", 0, "cat")])
+def test_the_class_that_the_user_names_is_explained_for_every_sample(target, column, name):
     experiment = experiment_of(SCORES, TARGETS, class_names=["cat", "dog"], target=target)
     subjects, _ = choose(experiment, 4)
     assert {subject.target.column for subject in subjects} == {column}
-    assert explained(experiment) == f"the model's raw score (logit) of the class {target}"
+    assert explained(experiment) == f"the model's raw score (logit) of the class {name}"
+
+
+def test_a_class_without_a_name_is_called_by_its_number():
+    assert explained(experiment_of(SCORES, TARGETS, target=1)) == "the model's raw score (logit) of class 1"
 
 
 @pytest.mark.parametrize("target", ["bird", 2, "-1"])
@@ -90,17 +128,35 @@ def test_outputs_that_are_no_classes_are_explained_by_the_largest_or_the_named_o
 
 
 def test_of_a_map_of_classes_the_mean_over_the_places_of_one_class_is_explained():
-    class Maps(nn.Module):
-        def forward(self, x):
-            return torch.cat([x, 1 - x], dim=1)
-
     picture = torch.tensor([[[[0.9, 0.8], [0.7, 0.1]]]])
     experiment = build(Maps(), example_inputs=picture, modality="image")
     (subject,), _ = choose(experiment, 1)
-    assert subject.said == "output 0 on 75 % of the places"
+    assert subject.said == "class 0 on 75 % of the places"
     assert float(subject.target.of(Maps()(picture))) == pytest.approx(0.8)
     other = build(Maps(), example_inputs=picture, modality="image", target=1)
     assert float(choose(other, 1)[0][0].target.of(Maps()(picture))) == pytest.approx(0.9)
+    assert explained(other).startswith("the mean score of class 1 over the places that the model gives to it")
+
+
+def test_a_class_that_the_model_gives_no_place_is_said_to_have_none():
+    picture = torch.tensor([[[[0.9, 0.8], [0.7, 0.6]]]])
+    names = ["sky", "road"]
+    experiment = build(Maps(), example_inputs=picture, modality="image", target=1, class_names=names)
+    (subject,), _ = choose(experiment, 1)
+    assert subject.said == "road, to which the model gives no place: its mean over all places"
+    assert float(subject.target.of(Maps()(picture))) == pytest.approx(0.25)
+    assert explained(experiment) == (
+        "the mean score of road over the places that the model gives to it (all, where there are none)"
+    )
+
+
+@pytest.mark.parametrize(("values", "cut"), [([0.9, 0.6, 0.4, 0.2], 0.5), ([3.0, 0.4, -0.2, -2.0], 0)])
+def test_one_map_is_cut_at_a_half_where_it_holds_probabilities_and_at_zero_else(values, cut):
+    picture = torch.tensor(values).reshape(1, 1, 2, 2)
+    (subject,), _ = choose(experiment := build(Given(), example_inputs=picture, modality="image"), 1)
+    assert subject.said == "the foreground on 50 % of the places"
+    assert float(subject.target.of(picture)) == pytest.approx((values[0] + values[1]) / 2)
+    assert f"where it is above {cut} (" in explained(experiment)
 
 
 def test_mistakes_fill_up_where_too_few_are_correct_and_the_other_way_round():
@@ -181,7 +237,7 @@ def test_a_sample_without_a_label_is_neither_a_mistake_nor_correct(none):
     assert rule == (
         "4 of 6 samples: 1 of 2 mistakes, the most confident first; 1 with the smallest margin between the two "
         "likeliest classes; 1 correct, evenly over the classes, the surest of each; 1 without a label, evenly over "
-        "the predicted classes"
+        "the predicted classes (confident: a probability of 0.80 or more, unsure: a margin below 0.20)"
     )
     assert subjects[3].said == "no label, predicted class 0 (0.99)"
 

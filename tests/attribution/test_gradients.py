@@ -70,7 +70,7 @@ def test_grad_cam_looks_at_the_last_named_layer_that_gives_maps():
         ("0", "1"): "layer 1, 4 × 4",
         ("1", "0", "5"): "layer 0, 4 × 4",
         # No maps among them: the layer is found.
-        ("3", "5"): "layer 2, 2 × 2",
+        ("3", "5"): "layer 2, 2 × 2 (of 3, 5, which were named, none gives maps)",
     }
 
 

@@ -34,6 +34,13 @@ def test_a_name_that_is_none_is_refused_with_the_nearest(given, said):
         collect(nn.Linear(2, 2), example_inputs=torch.rand(1, 2), methods=given)
 
 
+@pytest.mark.parametrize(
+    "name", ["Input × gradient", "Input x gradient", "input-x-gradient", "input-gradient"]
+)
+def test_a_times_sign_may_be_written_as_an_x_or_left_out(name):
+    assert methods.check([name]) == ("input-gradient",)
+
+
 def test_a_method_whose_package_is_missing_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(methods, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="shap-kernel needs the package shap") as caught:

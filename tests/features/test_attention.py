@@ -10,8 +10,6 @@ from transformers import BertConfig, BertForSequenceClassification, ViTConfig, V
 from reportgen.experiment import build
 from reportgen.features.attention import attends, attention, grid_of, rollout
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def transformer():

@@ -11,8 +11,6 @@ from reportgen.features.kernels import FLOOR, responses, spectrogram
 from reportgen.sections._kernels import signals
 from reportgen.sections._survey import Made
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def pitches():
@@ -110,6 +108,34 @@ def test_kernels_and_clips_are_blocks_with_axes_in_hertz_where_a_rate_is_known(p
     assert without.column_labels[-1] == "0.5"
     assert without.column_title == "frequency (cycles a sample)"
     assert clip.column_title == "time (samples)"
+
+
+def test_time_may_come_before_channels_and_sound_may_be_whole_numbers(pitches):
+    clips = pitches[1].tensors[0][:1]
+    plain = look(nn.Flatten(), data=clips, modality="signal").blocks
+    apart = torch.cat([clips * 2, clips * 0], dim=1).transpose(1, 2).contiguous()
+    (turned,) = look(nn.Flatten(), data=apart, modality="signal").blocks
+    assert "of the mean of 2 channels" in turned.caption
+    assert np.array(turned.values) == pytest.approx(np.array(plain[0].values), abs=0.11)
+    for whole, zero in ((torch.int16, 0), (torch.uint8, 128)):
+        size = 100 / float(clips.abs().max())
+        (quantised,) = look(Floats(), data=(clips * size + zero).round().to(whole), modality="signal").blocks
+        loud = np.array(plain[0].values) > -20
+        assert np.array(quantised.values)[loud] == pytest.approx(np.array(plain[0].values)[loud], abs=1)
+
+
+def test_what_is_no_waveform_is_said_to_have_no_spectrogram():
+    made = look(nn.Flatten(), data=torch.rand(3, 1, 8, 64), modality="signal")
+    assert made.blocks == []
+    assert made.notes == [
+        "There are no spectrograms: the input is float32 (1, 1, 8, 64), expected waveforms (n, T), (n, C, T) or "
+        "(n, T, C)."
+    ]
+
+
+class Floats(nn.Module):
+    def forward(self, x):
+        return x.float().flatten(1)
 
 
 def test_other_data_and_layers_say_nothing(cancer_mlp):

@@ -8,8 +8,6 @@ from reportgen.features.excite import activity
 from reportgen.features.maco import STEPS, SpectrumSum, first_phases, image, synthesise
 from reportgen.features.units import Probe, probes
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def spectrum_of(images):
     found = SpectrumSum()

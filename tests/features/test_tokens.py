@@ -10,8 +10,6 @@ from reportgen.features.tokens import neighbours, token_name, vocabulary
 from reportgen.sections._survey import Made
 from reportgen.sections._tokens import token_embeddings
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def pixels():
@@ -68,6 +66,16 @@ def test_padding_and_what_a_mask_hides_are_not_counted():
     made = look(Masked().eval(), data=[row, other])
     assert made.said == ["62.5 % of 8 tokens never occur in all 2 samples"]
     assert "padding (token 0) is not counted" in made.blocks[0].caption
+
+
+def test_padding_that_only_the_tokenizer_knows_is_not_counted_either():
+    model = nn.Sequential(nn.Embedding(6, 3), nn.Flatten(), nn.Linear(12, 2)).eval()
+    data = torch.tensor([[2, 3, 0, 0], [4, 5, 3, 0], [2, 0, 0, 0]])
+    words = {"<pad>": 0, "<unk>": 1, "good": 2, "bad": 3, "film": 4, "plot": 5}
+    made = look(model, data=data, tokenizer=words)
+    assert [row.cells[:2] for row in made.blocks[1].rows][:2] == [("good", 2), ("bad", 2)]
+    assert "4 of 5 tokens of 0 occur" in made.blocks[0].caption
+    assert "padding (<pad>) is not counted" in made.blocks[0].caption
 
 
 def test_vectors_are_as_long_as_the_model_reads_them():

@@ -38,15 +38,6 @@ def digits(noise, size=100, wanted=400):
     return images[:size], trained, images[size : size + wanted], labels[size : size + wanted]
 
 
-@pytest.fixture
-def one_thread():
-    """Networks this small wait for threads more than they compute."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def trained(path, lr, epochs, noise=0.3, hidden=64):
     """A real run: a small perceptron, its losses an epoch in a CSV file."""
     torch.manual_seed(0)
@@ -72,7 +63,7 @@ def logged(path, column):
         return np.array([float(row[column]) for row in csv.DictReader(file)])
 
 
-def test_a_real_run_on_noisy_labels_overfits(tmp_path, one_thread):
+def test_a_real_run_on_noisy_labels_overfits(tmp_path):
     log = trained(tmp_path / "log.csv", lr=0.3, epochs=120)
     lowest = int(np.argmin(logged(log, "val_loss")))
     (finding,) = [one for one in told(log) if one.severity != "info"]
@@ -82,12 +73,12 @@ def test_a_real_run_on_noisy_labels_overfits(tmp_path, one_thread):
     assert finding.message.endswith("n = 120) while training loss still falls.")
 
 
-def test_a_real_run_that_learns_warns_of_nothing(tmp_path, one_thread):
+def test_a_real_run_that_learns_warns_of_nothing(tmp_path):
     log = trained(tmp_path / "log.csv", lr=0.02, epochs=60, noise=0)
     assert [one for one in told(log) if one.severity != "info"] == []
 
 
-def test_a_real_run_with_a_huge_learning_rate_diverges(tmp_path, one_thread):
+def test_a_real_run_with_a_huge_learning_rate_diverges(tmp_path):
     log = trained(tmp_path / "log.csv", lr=1e6, epochs=60)
     values = logged(log, "loss")
     assert values[-1] > 1e5 > values[0]
@@ -97,7 +88,7 @@ def test_a_real_run_with_a_huge_learning_rate_diverges(tmp_path, one_thread):
     )
 
 
-def test_a_real_run_that_overflows_is_serious(tmp_path, one_thread):
+def test_a_real_run_that_overflows_is_serious(tmp_path):
     log = trained(tmp_path / "log.csv", lr=1e30, epochs=20)
     finding = told(log)[0]
     first = int(np.flatnonzero(~np.isfinite(logged(log, "loss")))[0])

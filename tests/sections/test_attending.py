@@ -13,8 +13,6 @@ from reportgen.sections._attention import attention_maps
 from reportgen.sections._survey import Made
 from reportgen.sections.features import features
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def look(experiment):
     made = Made()
@@ -63,6 +61,43 @@ def test_padding_is_cut_and_tokens_have_their_names():
     made = look(experiment)
     assert made.blocks[-1].row_labels == ("[CLS]", "good", "film")
     assert np.array(made.blocks[-1].values).sum(axis=1) == pytest.approx(1, abs=3e-3)
+
+
+class Masked(nn.Module):
+    """Attends to the places that its mask names."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(30, 8)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, input_ids, attention_mask):
+        x = self.embedding(input_ids)
+        y, _ = self.attention(x, x, x, key_padding_mask=attention_mask == 0)
+        return self.head((x + y)[:, -1])
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_padding_on_either_side_is_cut_from_heads_and_rollout(left):
+    torch.manual_seed(0)
+    words, padding = list(range(11, 17)), [0] * 6
+    inputs = {
+        "input_ids": torch.tensor([padding + words if left else words + padding]),
+        "attention_mask": torch.tensor([[0] * 6 + [1] * 6 if left else [1] * 6 + [0] * 6]),
+    }
+    experiment = build(Masked().eval(), example_inputs=inputs)
+    heads, first, second, rolled = look(experiment).blocks
+    real = slice(6, 12) if left else slice(0, 6)
+    (layer,) = attention(experiment, experiment.example)
+    for block in (first, second, rolled):
+        assert block.row_labels == block.column_labels == tuple(f"token {word}" for word in words)
+        assert np.array(block.values).sum(axis=1) == pytest.approx(1, abs=4e-3)
+    assert np.array(second.values) == pytest.approx(layer.weights[1, real, real], abs=6e-4)
+    assert np.array(rolled.values) == pytest.approx(rollout([layer.weights])[real, real], abs=6e-4)
+    limit = heads.pictures[0].map.limit
+    assert heads.pictures[0].map.to_array() == pytest.approx(layer.weights[0, real, real], abs=limit / 250)
+    assert "All 6 places that are no padding." in heads.caption
 
 
 def test_the_patches_of_an_image_lie_over_its_picture():

@@ -15,8 +15,6 @@ from reportgen.report import Section
 from reportgen.sections._excite import excite
 from reportgen.sections._survey import Made
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def look(model, options=None, **given):
     made = Made()

@@ -12,8 +12,6 @@ from reportgen.features.seen import one_pass
 from reportgen.report import Section
 from reportgen.sections.features import features
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 SILENT = "units-that-stay-zero"
 
 

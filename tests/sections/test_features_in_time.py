@@ -10,7 +10,6 @@ from torch import nn
 from reportgen.experiment import Options, build
 from reportgen.sections.features import features
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 WHY = "as many as the model's cost or the time allows"
 
 

@@ -132,7 +132,7 @@ def test_pictures_get_a_mean_map_for_all_and_for_each_class(digits_cnn):
     block = blocks_of(build(model, data=data))["mean-maps"]
     assert block.columns == 3
     assert block.row_titles[0] == "all, 497 samples"
-    assert len(block.row_titles) == 10
+    assert len(block.row_titles) == 11
     signed, sizes = block.pictures[1].map, block.pictures[2].map
     assert (signed.signed, sizes.signed) == (True, False)
     assert sizes.to_array().min() >= 0

@@ -11,7 +11,7 @@ import numpy as np
 from reportgen.attribution.base import Score
 from reportgen.attribution.choose import Subject
 from reportgen.attribution.sight import Baseline, Parts, Sight
-from reportgen.embeddings import laid
+from reportgen.embeddings import laid, token_role
 from reportgen.experiment import Experiment
 from reportgen.hooks import hidden
 from reportgen.units import plural
@@ -69,7 +69,7 @@ def sights(experiment: Experiment, subjects: Sequence[Subject]) -> list[Sight]:
 def read(experiment: Experiment, inputs: Inputs) -> Reading:
     """The text of a sample (a batch of one) in pieces and words."""
     ids = _ids(inputs)[0].tolist()
-    mask, pad = inputs.kwargs.get(MASK), _role(experiment, "pad")
+    mask, pad = inputs.kwargs.get(MASK), token_role(experiment, "pad")
     if mask is not None and getattr(mask, "shape", None) == _ids(inputs).shape:
         absent = {place for place, kept in enumerate(mask[0].tolist()) if not kept}
     else:
@@ -80,18 +80,6 @@ def read(experiment: Experiment, inputs: Inputs) -> Reading:
 def _ids(inputs: Inputs) -> torch.Tensor:
     assert inputs.primary is not None
     return inputs.primary.detach()
-
-
-def _role(experiment: Experiment, role: str) -> int | None:
-    """The id of the token with this role: by the tokenizer, or for padding by the model."""
-    layer = Embedded(experiment.embedding).layer(experiment) if experiment.embedding is not None else None
-    found = experiment.tokenizer.roles.get(role) if experiment.tokenizer is not None else None
-    if found is None and role == "pad":
-        config = getattr(experiment.model, "config", None)
-        found = getattr(layer, "padding_idx", None)
-        found = getattr(config, "pad_token_id", None) if found is None else found
-    known = isinstance(found, int) and 0 <= found < getattr(layer, "num_embeddings", found + 1)
-    return found if known else None
 
 
 def parts(reading: Reading, known: bool) -> Parts:
@@ -137,7 +125,7 @@ def _of_vectors(experiment: Experiment, subject: Subject, _: str) -> Sight:
 
 
 def _first(experiment: Experiment, roles: tuple[str, ...], but: int | None = None) -> int | None:
-    numbers = (_role(experiment, role) for role in roles)
+    numbers = (token_role(experiment, role) for role in roles)
     return next((number for number in numbers if number is not None and number != but), None)
 
 
