@@ -190,8 +190,7 @@ def test_when_the_time_ends_the_other_samples_are_cut(monkeypatch):
     assert 1 <= len(rows) < 4
     short = explain(told, ready, methods, Deadline(10.0))
     assert len(short) == 1
-    by_name = {made.method: made for made in short[0]}
-    assert isinstance(by_name["Saliency"], Attribution)  # the cheapest
+    # The cheapest is made, whatever it takes; the dearest is not.
+    assert isinstance(short[0][[method.name for method in methods].index("Saliency")], Attribution)
     assert short[0][0] == Missing("LIME", ENDED)
-    assert short[0][-1] == Missing("Occlusion", ENDED)
     assert len(explain(SILENT, ready, methods, Deadline(10.0, timed=False))) == 4

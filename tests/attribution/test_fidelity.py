@@ -10,8 +10,17 @@ from reportgen.attribution import infidelity as module
 from reportgen.attribution.base import Attribution, Missing, NotApplicable
 from reportgen.attribution.checks import check
 from reportgen.attribution.choose import choose
+from reportgen.attribution.explain import BUDGET
 from reportgen.attribution.gradients import input_gradient, integrated_gradients
-from reportgen.attribution.infidelity import MASKS, UNSIGNED, Falls, infidelity, part_sums, share_untold
+from reportgen.attribution.infidelity import (
+    MASKS,
+    SHARE,
+    UNSIGNED,
+    Falls,
+    infidelity,
+    part_sums,
+    share_untold,
+)
 from reportgen.attribution.kinds import sights
 from reportgen.attribution.kinds.image import mean_colour
 from reportgen.attribution.lime import lime
@@ -208,9 +217,9 @@ def test_infidelity_has_as_many_samples_as_the_budget_and_the_clock_allow(monkey
     rows = [(input_gradient(sight, tools_of(model)),) for sight in seen]
     given = UNTIMED, tools_of(experiment=experiment), seen, rows
     assert infidelity(experiment, *given).numbers == (0, 1, 3, 4, 6, 7, 9, 10)
-    experiment.__dict__["operations"] = int(6e11 / (MASKS + 1) / 2.5)
+    experiment.__dict__["operations"] = int(SHARE * BUDGET["cpu"] / (MASKS + 1) / 2.5)
     assert infidelity(experiment, *given).numbers == (0, 6)
-    experiment.__dict__["operations"] = int(6e11)
+    experiment.__dict__["operations"] = int(SHARE * BUDGET["cpu"])
     with pytest.raises(NotApplicable, match="cost leaves no room"):
         infidelity(experiment, *given)
     experiment.__dict__["operations"] = 1

@@ -12,11 +12,12 @@ from torch import nn
 
 from reportgen.attribution.base import Attribution, NotApplicable
 from reportgen.attribution.choose import choose
+from reportgen.attribution.explain import BUDGET
 from reportgen.attribution.gradients import input_gradient, integrated_gradients, saliency
 from reportgen.attribution.kinds import sights
 from reportgen.attribution.methods import Method, suited
 from reportgen.attribution.occlusion import occlusion_parts
-from reportgen.attribution.sensitivity import COSTLY, DRAWS, TIME, deltas, radius, sensitivity
+from reportgen.attribution.sensitivity import COSTLY, DRAWS, SHARE, TIME, deltas, radius, sensitivity
 from reportgen.deadline import ENDED, Deadline, Late
 from reportgen.experiment import Options, build
 
@@ -170,12 +171,12 @@ def test_methods_that_cost_too_much_are_left_out_and_the_others_are_measured():
     experiment = cheap(model)
     seen = [sight_of(model, torch.eye(3)[:1], number=at, experiment=experiment) for at in range(4)]
     slow = Method("Slow", lambda sight, tools: Attribution("Slow", np.ones(3), True, ""), forward=1000)
-    experiment.__dict__["operations"] = int(1.2e12 / 100)
+    experiment.__dict__["operations"] = int(SHARE * BUDGET["cpu"] / 150)
     made = steady([slow, SALIENCY], seen, experiment)
     assert made.why == {"Slow": COSTLY}
     assert made.numbers == (0, 2)
     assert made.values[:, 1].tolist() == [0, 0]
-    experiment.__dict__["operations"] = int(6e12)
+    experiment.__dict__["operations"] = int(BUDGET["cpu"])
     with pytest.raises(NotApplicable, match="cost leaves no room"):
         steady([slow, SALIENCY], seen, experiment)
 

@@ -9,6 +9,7 @@ from torch import nn
 from reportgen.attribution import removal as looked
 from reportgen.attribution.base import Attribution, Missing
 from reportgen.attribution.choose import choose
+from reportgen.attribution.explain import BUDGET
 from reportgen.attribution.kinds import sights
 from reportgen.attribution.methods import suited
 from reportgen.attribution.removal import Effort, effort, mean_known, rank, removal
@@ -169,7 +170,7 @@ def test_the_budget_cuts_samples_first_then_steps_and_orders_then_all():
     coarse = 2 * (2 * (9 + 3) * 9 + 2)
 
     def with_passes(passes):
-        experiment.__dict__["operations"] = int(0.1 * 6e12 / passes)
+        experiment.__dict__["operations"] = int(looked.SHARE * BUDGET["cpu"] / passes)
         return effort(experiment, 9, 8)
 
     assert with_passes(full * 20) == Effort(8, 20, 5)
