@@ -81,6 +81,18 @@ class Inputs:
         return ", ".join(parts) or "no inputs"
 
 
+def joined(parts: Sequence[Inputs]) -> Inputs | None:
+    """The samples of several batches in one, None where their tensors are of different sizes or kinds."""
+    columns = [part.tensors for part in parts]
+    if len({len(tensors) for tensors in columns}) != 1:
+        return None
+    for tensors in zip(*columns, strict=True):
+        if len({(tensor.shape[1:], tensor.dtype) for tensor in tensors}) != 1 or not tensors[0].ndim:
+            return None
+    together = map(torch.cat, zip(*columns, strict=True))
+    return parts[0].map(lambda _: next(together))
+
+
 def _batched(tensor: torch.Tensor, size: int) -> bool:
     return tensor.ndim > 0 and len(tensor) == size
 

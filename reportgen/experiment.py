@@ -167,7 +167,7 @@ class Experiment:
         return self.example
 
     def batch(self, positions: Sequence[int]) -> Batch:
-        """These samples as one batch on the model's device (copies). Raises InputError."""
+        """These samples as one batch on the model's device (copies). Raises InputError where they make none."""
         batch = self.require_data().fetch(positions)
         return type(batch)(batch.inputs.map(lambda t: t.to(self.device)), batch.targets, batch.indices)
 
@@ -203,9 +203,11 @@ class Experiment:
     def batch_size(self) -> int:
         """A batch of about two million numbers in or out, which keeps activations in the cache's reach.
 
-        Of a program that takes one size alone, that size.
+        Of a program that takes one size alone, that size; of samples that make no batch, one.
         """
         primary = self.require_forward().primary
+        if self.samples is not None and self.samples.alone:
+            return 1
         if self.program is not None:
             from reportgen.data import program_batch
 

@@ -136,7 +136,7 @@ def _probe(experiment: Experiment, data: Any, dtype: torch.dtype | None) -> Batc
         experiment.samples = Samples(data, dtype=dtype)
         if experiment.samples.total == 0:
             raise InputError("data: the data set is empty (0 samples)", "give at least one sample")
-        return next(iter(experiment.samples.batches(PROBE, PROBE)), None)
+        return experiment.samples.probe(PROBE)
     except InputError as problem:
         experiment.samples, experiment.data_problem = None, problem
         return None
@@ -180,6 +180,9 @@ def _forward(experiment: Experiment) -> None:
     if not isinstance(raw, torch.Tensor):
         how = f"{type(raw).__name__}; read from its {tuple(output.shape)} tensor"
         experiment.inferred += (Fact(label="Output", value=how, note="`logits`, else the first tensor"),)
+    if experiment.samples is not None and experiment.samples.alone:
+        said = "the samples are of different sizes, so no batch is made of several"
+        experiment.inferred += (Fact(label="Batches", value="one sample at a time", note=said),)
 
 
 def _of_two(experiment: Experiment, alone: torch.Tensor) -> torch.Tensor:
@@ -217,7 +220,8 @@ def _modality(experiment: Experiment, looked_up: bool) -> tuple[str, str]:
         return _of_whole_numbers(experiment, looked_up, seen) if len(shape) == 2 else ("", "")
     if len(shape) == 4 and shape[1] in (1, 3):
         return "image", seen
-    if len(shape) == 2:
+    alone = experiment.samples is not None and experiment.samples.alone
+    if len(shape) == 2 and not alone:
         return "table", seen
     if len(shape) == 3 and shape[1] in (1, 2):
         return "signal", seen

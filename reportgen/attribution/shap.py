@@ -64,13 +64,15 @@ def references(sight: Sight, tools: Tools) -> tuple[torch.Tensor, str]:
     data, values = tools.experiment.samples, sight.values
     if data is not None and data.total and sight.score.feed is as_input:
         count = min(data.total, REFERENCES)
-        rows = tools.experiment.batch(
-            [number * data.total // count for number in range(count)]
-        ).inputs.primary
-        if rows is not None and rows.shape[1:] == values.shape[1:]:
-            rows = rows[torch.isfinite(rows.flatten(1)).all(dim=1)].to(values)
-            if len(rows):
-                return rows, f"{plural(len(rows), 'sample')} of the data"
+        found = data.some([number * data.total // count for number in range(count)])
+        alike = [
+            rows[torch.isfinite(rows.flatten(1)).all(dim=1)].to(values)
+            for batch in found
+            if (rows := batch.inputs.primary) is not None and rows.shape[1:] == values.shape[1:]
+        ]
+        if sum(map(len, alike)):
+            rows = torch.cat(alike)
+            return rows, f"{plural(len(rows), 'sample')} of the data"
     return sight.baseline.values, sight.baseline.said
 
 

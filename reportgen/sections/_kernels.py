@@ -76,31 +76,31 @@ def _responses(experiment: Experiment, found: Responses) -> Heatmap:
 def _clips(experiment: Experiment, made: Made) -> None:
     samples = experiment.samples
     if samples is None:
-        places, batch = [0], None
-        inputs = experiment.require_forward().take([0])
+        found = [("example", "", experiment.require_forward().take([0]))]
     else:
         total = samples.total
         count = CLIPS if total is None else min(CLIPS, total)
         places = list(range(1)) if total is None else [i * total // count for i in range(count)]
-        batch = experiment.batch(places)
-        inputs = batch.inputs
-    primary = inputs.primary
-    if primary is None or primary.ndim not in (2, 3) or not primary.is_floating_point():
-        return
-    for row, place in enumerate(places):
-        values = primary[row].detach().cpu().double().numpy()
+        batches = [experiment.batch([place]) for place in places]
+        found = [
+            (f"sample {place:,}", label(experiment, batch, 0), batch.inputs)
+            for place, batch in zip(places, batches, strict=True)
+        ]
+    for of, name, inputs in found:
+        primary = inputs.primary
+        if primary is None or primary.ndim not in (2, 3) or not primary.is_floating_point():
+            return
+        values = primary[0].detach().cpu().double().numpy()
         # Two channels side by side would need two pictures; their mean is what a single microphone would have heard.
         mono = values if values.ndim == 1 else values.mean(axis=0)
-        found = spectrogram(mono, _rate(experiment))
-        of = "example" if batch is None else f"sample {place:,}"
-        if found is None:
+        seen = spectrogram(mono, _rate(experiment))
+        if seen is None:
             made.notes.append(
                 f"There is no spectrogram of {of}: it is shorter than 32 samples, or not finite."
             )
             continue
-        name = "" if batch is None else label(experiment, batch, row)
         channels = 1 if values.ndim == 1 else len(values)
-        made.blocks.append(_spectrogram(experiment, found, of + (f", {name}" if name else ""), channels))
+        made.blocks.append(_spectrogram(experiment, seen, of + (f", {name}" if name else ""), channels))
 
 
 def _spectrogram(experiment: Experiment, found: Spectrogram, of: str, channels: int) -> Heatmap:
