@@ -45,7 +45,9 @@ def look(
         if example is not None:
             experiment.example = reading.example(example, dtype).map(lambda t: t.to(experiment.device))
         elif probe is not None:
-            experiment.example = probe.inputs.take([0]).map(lambda t: t.to(experiment.device))
+            rows = range(experiment.fixed_batch or 1)
+            first = probe.inputs.take([min(row, probe.inputs.size - 1) for row in rows])
+            experiment.example = first.map(lambda t: t.to(experiment.device))
         elif experiment.program is not None and experiment.program.example_inputs is not None:
             args, kwargs = experiment.program.example_inputs
             experiment.example = Inputs(tuple(args), dict(kwargs))
@@ -68,6 +70,10 @@ def _as_module(experiment: Experiment, model: Any) -> nn.Module | None:
         experiment.program = model
         said = "an exported program: runs in the mode that it was exported in, on inputs of the sizes that it takes"
         experiment.inferred += (Fact(label="Model", value="torch.export program", note=said),)
+        if experiment.fixed_batch > 1:
+            said = "the program takes no other batch: the last is filled up with its last sample, and cut"
+            count = f"{experiment.fixed_batch} samples at a time"
+            experiment.inferred += (Fact(label="Batches", value=count, note=said),)
         return model.module()
     if model is not None and not isinstance(model, nn.Module):
         raise InputError(
@@ -167,9 +173,7 @@ def _forward(experiment: Experiment) -> None:
     try:
         with torch.no_grad():
             raw = experiment.call(experiment.example)
-            output = main_output(raw)
-            if output.ndim == 0 or len(output) != experiment.example.size:
-                output = _of_two(experiment, output)
+            output = _of_two(experiment, main_output(raw))
     except InputError as problem:
         experiment.forward_problem = problem
         return
@@ -186,12 +190,27 @@ def _forward(experiment: Experiment) -> None:
 
 
 def _of_two(experiment: Experiment, alone: torch.Tensor) -> torch.Tensor:
-    """The output for the first sample where a batch of one loses its first axis, as squeeze() makes it."""
-    assert experiment.example is not None
-    if experiment.example.size != 1:
+    """The output for one sample, with a first axis where a batch of one loses it, as squeeze() makes it.
+
+    The sample twice tells, and also whether the model takes no batch: then it is run one sample at a time.
+    """
+    example, samples = experiment.example, experiment.samples
+    assert example is not None
+    if example.size != 1 or experiment.fixed_batch:
         return alone
-    pair = main_output(experiment.call(experiment.example.take([0, 0])))
-    return pair[:1] if pair.ndim and len(pair) == 2 else alone
+    rows = alone.ndim > 0 and len(alone) == 1
+    if rows and (samples is None or samples.alone):
+        return alone
+    pair, why = None, "the model gives two samples one row"
+    try:
+        pair = main_output(experiment.call(example.take([0, 0])))
+    except InputError as problem:
+        why = str(problem)
+    if pair is None or (alone.ndim and pair.shape == alone.shape):
+        experiment.single = True
+        experiment.inferred += (Fact(label="Batches", value="one sample at a time", note=why),)
+        return alone if rows else alone[None]
+    return pair[:1] if not rows and pair.ndim and len(pair) == 2 else alone
 
 
 def _conclude(experiment: Experiment, probe: Batch | None, looked_up: bool) -> None:

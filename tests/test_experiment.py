@@ -10,10 +10,12 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
+import reportgen
 from reportgen import predictions
 from reportgen.errors import InputError
 from reportgen.experiment import build, main_output
 from reportgen.predictions import probabilities_of
+from reportgen.report import Failure
 
 IMAGES = torch.rand(12, 1, 8, 8)
 TABLE = torch.rand(12, 5)
@@ -261,6 +263,44 @@ def test_an_output_that_loses_its_batch_axis_is_understood():
     assert experiment.output_shape == (1,)
     assert experiment.task == "regression"
     assert experiment.predictions.outputs.shape == (257, 1)
+
+
+class Alone(nn.Module):
+    """Takes one sample: raises for two, gives the first one's row, or that row without a batch axis."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.linear, self.how = nn.Linear(5, 3), how
+
+    def forward(self, x):
+        if self.how == "raises" and len(x) > 1:
+            raise ValueError("one at a time")
+        rows = self.linear(x[:1])
+        return rows[0] if self.how == "flat" else rows
+
+
+@pytest.mark.parametrize("how", ["raises", "one row", "flat"])
+def test_a_model_that_takes_one_sample_is_run_one_sample_at_a_time(how):
+    model = Alone(how)
+    experiment = build(model, data=(TABLE, CLASSES % 3))
+    assert experiment.task == "classification"
+    assert experiment.output_shape == (1, 3)
+    assert experiment.batch_size == 1
+    with torch.no_grad():
+        assert torch.allclose(experiment.predictions.outputs, model.linear(TABLE), atol=1e-6)
+    (said,) = (fact.note for fact in experiment.inferred if fact.label == "Batches")
+    assert said == (
+        "the model's forward pass raised on float32 (2, 5): ValueError: one at a time"
+        if how == "raises"
+        else "the model gives two samples one row"
+    )
+
+
+def test_a_model_that_takes_one_sample_has_every_section():
+    report = reportgen.collect(Alone("raises"), data=(TABLE, CLASSES % 3), samples=1, methods=["saliency"])
+    assert [section.name for section in report.failed] == []
+    blocks = [block for section in report.sections for block in section.blocks]
+    assert not [block for block in blocks if isinstance(block, Failure)]
 
 
 class InPlace(nn.Module):
