@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reportgen.audio import rate
-from reportgen.errors import InputError, one_line, only_on_meta
+from reportgen.errors import RAISED, InputError, one_line, only_on_meta
 from reportgen.logs import Log, compiled
 from reportgen.report import Fact, Section
 from reportgen.tokenizer import vocabulary
@@ -180,7 +180,7 @@ class Experiment:
         own = inputs.map(lambda tensor: tensor.clone())
         try:
             return self._run(own)
-        except Exception as error:
+        except RAISED as error:
             hint = "check that the data has the shape, dtype and order that the model expects"
             if only_on_meta(str(error)) and all(t.is_meta for t in (*self.model.parameters(), *own.tensors)):
                 hint = "the meta device can't do all that others can: load the weights, or give them another dtype"

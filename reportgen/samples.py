@@ -18,7 +18,7 @@ from torch.utils.data import (
 )
 
 from reportgen.data import Batch, as_tensor, is_array, joined, split
-from reportgen.errors import InputError, one_line
+from reportgen.errors import RAISED, InputError, one_line
 
 EXPECTED = "a Dataset, a DataLoader, or a tuple of tensors or arrays (inputs, targets)"
 KEPT = 256 << 20  # bytes of samples kept, so that what is shown is what was predicted on
@@ -128,7 +128,7 @@ class Samples:
             inputs, targets = split(self._collate(samples))
         except InputError:
             raise
-        except Exception as error:
+        except RAISED as error:
             raise InputError(f"data: the samples don't make a batch: {one_line(error)}") from error
         return Batch(inputs.map(self._cast), targets, indices)
 
@@ -229,7 +229,7 @@ class _Stream:
 def _read(get: Callable[[], Any], position: int) -> Any:
     try:
         return get()
-    except Exception as error:
+    except RAISED as error:
         raise InputError(f"data: sample {position} can't be read: {one_line(error)}") from error
 
 
@@ -280,7 +280,7 @@ def _drawn(loader: DataLoader[Any], draw: Callable[[], list[int]]) -> list[int]:
     states = [generator.get_state() for generator in generators]
     try:
         return draw()
-    except Exception as error:
+    except RAISED as error:
         raise InputError(f"data: the DataLoader's sampler raised {one_line(error)}") from error
     finally:
         for generator, state in zip(generators, states, strict=True):
@@ -296,6 +296,6 @@ def _is_sequence(value: Any) -> bool:
 def _length(dataset: Any) -> int:
     try:
         return len(dataset)
-    except Exception as error:
+    except RAISED as error:
         kind = type(dataset).__name__
         raise InputError(f"data: the length of {kind} can't be had: {one_line(error)}") from error
