@@ -192,14 +192,14 @@ class Experiment:
         assert self.model is not None
         size, count = self.fixed_batch, inputs.size
         if not size or not count or size == count:
-            return self.model(*inputs.args, **inputs.kwargs)
+            return inputs.call(self.model)
         import torch
         from torch.utils._pytree import tree_map
 
         made = []
         for start in range(0, count, size):
             part = inputs.take([min(row, count - 1) for row in range(start, start + size)])
-            made.append(self.model(*part.args, **part.kwargs))
+            made.append(part.call(self.model))
 
         def together(*parts: Any) -> Any:
             rows = isinstance(parts[0], torch.Tensor) and parts[0].ndim and len(parts[0]) == size

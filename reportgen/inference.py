@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import inspect
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -55,6 +57,7 @@ def look(
             _shape(experiment)
             # Where the model is looked at in a copy, the copy's state is what all sections see.
             with untouched(experiment.model):
+                _mapping(experiment)
                 _forward(experiment)
                 looked_up, experiment.embedding = lookup(experiment, experiment.example)
     if experiment.samples is not None and not experiment.feature_names:
@@ -166,6 +169,32 @@ def _shape(experiment: Experiment) -> None:
 def _lazy_layers(model: nn.Module) -> set[str]:
     found = (*model.named_parameters(), *model.named_buffers())
     return {name.rpartition(".")[0] for name, tensor in found if is_lazy(tensor)}
+
+
+def _mapping(experiment: Experiment) -> None:
+    """Give named inputs as one mapping where `forward` asks for one argument, of none of their names, and takes it."""
+    model, example = experiment.model, experiment.example
+    assert model is not None
+    assert example is not None
+    if example.args or not example.kwargs or _lazy_layers(model):
+        return
+    try:
+        signature = inspect.signature(model.forward)
+    except (TypeError, ValueError):
+        return
+    asked = [one for one in signature.parameters.values() if one.kind < one.VAR_POSITIONAL]
+    if sum(one.default is one.empty for one in asked) != 1:
+        return
+    try:
+        signature.bind(**example.kwargs)
+    except TypeError:
+        with torch.no_grad(), contextlib.suppress(InputError):
+            experiment.call(replace(example, mapped=True))
+            experiment.example = replace(example, mapped=True)
+            if experiment.samples is not None:
+                experiment.samples.mapped = True
+            said = "forward takes them as its one argument"
+            experiment.inferred += (Fact(label="Inputs", value="one mapping", note=said),)
 
 
 def _forward(experiment: Experiment) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from torch.utils.data import (
     default_collate,
 )
 
-from reportgen.data import Batch, as_tensor, is_array, joined, split
+from reportgen.data import Batch, as_tensor, is_array, joined, joined_targets, split
 from reportgen.errors import RAISED, InputError, one_line
 
 EXPECTED = "a Dataset, a DataLoader, or a tuple of tensors or arrays (inputs, targets)"
@@ -29,6 +30,7 @@ class Samples:
     """Numbered samples behind any kind of data. What is handed out is a copy, and the same each time.
 
     `alone`: `probe` saw samples of different sizes, which make a batch one at a time alone.
+    `mapped`: the model takes a sample's named inputs as one mapping, and they are handed out so.
     """
 
     def __init__(self, source: Any, *, dtype: torch.dtype | None = None) -> None:
@@ -36,7 +38,7 @@ class Samples:
         self._dtype = dtype
         self._collate: Callable[[list[Any]], Any] = default_collate
         self.columns: tuple[str, ...] = ()
-        self.alone = False
+        self.alone, self.mapped = False, False
         self._reader: _Rows | _Indexed | _Stream
         if isinstance(source, DataLoader):
             self._collate = source.collate_fn or default_collate
@@ -68,7 +70,7 @@ class Samples:
         self.alone = len(found) > 1
         if not self.alone:
             return next(iter(found), None)
-        targets = _joined([batch.targets for batch in found])
+        targets = joined_targets([batch.targets for batch in found])
         return Batch(found[0].inputs, targets, tuple(index for batch in found for index in batch.indices))
 
     def batches(self, limit: int, size: int) -> Iterator[Batch]:
@@ -121,7 +123,7 @@ class Samples:
         together = joined([batch.inputs for batch in apart])
         if together is None:
             return apart
-        return [Batch(together, _joined([batch.targets for batch in apart]), indices)]
+        return [Batch(together, joined_targets([batch.targets for batch in apart]), indices)]
 
     def _batch(self, samples: list[Any], indices: tuple[int, ...]) -> Batch:
         try:
@@ -130,20 +132,12 @@ class Samples:
             raise
         except RAISED as error:
             raise InputError(f"data: the samples don't make a batch: {one_line(error)}") from error
-        return Batch(inputs.map(self._cast), targets, indices)
+        return Batch(replace(inputs.map(self._cast), mapped=self.mapped), targets, indices)
 
     def _cast(self, tensor: torch.Tensor) -> torch.Tensor:
         # .clone(): a stranger's collate function may hand out the very storage of the data set.
         tensor = tensor.detach().clone()
         return tensor.to(self._dtype) if self._dtype is not None and tensor.is_floating_point() else tensor
-
-
-def _joined(targets: Sequence[torch.Tensor | None]) -> torch.Tensor | None:
-    """The targets of batches of one as one tensor, None where one has none or they are of different sizes."""
-    parts = [part.reshape(1) if part.ndim == 0 else part for part in targets if part is not None]
-    if len(parts) < len(targets) or len({(part.shape[1:], part.dtype) for part in parts}) != 1:
-        return None
-    return torch.cat(parts)
 
 
 _END = object()  # what is read beyond the last sample

@@ -362,3 +362,33 @@ def test_a_tables_normalization_has_a_number_a_column():
 def test_class_names_of_a_regression_are_refused():
     with pytest.raises(InputError, match="class_names: given, but the task is regression"):
         build(mlp(), data=(TABLE, torch.rand(12)), class_names=["a", "b"])
+
+
+class Mapped(nn.Module):
+    """Asks for one argument, and reads the tokens from it."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.last = nn.Embedding(9, 4), nn.Linear(4, 2)
+
+    def forward(self, batch):
+        return self.last(self.table(batch["input_ids"]).mean(1))
+
+
+def test_named_inputs_go_as_one_mapping_to_a_model_that_asks_for_one_argument():
+    ids = torch.randint(0, 9, (12, 5), generator=torch.Generator().manual_seed(0))
+    data = [{"input_ids": row, "labels": place % 2} for place, row in enumerate(ids)]
+    model = Mapped()
+    experiment = build(model, data=data)
+    assert (experiment.task, experiment.modality) == ("classification", "text")
+    with torch.no_grad():
+        assert torch.allclose(experiment.predictions.outputs, model({"input_ids": ids}), atol=1e-6)
+    report = reportgen.collect(model, data=data, samples=1, methods=["saliency", "occlusion"])
+    assert [section.name for section in report.failed] == []
+    blocks = [block for section in report.sections for block in section.blocks]
+    assert not [block for block in blocks if isinstance(block, Failure)]
+
+
+def test_a_name_that_the_model_does_not_know_is_told_where_a_mapping_does_not_help_either():
+    experiment = build(mlp(3), data=[{"pixels": row, "labels": 0} for row in TABLE])
+    assert "unexpected keyword argument 'pixels'" in str(experiment.forward_problem)

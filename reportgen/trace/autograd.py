@@ -114,7 +114,7 @@ def _layer(model: nn.Module, inputs: Inputs, path: str) -> tuple[nn.Module, Inpu
     handle = layer.register_forward_pre_hook(stop, with_kwargs=True)
     try:
         own = inputs.map(lambda tensor: tensor.clone())
-        model(*own.args, **own.kwargs)
+        own.call(model)
     except _Reached:
         pass
     finally:

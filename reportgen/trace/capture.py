@@ -154,7 +154,7 @@ def _run(recorder: Recorder, model: nn.Module, inputs: Inputs, mode: Any) -> Non
     # Copies of real inputs: a forward pass may write into them.
     own = inputs.map(lambda t: t.detach().clone() if mode is None else mode.from_tensor(t))
     with mode if mode is not None else contextlib.nullcontext():
-        recorder.play(tensors((own.args, own.kwargs)), names, lambda: model(*own.args, **own.kwargs))
+        recorder.play(tensors((own.args, own.kwargs)), names, lambda: own.call(model))
 
 
 def _names(model: nn.Module, inputs: Inputs) -> list[str]:

@@ -126,7 +126,7 @@ def _timed(model: nn.Module, inputs: Inputs, seed: int) -> float:
     seed_all(seed)
     _settle(inputs)
     start = time.perf_counter()
-    model(*own.args, **own.kwargs)
+    own.call(model)
     _settle(inputs)
     return time.perf_counter() - start
 
@@ -210,7 +210,7 @@ class _Watch:
         # Without kineto on the CPU, which only a GPU needs.
         profiler = torch.autograd.profiler.profile(use_device="cuda" if cuda else None, use_kineto=cuda)
         with profiler, torch.profiler.record_function(f"{self._prefix}run"):
-            self._model(*own.args, **own.kwargs)
+            own.call(self._model)
             _settle(inputs)
         self._on = False
         return self._parted(profiler.function_events, cuda=cuda)

@@ -65,6 +65,8 @@ def _summary(model: nn.Module, inputs: Inputs | None) -> Any:
     if inputs is None:
         return torchinfo.summary(model, col_names=("num_params", "trainable"), **arguments)
     arguments |= {"col_names": COLUMNS, "col_width": 18, "mode": "eval"}
+    if inputs.mapped:
+        return torchinfo.summary(model, input_data=[dict(inputs.kwargs)], **arguments)
     if not inputs.args:
         return torchinfo.summary(model, input_data=dict(inputs.kwargs), **arguments)
     clash = [name for name in inputs.kwargs if name in RESERVED]
