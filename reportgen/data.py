@@ -17,16 +17,22 @@ TARGET_KEYS = ("labels", "label", "targets", "target", "y")
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a model is called with: `model(*args, **kwargs)`, batch first."""
+    """What a model is called with: `model(*args, **kwargs)`, or `model(kwargs)` where `mapped`, batch first."""
 
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
+    mapped: bool = False
+
+    def call(self, model: Callable[..., Any]) -> Any:
+        """What `model` returns. Raises what it raises."""
+        return model(dict(self.kwargs)) if self.mapped else model(*self.args, **self.kwargs)
 
     def map(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Inputs:
         """The same inputs with `change` applied to every tensor in them."""
         return Inputs(
             tuple(_walk(value, change) for value in self.args),
             {key: _walk(value, change) for key, value in self.kwargs.items()},
+            self.mapped,
         )
 
     @property
@@ -79,6 +85,26 @@ class Inputs:
         named = [*((f"{i}", v) for i, v in enumerate(self.args)), *self.kwargs.items()]
         parts = [f"{'' if key.isdigit() else key + ': '}{_describe(value)}" for key, value in named]
         return ", ".join(parts) or "no inputs"
+
+
+def joined(parts: Sequence[Inputs]) -> Inputs | None:
+    """The samples of several batches in one, None where their tensors are of different sizes or kinds."""
+    columns = [part.tensors for part in parts]
+    if len({len(tensors) for tensors in columns}) != 1:
+        return None
+    for tensors in zip(*columns, strict=True):
+        if len({(tensor.shape[1:], tensor.dtype) for tensor in tensors}) != 1 or not tensors[0].ndim:
+            return None
+    together = map(torch.cat, zip(*columns, strict=True))
+    return parts[0].map(lambda _: next(together))
+
+
+def joined_targets(targets: Sequence[torch.Tensor | None]) -> torch.Tensor | None:
+    """The targets of batches of one as one tensor, None where one has none or they are of different sizes."""
+    parts = [part.reshape(1) if part.ndim == 0 else part for part in targets if part is not None]
+    if len(parts) < len(targets) or len({(part.shape[1:], part.dtype) for part in parts}) != 1:
+        return None
+    return torch.cat(parts)
 
 
 def _batched(tensor: torch.Tensor, size: int) -> bool:

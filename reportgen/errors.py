@@ -6,6 +6,9 @@ import os
 import re
 from pathlib import Path
 
+# What a stranger's code may raise that is not the user's wish to stop: `sys.exit` in a forward pass ends no report.
+RAISED = (Exception, SystemExit, GeneratorExit)
+
 
 class InputError(ValueError):
     """Bad input, in one line: what was given and what was expected; `hint` says how to mend it."""

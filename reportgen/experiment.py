@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reportgen.audio import rate
-from reportgen.errors import InputError, one_line, only_on_meta
+from reportgen.errors import RAISED, InputError, one_line, only_on_meta
 from reportgen.logs import Log, compiled
 from reportgen.report import Fact, Section
 from reportgen.tokenizer import vocabulary
@@ -103,7 +103,8 @@ class Experiment:
 
     `model` and `samples` are None where none was given; `data_problem` says what was wrong with data
     that was given but can't be used; `forward_problem` why the model can't be called; `no_values` why what
-    it returns has a shape and no numbers. `target` is the output that is explained, where the user named one.
+    it returns has a shape and no numbers.
+    `single`: the model takes one sample at a time. `target` is the output that is explained, where the user named one.
     `tokenizer` tells the texts of token ids; `embedding` is the path of the layer that turns them into vectors.
     `categorical`: the features of a table that hold categories.
     `sample_rate`: of sound, in Hz, 0 where it is unknown.
@@ -137,6 +138,7 @@ class Experiment:
     data_problem: InputError | None = None
     forward_problem: InputError | None = None
     no_values: InputError | None = None
+    single: bool = False
     output_shape: tuple[int, ...] = ()
     target_shape: tuple[int, ...] = ()
     inferred: tuple[Fact, ...] = ()
@@ -169,7 +171,7 @@ class Experiment:
         return self.example
 
     def batch(self, positions: Sequence[int]) -> Batch:
-        """These samples as one batch on the model's device (copies). Raises InputError."""
+        """These samples as one batch on the model's device (copies). Raises InputError where they make none."""
         batch = self.require_data().fetch(positions)
         return type(batch)(batch.inputs.map(lambda t: t.to(self.device)), batch.targets, batch.indices)
 
@@ -179,13 +181,42 @@ class Experiment:
         # Copies: a forward pass may write to its inputs, which are used again. Gradients flow through.
         own = inputs.map(lambda tensor: tensor.clone())
         try:
-            return self.model(*own.args, **own.kwargs)
-        except Exception as error:
+            return self._run(own)
+        except RAISED as error:
             hint = "check that the data has the shape, dtype and order that the model expects"
             if only_on_meta(str(error)) and all(t.is_meta for t in (*self.model.parameters(), *own.tensors)):
                 hint = "the meta device can't do all that others can: load the weights, or give them another dtype"
             said = f"the model's forward pass raised on {inputs.describe()}: {one_line(error)}"
             raise InputError(said, hint) from error
+
+    def _run(self, inputs: Inputs) -> Any:
+        """The model's output; a program that takes one size alone runs in batches of it, the last one filled up."""
+        assert self.model is not None
+        size, count = self.fixed_batch, inputs.size
+        if not size or not count or size == count:
+            return inputs.call(self.model)
+        import torch
+        from torch.utils._pytree import tree_map
+
+        made = []
+        for start in range(0, count, size):
+            part = inputs.take([min(row, count - 1) for row in range(start, start + size)])
+            made.append(part.call(self.model))
+
+        def together(*parts: Any) -> Any:
+            rows = isinstance(parts[0], torch.Tensor) and parts[0].ndim and len(parts[0]) == size
+            return torch.cat(parts)[:count] if rows else parts[0]
+
+        return tree_map(together, *made)
+
+    @cached_property
+    def fixed_batch(self) -> int:
+        """The one batch size that an exported program takes, 0 where it, or a model that is none, takes any."""
+        if self.program is None:
+            return 0
+        from reportgen.data import program_batch
+
+        return program_batch(self.program) or 0
 
     def scores(self, inputs: Inputs) -> torch.Tensor:
         """The output tensor (batch first) that predictions are read from. Raises InputError."""
@@ -205,15 +236,14 @@ class Experiment:
     def batch_size(self) -> int:
         """A batch of about two million numbers in or out, which keeps activations in the cache's reach.
 
-        Of a program that takes one size alone, that size.
+        Of a program that takes one size alone, that size; of samples that make no batch, or for a model that takes
+        none, one.
         """
         primary = self.require_forward().primary
-        if self.program is not None:
-            from reportgen.data import program_batch
-
-            fixed = program_batch(self.program)
-            if fixed is not None:
-                return fixed
+        if self.single or (self.samples is not None and self.samples.alone):
+            return 1
+        if self.fixed_batch:
+            return self.fixed_batch
         taken = primary[0].numel() if primary is not None and primary.ndim else 1
         each = max(1, taken, prod(self.output_shape[1:]))
         return max(1, min(256, 2_000_000 // each))
@@ -244,7 +274,7 @@ class Experiment:
                 self.call(one)
         except Exception:  # noqa: BLE001 - a model that can't be counted is reported on all the same
             return 0
-        return int(counter.get_total_flops())
+        return int(counter.get_total_flops()) // (self.fixed_batch or 1)
 
     @cached_property
     def predictions(self) -> Predictions:

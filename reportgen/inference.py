@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import inspect
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -45,7 +47,9 @@ def look(
         if example is not None:
             experiment.example = reading.example(example, dtype).map(lambda t: t.to(experiment.device))
         elif probe is not None:
-            experiment.example = probe.inputs.take([0]).map(lambda t: t.to(experiment.device))
+            rows = range(experiment.fixed_batch or 1)
+            first = probe.inputs.take([min(row, probe.inputs.size - 1) for row in rows])
+            experiment.example = first.map(lambda t: t.to(experiment.device))
         elif experiment.program is not None and experiment.program.example_inputs is not None:
             args, kwargs = experiment.program.example_inputs
             experiment.example = Inputs(tuple(args), dict(kwargs))
@@ -53,6 +57,7 @@ def look(
             _shape(experiment)
             # Where the model is looked at in a copy, the copy's state is what all sections see.
             with untouched(experiment.model):
+                _mapping(experiment)
                 _forward(experiment)
                 looked_up, experiment.embedding = lookup(experiment, experiment.example)
     if experiment.samples is not None and not experiment.feature_names:
@@ -68,6 +73,10 @@ def _as_module(experiment: Experiment, model: Any) -> nn.Module | None:
         experiment.program = model
         said = "an exported program: runs in the mode that it was exported in, on inputs of the sizes that it takes"
         experiment.inferred += (Fact(label="Model", value="torch.export program", note=said),)
+        if experiment.fixed_batch > 1:
+            said = "the program takes no other batch: the last is filled up with its last sample, and cut"
+            count = f"{experiment.fixed_batch} samples at a time"
+            experiment.inferred += (Fact(label="Batches", value=count, note=said),)
         return model.module()
     if model is not None and not isinstance(model, nn.Module):
         raise InputError(
@@ -136,7 +145,7 @@ def _probe(experiment: Experiment, data: Any, dtype: torch.dtype | None) -> Batc
         experiment.samples = Samples(data, dtype=dtype)
         if experiment.samples.total == 0:
             raise InputError("data: the data set is empty (0 samples)", "give at least one sample")
-        return next(iter(experiment.samples.batches(PROBE, PROBE)), None)
+        return experiment.samples.probe(PROBE)
     except InputError as problem:
         experiment.samples, experiment.data_problem = None, problem
         return None
@@ -162,14 +171,38 @@ def _lazy_layers(model: nn.Module) -> set[str]:
     return {name.rpartition(".")[0] for name, tensor in found if is_lazy(tensor)}
 
 
+def _mapping(experiment: Experiment) -> None:
+    """Give named inputs as one mapping where `forward` asks for one argument, of none of their names, and takes it."""
+    model, example = experiment.model, experiment.example
+    assert model is not None
+    assert example is not None
+    if example.args or not example.kwargs or _lazy_layers(model):
+        return
+    try:
+        signature = inspect.signature(model.forward)
+    except (TypeError, ValueError):
+        return
+    asked = [one for one in signature.parameters.values() if one.kind < one.VAR_POSITIONAL]
+    if sum(one.default is one.empty for one in asked) != 1:
+        return
+    try:
+        signature.bind(**example.kwargs)
+    except TypeError:
+        with torch.no_grad(), contextlib.suppress(InputError):
+            experiment.call(replace(example, mapped=True))
+            experiment.example = replace(example, mapped=True)
+            if experiment.samples is not None:
+                experiment.samples.mapped = True
+            said = "forward takes them as its one argument"
+            experiment.inferred += (Fact(label="Inputs", value="one mapping", note=said),)
+
+
 def _forward(experiment: Experiment) -> None:
     assert experiment.example is not None
     try:
         with torch.no_grad():
             raw = experiment.call(experiment.example)
-            output = main_output(raw)
-            if output.ndim == 0 or len(output) != experiment.example.size:
-                output = _of_two(experiment, output)
+            output = _of_two(experiment, main_output(raw))
     except InputError as problem:
         experiment.forward_problem = problem
         return
@@ -180,15 +213,33 @@ def _forward(experiment: Experiment) -> None:
     if not isinstance(raw, torch.Tensor):
         how = f"{type(raw).__name__}; read from its {tuple(output.shape)} tensor"
         experiment.inferred += (Fact(label="Output", value=how, note="`logits`, else the first tensor"),)
+    if experiment.samples is not None and experiment.samples.alone:
+        said = "the samples are of different sizes, so no batch is made of several"
+        experiment.inferred += (Fact(label="Batches", value="one sample at a time", note=said),)
 
 
 def _of_two(experiment: Experiment, alone: torch.Tensor) -> torch.Tensor:
-    """The output for the first sample where a batch of one loses its first axis, as squeeze() makes it."""
-    assert experiment.example is not None
-    if experiment.example.size != 1:
+    """The output for one sample, with a first axis where a batch of one loses it, as squeeze() makes it.
+
+    The sample twice tells, and also whether the model takes no batch: then it is run one sample at a time.
+    """
+    example, samples = experiment.example, experiment.samples
+    assert example is not None
+    if example.size != 1 or experiment.fixed_batch:
         return alone
-    pair = main_output(experiment.call(experiment.example.take([0, 0])))
-    return pair[:1] if pair.ndim and len(pair) == 2 else alone
+    rows = alone.ndim > 0 and len(alone) == 1
+    if rows and (samples is None or samples.alone):
+        return alone
+    pair, why = None, "the model gives two samples one row"
+    try:
+        pair = main_output(experiment.call(example.take([0, 0])))
+    except InputError as problem:
+        why = str(problem)
+    if pair is None or (alone.ndim and pair.shape == alone.shape):
+        experiment.single = True
+        experiment.inferred += (Fact(label="Batches", value="one sample at a time", note=why),)
+        return alone if rows else alone[None]
+    return pair[:1] if not rows and pair.ndim and len(pair) == 2 else alone
 
 
 def _conclude(experiment: Experiment, probe: Batch | None, looked_up: bool) -> None:
@@ -217,7 +268,8 @@ def _modality(experiment: Experiment, looked_up: bool) -> tuple[str, str]:
         return _of_whole_numbers(experiment, looked_up, seen) if len(shape) == 2 else ("", "")
     if len(shape) == 4 and shape[1] in (1, 3):
         return "image", seen
-    if len(shape) == 2:
+    alone = experiment.samples is not None and experiment.samples.alone
+    if len(shape) == 2 and not alone:
         return "table", seen
     if len(shape) == 3 and shape[1] in (1, 2):
         return "signal", seen

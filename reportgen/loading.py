@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from reportgen.config import REFERENCE, Config, check_templates, is_file
-from reportgen.errors import InputError, one_line
+from reportgen.errors import RAISED, InputError, one_line
 from reportgen.logs import Log, compiled
 from reportgen.programs import is_program, load
 from reportgen.units import shorten
@@ -179,7 +179,7 @@ def load_object(reference: Reference, folders: Sequence[Path]) -> Any:
             value: Any = _file(reference) if reference.is_file else importlib.import_module(reference.place)
         except InputError:
             raise
-        except (Exception, SystemExit) as error:
+        except RAISED as error:
             missing = error.name if isinstance(error, ModuleNotFoundError) else None
             if missing and not reference.is_file and f"{reference.place}.".startswith(f"{missing}."):
                 said = f"{reference.key}: got {str(reference)!r}, but there is no module {missing!r}"
@@ -252,7 +252,7 @@ def _called(reference: Reference, function: Callable[[], Any], folders: Sequence
     with importable([*_beside(reference), *folders]):
         try:
             return function()
-        except (Exception, SystemExit) as error:
+        except RAISED as error:
             raise _raised(reference, "when called without arguments", error) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,19 @@ if TYPE_CHECKING:
     import torch
 
 Normalization = tuple[tuple[float, ...], tuple[float, ...]] | None
+
+
+def to_pixels_alike(
+    images: Sequence[torch.Tensor], normalization: Normalization = None
+) -> tuple[list[np.ndarray], str]:
+    """`to_pixels` of images (1, 1 or 3, H, W) of any sizes, mapped as one batch."""
+    import torch
+
+    sizes = [tuple(image.shape[2:]) for image in images]
+    row = torch.cat([image.flatten(2)[:, :, None] for image in images], dim=3)
+    pixels, how = to_pixels(row, normalization)
+    parts = np.split(pixels[0][0], np.cumsum([height * width for height, width in sizes])[:-1])
+    return [part.reshape(*size, *part.shape[1:]) for part, size in zip(parts, sizes, strict=True)], how
 
 
 def to_pixels(images: torch.Tensor, normalization: Normalization = None) -> tuple[list[np.ndarray], str]:

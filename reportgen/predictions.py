@@ -56,8 +56,8 @@ def predict(experiment: Experiment, asked: Sequence[int] = ()) -> Predictions:
                 targets.append(batch.targets.cpu().reshape(len(scores), -1))
     if not outputs:
         raise InputError("data: the data set is empty (0 samples)", "give at least one sample")
-    stacked = torch.cat(outputs)
-    target = torch.cat(targets) if targets else None
+    stacked = _stacked("outputs", outputs)
+    target = _stacked("targets", targets) if targets else None
     total, n, numbers = samples.total, len(stacked), np.array(seen, np.int64)
     if experiment.task != "classification":
         if target is not None and target.shape != stacked.shape:
@@ -72,6 +72,15 @@ def predict(experiment: Experiment, asked: Sequence[int] = ()) -> Predictions:
         return Predictions(scores, probabilities, None, numbers, total, problem)
     assert classes is None or len(classes) == n
     return Predictions(scores, probabilities, classes, numbers, total)
+
+
+def _stacked(what: str, parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The rows of all batches. Raises InputError where they are of different lengths."""
+    lengths = sorted({part.shape[1] for part in parts})
+    if len(lengths) > 1:
+        said = f"the {what} of the samples hold {lengths[0]} to {lengths[-1]} numbers"
+        raise InputError(f"{said}, expected equally many")
+    return torch.cat(list(parts))
 
 
 def probabilities_of(outputs: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from reportgen._version import __version__
-from reportgen.errors import InputError, one_line
+from reportgen.errors import RAISED, InputError, one_line
 from reportgen.experiment import Experiment, Options
 from reportgen.gitinfo import commit
 from reportgen.report import NAMES, Failure, Provenance, Report, Section
@@ -123,7 +123,7 @@ def _run(
     except OutOfTime:
         in_time = False
         section = _failed(name, "OutOfTime", f"did not end within {limit:g} s", "raise time_limit")
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken section never costs the others
+    except RAISED as error:  # a broken section never costs the others
         hint = error.hint if isinstance(error, InputError) else ""
         text = one_line(error).removeprefix(f"{type(error).__name__}: ")
         section = _failed(name, type(error).__name__, text, hint, _trace(error))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,8 +18,8 @@ from torch.utils.data import (
     default_collate,
 )
 
-from reportgen.data import Batch, as_tensor, is_array, split
-from reportgen.errors import InputError, one_line
+from reportgen.data import Batch, as_tensor, is_array, joined, joined_targets, split
+from reportgen.errors import RAISED, InputError, one_line
 
 EXPECTED = "a Dataset, a DataLoader, or a tuple of tensors or arrays (inputs, targets)"
 KEPT = 256 << 20  # bytes of samples kept, so that what is shown is what was predicted on
@@ -25,13 +27,18 @@ LONGEST = 10_000_000  # samples of a sampler; one that never ends has to be cut 
 
 
 class Samples:
-    """Numbered samples behind any kind of data. What is handed out is a copy, and the same each time."""
+    """Numbered samples behind any kind of data. What is handed out is a copy, and the same each time.
+
+    `alone`: `probe` saw samples of different sizes, which make a batch one at a time alone.
+    `mapped`: the model takes a sample's named inputs as one mapping, and they are handed out so.
+    """
 
     def __init__(self, source: Any, *, dtype: torch.dtype | None = None) -> None:
         """`source`: see EXPECTED. Floating inputs are cast to `dtype` (the model's). Raises InputError."""
         self._dtype = dtype
         self._collate: Callable[[list[Any]], Any] = default_collate
         self.columns: tuple[str, ...] = ()
+        self.alone, self.mapped = False, False
         self._reader: _Rows | _Indexed | _Stream
         if isinstance(source, DataLoader):
             self._collate = source.collate_fn or default_collate
@@ -54,14 +61,27 @@ class Samples:
         """How many samples there are, None for a stream whose end was not seen."""
         return self._reader.total
 
+    def probe(self, count: int) -> Batch | None:
+        """Up to `count` samples in one batch, None where there are none; finds out whether they are `alone`.
+
+        Then the inputs are those of the first, the targets of all. Raises InputError.
+        """
+        found = list(self.batches(count, count))
+        self.alone = len(found) > 1
+        if not self.alone:
+            return next(iter(found), None)
+        targets = joined_targets([batch.targets for batch in found])
+        return Batch(found[0].inputs, targets, tuple(index for batch in found for index in batch.indices))
+
     def batches(self, limit: int, size: int) -> Iterator[Batch]:
         """Up to `limit` samples in order, evenly from the data, `size` at a time; of a stream the first.
 
-        Raises InputError for one unreadable.
+        Of different sizes, one at a time. Raises InputError for one unreadable.
         """
         if self.total is not None and self.total > limit:
             places = [number * self.total // limit for number in range(limit)]
-            yield from (self.fetch(places[start : start + size]) for start in range(0, limit, size))
+            for start in range(0, limit, size):
+                yield from self.some(places[start : start + size])
             return
         for start in range(0, limit, size):
             wanted = range(start, min(start + size, limit))
@@ -69,28 +89,50 @@ class Samples:
                 itertools.takewhile(lambda found: found is not _END, map(self._reader.read, wanted))
             )
             if samples:
-                yield self._batch(samples, tuple(wanted[: len(samples)]))
+                yield from self._batches(samples, tuple(wanted[: len(samples)]))
             if len(samples) < len(wanted):
                 return
 
     def fetch(self, positions: Sequence[int]) -> Batch:
-        """The samples at these positions as one batch. Raises InputError where one can't be read."""
+        """The samples at these positions as one batch. Raises InputError where they make none."""
+        found = list(self.some(positions))
+        if len(found) > 1:
+            sizes = " and ".join(batch.inputs.describe() for batch in found[:2])
+            raise InputError(f"data: the samples don't make a batch: {sizes}, expected equal sizes")
+        return found[0]
+
+    def some(self, positions: Sequence[int]) -> Iterator[Batch]:
+        """The samples at these positions in one batch; of different sizes, each alone. Raises InputError."""
         wanted = tuple(int(position) for position in positions)
         samples = [self._reader.read(position) for position in wanted]
         if any(sample is _END for sample in samples):
             raise InputError(f"data: there is no sample {max(wanted, default=0)}")
-        return self._batch(samples, wanted)
+        yield from self._batches(samples, wanted)
 
-    def _batch(self, samples: list[Any], indices: tuple[int, ...]) -> Batch:
+    def _batches(self, samples: list[Any], indices: tuple[int, ...]) -> list[Batch]:
         if not samples:
             raise InputError("data: the data set is empty (0 samples)", "give at least one sample")
+        if len(samples) == 1:
+            return [self._batch(samples, indices)]
+        with contextlib.suppress(InputError):
+            batch = self._batch(samples, indices)
+            # What collates the first sample alone was written for batches of one.
+            if batch.inputs.size != 1:
+                return [batch]
+        apart = [self._batch([sample], (index,)) for sample, index in zip(samples, indices, strict=True)]
+        together = joined([batch.inputs for batch in apart])
+        if together is None:
+            return apart
+        return [Batch(together, joined_targets([batch.targets for batch in apart]), indices)]
+
+    def _batch(self, samples: list[Any], indices: tuple[int, ...]) -> Batch:
         try:
             inputs, targets = split(self._collate(samples))
         except InputError:
             raise
-        except Exception as error:
+        except RAISED as error:
             raise InputError(f"data: the samples don't make a batch: {one_line(error)}") from error
-        return Batch(inputs.map(self._cast), targets, indices)
+        return Batch(replace(inputs.map(self._cast), mapped=self.mapped), targets, indices)
 
     def _cast(self, tensor: torch.Tensor) -> torch.Tensor:
         # .clone(): a stranger's collate function may hand out the very storage of the data set.
@@ -181,7 +223,7 @@ class _Stream:
 def _read(get: Callable[[], Any], position: int) -> Any:
     try:
         return get()
-    except Exception as error:
+    except RAISED as error:
         raise InputError(f"data: sample {position} can't be read: {one_line(error)}") from error
 
 
@@ -232,7 +274,7 @@ def _drawn(loader: DataLoader[Any], draw: Callable[[], list[int]]) -> list[int]:
     states = [generator.get_state() for generator in generators]
     try:
         return draw()
-    except Exception as error:
+    except RAISED as error:
         raise InputError(f"data: the DataLoader's sampler raised {one_line(error)}") from error
     finally:
         for generator, state in zip(generators, states, strict=True):
@@ -248,6 +290,6 @@ def _is_sequence(value: Any) -> bool:
 def _length(dataset: Any) -> int:
     try:
         return len(dataset)
-    except Exception as error:
+    except RAISED as error:
         kind = type(dataset).__name__
         raise InputError(f"data: the length of {kind} can't be had: {one_line(error)}") from error

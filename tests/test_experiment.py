@@ -10,10 +10,12 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
+import reportgen
 from reportgen import predictions
 from reportgen.errors import InputError
 from reportgen.experiment import build, main_output
 from reportgen.predictions import probabilities_of
+from reportgen.report import Failure
 
 IMAGES = torch.rand(12, 1, 8, 8)
 TABLE = torch.rand(12, 5)
@@ -263,6 +265,44 @@ def test_an_output_that_loses_its_batch_axis_is_understood():
     assert experiment.predictions.outputs.shape == (257, 1)
 
 
+class Alone(nn.Module):
+    """Takes one sample: raises for two, gives the first one's row, or that row without a batch axis."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.linear, self.how = nn.Linear(5, 3), how
+
+    def forward(self, x):
+        if self.how == "raises" and len(x) > 1:
+            raise ValueError("one at a time")
+        rows = self.linear(x[:1])
+        return rows[0] if self.how == "flat" else rows
+
+
+@pytest.mark.parametrize("how", ["raises", "one row", "flat"])
+def test_a_model_that_takes_one_sample_is_run_one_sample_at_a_time(how):
+    model = Alone(how)
+    experiment = build(model, data=(TABLE, CLASSES % 3))
+    assert experiment.task == "classification"
+    assert experiment.output_shape == (1, 3)
+    assert experiment.batch_size == 1
+    with torch.no_grad():
+        assert torch.allclose(experiment.predictions.outputs, model.linear(TABLE), atol=1e-6)
+    (said,) = (fact.note for fact in experiment.inferred if fact.label == "Batches")
+    assert said == (
+        "the model's forward pass raised on float32 (2, 5): ValueError: one at a time"
+        if how == "raises"
+        else "the model gives two samples one row"
+    )
+
+
+def test_a_model_that_takes_one_sample_has_every_section():
+    report = reportgen.collect(Alone("raises"), data=(TABLE, CLASSES % 3), samples=1, methods=["saliency"])
+    assert [section.name for section in report.failed] == []
+    blocks = [block for section in report.sections for block in section.blocks]
+    assert not [block for block in blocks if isinstance(block, Failure)]
+
+
 class InPlace(nn.Module):
     def __init__(self):
         super().__init__()
@@ -322,3 +362,33 @@ def test_a_tables_normalization_has_a_number_a_column():
 def test_class_names_of_a_regression_are_refused():
     with pytest.raises(InputError, match="class_names: given, but the task is regression"):
         build(mlp(), data=(TABLE, torch.rand(12)), class_names=["a", "b"])
+
+
+class Mapped(nn.Module):
+    """Asks for one argument, and reads the tokens from it."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.last = nn.Embedding(9, 4), nn.Linear(4, 2)
+
+    def forward(self, batch):
+        return self.last(self.table(batch["input_ids"]).mean(1))
+
+
+def test_named_inputs_go_as_one_mapping_to_a_model_that_asks_for_one_argument():
+    ids = torch.randint(0, 9, (12, 5), generator=torch.Generator().manual_seed(0))
+    data = [{"input_ids": row, "labels": place % 2} for place, row in enumerate(ids)]
+    model = Mapped()
+    experiment = build(model, data=data)
+    assert (experiment.task, experiment.modality) == ("classification", "text")
+    with torch.no_grad():
+        assert torch.allclose(experiment.predictions.outputs, model({"input_ids": ids}), atol=1e-6)
+    report = reportgen.collect(model, data=data, samples=1, methods=["saliency", "occlusion"])
+    assert [section.name for section in report.failed] == []
+    blocks = [block for section in report.sections for block in section.blocks]
+    assert not [block for block in blocks if isinstance(block, Failure)]
+
+
+def test_a_name_that_the_model_does_not_know_is_told_where_a_mapping_does_not_help_either():
+    experiment = build(mlp(3), data=[{"pixels": row, "labels": 0} for row in TABLE])
+    assert "unexpected keyword argument 'pixels'" in str(experiment.forward_problem)

@@ -15,8 +15,11 @@ import torch
 from networks import DigitsCNN
 
 import reportgen
+from reportgen.data import Inputs
 from reportgen.errors import InputError
+from reportgen.experiment import build
 from reportgen.programs import is_program, load
+from reportgen.report import Failure
 
 ROWS = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -165,6 +168,31 @@ def test_a_program_of_one_batch_size_is_evaluated_in_batches_of_it(tmp_path: Pat
         exported = torch.export.export(DigitsCNN().eval(), (ROWS[:1],))
     report = reportgen.collect(exported, data=(ROWS, torch.tensor([0, 1, 2, 3])), sections=["evaluation"])
     assert [(section.name, section.status) for section in report.sections] == [("evaluation", "ok")]
+
+
+def test_the_last_batch_of_a_program_of_four_is_filled_up_and_cut_in_every_section() -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.Tanh(), torch.nn.Linear(4, 3)).eval()
+    rows, labels = torch.randn(30, 5), torch.arange(30) % 3
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exported = torch.export.export(model, (rows[:4],))
+    experiment = build(exported, data=(rows, labels))
+    with torch.no_grad():
+        assert torch.allclose(experiment.predictions.outputs, model(rows), atol=1e-6)
+        for count in (1, 3, 4, 7):
+            assert torch.allclose(
+                experiment.call(Inputs((rows[:count],), {})), model(rows[:count]), atol=1e-6
+            )
+    taken = rows[:3].clone().requires_grad_()
+    (slope,) = torch.autograd.grad(experiment.scores(Inputs((taken,), {})).sum(), taken)
+    wanted = torch.autograd.functional.jacobian(lambda x: model(x).sum(), rows[:3])
+    assert torch.allclose(slope, wanted, atol=1e-6)
+    assert experiment.operations == build(model, data=(rows, labels)).operations
+    report = reportgen.collect(exported, data=(rows, labels), samples=1, methods=["saliency", "occlusion"])
+    blocks = [block for section in report.sections for block in section.blocks]
+    assert [section.name for section in report.failed] == []
+    assert not [block for block in blocks if isinstance(block, Failure)]
 
 
 def test_a_report_of_a_program_has_every_section_that_its_module_would_have(program: Path) -> None:

@@ -132,6 +132,50 @@ def test_the_model_is_untouched_by_a_section_that_breaks(broken):
     assert (state.of_model(network), state.of_process()) == before
 
 
+class Exits(nn.Module):
+    """Raises in its forward pass what ends a program rather than an error, from the call `after` on."""
+
+    def __init__(self, kind, after=0):
+        super().__init__()
+        self.linear, self.kind = nn.Linear(64, 3), kind
+        self.calls, self.after = [], after
+
+    def forward(self, x):
+        self.calls.append(len(x))
+        if len(self.calls) > self.after:
+            raise self.kind("no more")
+        return self.linear(x.flatten(1))
+
+
+@pytest.mark.parametrize("kind", [SystemExit, GeneratorExit])
+@pytest.mark.parametrize("after", [0, 3])
+def test_a_forward_pass_that_exits_costs_its_sections_alone(kind, after):
+    report = reportgen.collect(Exits(kind, after), data=DATA, samples=1)
+    assert report.section("environment").status == "ok"
+    assert report.section("explanations").status == "failed"
+    block = report.section("explanations").blocks[0]
+    assert block.error == "InputError"
+    assert (
+        f"the model's forward pass raised on float32 (1, 1, 8, 8): {kind.__name__}: no more" in block.message
+    )
+
+
+@pytest.mark.parametrize("kind", [SystemExit, GeneratorExit])
+def test_data_that_exits_is_told_in_one_line(kind):
+    class Leaving(list):
+        def __getitem__(self, place):
+            raise kind("no more")
+
+    report = reportgen.collect(model(), data=Leaving([0, 1]), sections=["evaluation"])
+    said = f"InputError: data: sample 0 can't be read: {kind.__name__}: no more"
+    assert report.section("evaluation").reason == said
+
+
+def test_ctrl_c_in_a_forward_pass_ends_the_report():
+    with pytest.raises(KeyboardInterrupt):
+        reportgen.collect(Exits(KeyboardInterrupt), data=DATA)
+
+
 def test_ctrl_c_goes_through_and_the_model_is_untouched():
     network = model()
     before = state.of_model(network)

@@ -48,10 +48,13 @@ def mean_maps(
 ) -> tuple[list[Sums], str, Answers]:
     """Sums over all samples and over each predicted class, how they were made, and what was explained.
 
-    Raises NotApplicable where there are few samples, Late where the time ends, InputError where the data can't be read.
+    Raises NotApplicable where there are few samples, or samples of different sizes, Late where the time ends,
+    InputError where the data can't be read.
     """
     import torch
 
+    if experiment.require_data().alone:
+        raise NotApplicable("the pictures are of different sizes, so a place in one is none in another")
     found = experiment.predictions
     usable = np.flatnonzero(found.outputs.isfinite().all(dim=1).numpy())
     allowed = passes(experiment, SHARE)

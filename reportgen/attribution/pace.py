@@ -48,8 +48,8 @@ def measure(sight: Sight, *, timed: bool) -> Pace:
     With `timed` by the clock; without it by a rule from the sizes of the activations, so that the same model gets
     the same pace anywhere. Where scores of a batch are not those of its samples alone, the batch is one.
     """
-    fixed = _fixed(sight)
-    if fixed is not None:
+    fixed = sight.score.experiment.fixed_batch
+    if fixed:
         return Pace(fixed, fixed)
     few = probe(sight, 3)
     alone, again = sight.score.numbers(few, 1), sight.score.numbers(few, 1)
@@ -144,15 +144,6 @@ def _counting() -> Iterator[list[int]]:
         yield found
 
 
-def _fixed(sight: Sight) -> int | None:
-    """The one batch size that an exported program takes, None where it takes any."""
-    if sight.score.experiment.program is None:
-        return None
-    from reportgen.data import program_batch
-
-    return program_batch(sight.score.experiment.program)
-
-
 def _sizes(sight: Sight, each: int) -> Sequence[int]:
     """The batches to try, by the bytes that a sample takes."""
     tried = SIZES[: LAST + 1] if sight.values.numel() > LARGE else SIZES
@@ -190,9 +181,10 @@ def _matters(sight: Sight, spread: float, scores: np.ndarray) -> bool:
 
 
 def _together(sight: Sight, few: torch.Tensor) -> list[np.ndarray]:
-    """Scores of `few` in one batch, three times, for a random draw may be the same twice; none where that raises."""
+    """Scores of `few` in one batch, three times, for a random draw may be the same twice; none where it gives none."""
     try:
-        return [sight.score.numbers(few, len(few)) for _ in range(3)]
+        made = [sight.score.numbers(few, len(few)) for _ in range(3)]
+        return made if len(made[0]) == len(few) else []
     except Exception:  # noqa: BLE001 - a model that takes no batch is run one at a time
         return []
 

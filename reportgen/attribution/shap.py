@@ -131,11 +131,16 @@ def _rows(sight: Sight, tools: Tools) -> torch.Tensor | None:
     if data is None or not data.total or not (feed is as_input or isinstance(feed, Clip)):
         return None
     count = min(data.total, REFERENCES)
-    rows = tools.experiment.batch([number * data.total // count for number in range(count)]).inputs.primary
+    found = data.some([number * data.total // count for number in range(count)])
     own = sight.score.inputs.primary
-    if rows is None or own is None or rows.shape[1:] != own.shape[1:]:
+    alike = [
+        rows.to(sight.values.device)
+        for batch in found
+        if (rows := batch.inputs.primary) is not None and own is not None and rows.shape[1:] == own.shape[1:]
+    ]
+    if not alike:
         return None
-    return feed.split(rows) if isinstance(feed, Clip) else rows
+    return feed.split(torch.cat(alike)) if isinstance(feed, Clip) else torch.cat(alike)
 
 
 def kernel_shap(sight: Sight, tools: Tools) -> Attribution:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from reportgen.data import Batch
+
 DRAWN = 200  # gradients
 EVALUATIONS = 1000  # combinations of features shown and hidden
 ROWS = 50  # of the data, which stand in for what is hidden
@@ -108,14 +110,17 @@ def _background(sight: Sight, tools: Tools) -> torch.Tensor:
             raise NotApplicable("every sample looked at holds values that are not finite")
         kept = rows[np.arange(min(ROWS, len(rows))) * len(rows) // min(ROWS, len(rows))]
         return torch.as_tensor(kept, dtype=sight.values.dtype, device=sight.values.device)
+    found: Iterator[Batch]
     if samples.total is None:
-        batch = next(samples.batches(ROWS, ROWS))
+        found = samples.batches(ROWS, ROWS)
     else:
         count = min(ROWS, samples.total)
-        batch = samples.fetch([at * samples.total // count for at in range(count)])
-    primary = batch.inputs.primary
-    assert primary is not None
-    return primary.to(sight.values.device, sight.values.dtype)
+        found = samples.some([at * samples.total // count for at in range(count)])
+    each = [batch.inputs.primary for batch in found]
+    alike = [one for one in each if one is not None and one.shape[1:] == sight.values.shape[1:]]
+    if not alike:
+        raise NotApplicable("no sample looked at has this one's size")
+    return torch.cat(alike).to(sight.values.device, sight.values.dtype)
 
 
 def _module(score: Score) -> nn.Module:

@@ -158,7 +158,7 @@ def _read(experiment: Experiment) -> tuple[np.ndarray, np.ndarray]:
         batches = list(samples.batches(BACKGROUND, 256))
     else:
         count = min(samples.total, BACKGROUND)
-        batches = [samples.fetch([i * samples.total // count for i in range(count)])]
+        batches = list(samples.some([i * samples.total // count for i in range(count)]))
     rows = np.concatenate([tabular.joined(batch.inputs).cpu().numpy() for batch in batches])
     return rows, np.concatenate([np.array(batch.indices, int) for batch in batches])
 

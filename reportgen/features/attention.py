@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -159,7 +159,7 @@ def _given(experiment: Experiment, inputs: Inputs) -> list[Attention]:
     assert model is not None
     if getattr(getattr(model, "config", None), "_attn_implementation", None) != "eager":
         return []
-    asked = type(inputs)(inputs.args, {**inputs.kwargs, "output_attentions": True})
+    asked = replace(inputs, kwargs={**inputs.kwargs, "output_attentions": True})
     with torch.no_grad():
         output = experiment.call(asked)
     found = []

@@ -45,11 +45,19 @@ def spread(
         count = min(samples.total, limit)
         places = [i * samples.total // count for i in range(count)]
         parts = -(-count // size)
-        batches = (samples.fetch(places[part::parts]) for part in range(parts))
+        order = range(parts) if size > 1 else _far_apart(parts)
+        batches = (batch for part in order for batch in samples.some(places[part::parts]))
     for done, batch in enumerate(batches):
         if not deadline.allows(done):
             return
         yield type(batch)(batch.inputs.map(lambda t: t.to(experiment.device)), batch.targets, batch.indices)
+
+
+def _far_apart(count: int) -> list[int]:
+    """The numbers below `count` in an order whose every beginning is spread over them (van der Corput)."""
+    bits = max(1, (count - 1).bit_length())
+    order = (int(f"{number:0{bits}b}"[::-1], 2) for number in range(1 << bits))
+    return [number for number in order if number < count]
 
 
 def _together(experiment: Experiment) -> int:

@@ -14,9 +14,9 @@ from reportgen.features.synthetic import UNITS, images_for, plan
 from reportgen.features.synthetic import Made as Synthesised
 from reportgen.features.units import probes, unit_name
 from reportgen.hooks import hidden
-from reportgen.pixels import shrink, to_pixels
+from reportgen.pixels import shrink, to_pixels, to_pixels_alike
 from reportgen.report import Column, Images, Map, Picture, Row, Table
-from reportgen.sections._pictures import as_raster, scaled
+from reportgen.sections._pictures import as_raster, scaled_each
 from reportgen.sections._samples import described, label
 from reportgen.sections._survey import Made
 from reportgen.units import show
@@ -114,9 +114,10 @@ def _caption(
         f"sample to sample: the real samples with the largest, of {_looked_at(experiment, one)}.{where}"
     )
     if images.images:
+        alike = " (of the first one's size)" if experiment.require_data().alone else ""
         text += (
-            " Last, an image made for the unit: it has the mean magnitudes of the samples' Fourier spectra, and only "
-            "the phases are sought (after MACO, Fel et al. 2023; Adam from noise, rate "
+            " Last, an image made for the unit: it has the mean magnitudes of the samples' Fourier spectra"
+            f"{alike}, and only the phases are sought (after MACO, Fel et al. 2023; Adam from noise, rate "
             f"{RATE:g}, seed {options.seed}) until the unit is as active as in the strongest sample, at most {STEPS} "
             "steps. It may look like no sample: what the unit meets in the data, the real ones show."
         )
@@ -126,15 +127,18 @@ def _caption(
 def _real(experiment: Experiment, one: Activity, unit: int) -> tuple[list[Picture], str]:
     """The strongest samples of a unit, its map laid over each, and how their values became pixels."""
     rows = one.top(unit)
-    batch = experiment.batch([int(one.samples[row]) for row in rows])
-    primary = batch.inputs.primary
-    assert primary is not None
-    pixels, how = to_pixels(primary, experiment.normalization)
-    fields = maps_of(experiment, one.probe, batch.inputs, unit) if len(one.grid) == 2 else None
+    batches = [experiment.batch([int(one.samples[row])]) for row in rows]
+    images = [batch.inputs.primary for batch in batches]
+    pixels, how = to_pixels_alike([image for image in images if image is not None], experiment.normalization)
+    fields = (
+        [maps_of(experiment, one.probe, batch.inputs, unit)[0] for batch in batches]
+        if len(one.grid) == 2
+        else None
+    )
     pictures = []
     for at, row in enumerate(rows):
         small = shrink(pixels[at], SIDE)
-        name, value = label(experiment, batch, at), _number(float(one.values[row, unit]))
+        name, value = label(experiment, batches[at], 0), _number(float(one.values[row, unit]))
         number = f"sample {int(one.samples[row]):,}"
         pictures.append(
             Picture(
@@ -144,7 +148,7 @@ def _real(experiment: Experiment, one: Activity, unit: int) -> tuple[list[Pictur
                 map=None if fields is None else _over(fields[at]),
             )
         )
-    drawn = scaled(pixels[0].shape, shrink(pixels[0], SIDE).shape, "samples").strip().rstrip(".")
+    drawn = scaled_each(pixels, SIDE, "samples").strip().rstrip(".")
     return pictures, "; ".join(part for part in (how, drawn) if part)
 
 
@@ -182,16 +186,16 @@ def _table(experiment: Experiment, found: list[Activity]) -> Table:
         for unit in one.liveliest(UNITS):
             name = unit_name(experiment, one.probe, unit, one.units, bool(one.grid))
             top = one.top(unit)
-            batch = experiment.batch([int(one.samples[row]) for row in top])
-            for at, row in enumerate(top):
+            for row in top:
+                batch = experiment.batch([int(one.samples[row])])
                 cells = (
                     one.probe.title,
                     name,
                     int(one.samples[row]),
                     float(f"{one.values[row, unit]:.4g}"),
                     float(f"{np.median(one.values[:, unit]):.4g}"),
-                    label(experiment, batch, at),
-                    described(experiment, batch, at, *sums),
+                    label(experiment, batch, 0),
+                    described(experiment, batch, 0, *sums),
                 )
                 rows.append(Row(cells=cells))
     columns = (

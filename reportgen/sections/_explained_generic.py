@@ -23,7 +23,8 @@ def draw(told: Told) -> list[Block]:
     if not any(sight.values.numel() for sight in told.sights):
         return [Failure(title="Explained samples", error="Empty", message="the inputs hold no numbers")]
     pictures = [_map(sight, made) for sight, row in zip(told.sights, told.rows, strict=True) for made in row]
-    shape = told.sights[0].shape
+    shapes = sorted({sight.shape for sight in told.sights})
+    shape = shapes[0] if len(shapes) == 1 else f"of {len(shapes)} shapes, {shapes[0]} to {shapes[-1]}"
     return [
         Images(
             title="Explained samples",

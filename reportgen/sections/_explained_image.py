@@ -11,7 +11,7 @@ from reportgen.attribution.base import Attribution, Missing, Outcome
 from reportgen.attribution.kinds.image import pictures
 from reportgen.pixels import shrink
 from reportgen.report import Block, Images, Map, Picture
-from reportgen.sections._pictures import as_raster, scaled
+from reportgen.sections._pictures import as_raster, scaled_each
 from reportgen.units import show
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def draw(told: Told) -> list[Block]:
         caption = f"{subject.said} – {subject.why}" if subject.why else subject.said
         made.append(Picture(caption=caption, alt=words, raster=as_raster(shrink(pixel))))
         made += [_map(outcome, words) for outcome in row]
-    small = scaled(pixels[0].shape, shrink(pixels[0]).shape)
+    small = scaled_each(pixels)
     return [
         Images(
             title="Explained samples",

@@ -77,36 +77,35 @@ def _responses(experiment: Experiment, found: Responses) -> Heatmap:
 def _clips(experiment: Experiment, made: Made) -> None:
     samples = experiment.samples
     if samples is None:
-        places, batch = [0], None
-        inputs = experiment.require_forward().take([0])
+        found = [("example", "", experiment.require_forward().take([0]))]
     else:
         total = samples.total
         count = CLIPS if total is None else min(CLIPS, total)
         places = list(range(1)) if total is None else [i * total // count for i in range(count)]
-        batch = experiment.batch(places)
-        inputs = batch.inputs
-    primary = inputs.primary
-    if primary is None or primary.ndim not in (2, 3) or primary.is_complex():
-        given = inputs.take([0]).describe()
-        made.notes.append(
-            f"There are no spectrograms: the input is {given}, expected waveforms (n, T), (n, C, T) or (n, T, C)."
-        )
-        return
-    primary = primary.detach().cpu()
-    sound = Clip.of(tuple(primary.shape[1:])).channels(primary.double() - silence(primary).double())
-    channels = sound.shape[1]
-    for row, place in enumerate(places):
+        batches = [experiment.batch([place]) for place in places]
+        found = [
+            (f"sample {place:,}", label(experiment, batch, 0), batch.inputs)
+            for place, batch in zip(places, batches, strict=True)
+        ]
+    for of, name, inputs in found:
+        primary = inputs.primary
+        if primary is None or primary.ndim not in (2, 3) or primary.is_complex():
+            given = inputs.take([0]).describe()
+            made.notes.append(
+                f"There are no spectrograms: the input is {given}, expected waveforms (n, T), (n, C, T) or (n, T, C)."
+            )
+            return
+        primary = primary.detach().cpu()
+        wave = Clip.of(tuple(primary.shape[1:])).channels(primary.double() - silence(primary).double())[0]
         # Two channels side by side would need two pictures; their mean is what a single microphone would have heard.
-        mono = sound[row].mean(dim=0).numpy()
-        found = spectrogram(mono, _rate(experiment))
-        of = "example" if batch is None else f"sample {place:,}"
-        if found is None:
+        seen = spectrogram(wave.mean(dim=0).numpy(), _rate(experiment))
+        if seen is None:
             made.notes.append(
                 f"There is no spectrogram of {of}: it is shorter than 32 samples, or not finite."
             )
             continue
-        name = "" if batch is None else label(experiment, batch, row)
-        made.blocks.append(_spectrogram(experiment, found, of + (f", {name}" if name else ""), channels))
+        named = f"{of}, {name}" if name else of
+        made.blocks.append(_spectrogram(experiment, seen, named, len(wave)))
 
 
 def _spectrogram(experiment: Experiment, found: Spectrogram, of: str, channels: int) -> Heatmap:

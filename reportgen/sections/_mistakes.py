@@ -9,9 +9,9 @@ import numpy as np
 from reportgen.attribution.kinds import kind_of
 from reportgen.attribution.kinds.text import read
 from reportgen.experiment import Experiment, Options
-from reportgen.pixels import shrink, to_pixels
+from reportgen.pixels import shrink, to_pixels_alike
 from reportgen.report import Column, Images, Picture, Row, Table, Text
-from reportgen.sections._pictures import as_raster, scaled
+from reportgen.sections._pictures import as_raster, scaled_each
 from reportgen.units import plural, shorten, show
 
 LETTERS = 200  # of a text that are shown
@@ -91,10 +91,11 @@ def _describe(
 
 
 def _pictures(experiment: Experiment, worst: np.ndarray, described: list[str], caption: str) -> Images | None:
-    tensor = experiment.batch([int(i) for i in worst]).inputs.primary
-    if tensor is None or tensor.ndim != 4 or tensor.shape[1] not in (1, 3):
+    found = [experiment.batch([int(i)]).inputs.primary for i in worst]
+    images = [tensor for tensor in found if tensor is not None and tensor.ndim == 4]
+    if len(images) < len(found) or {tensor.shape[1] for tensor in images} not in ({1}, {3}):
         return None
-    pixels, how = to_pixels(tensor, experiment.normalization)
+    pixels, how = to_pixels_alike(images, experiment.normalization)
     pictures = tuple(
         Picture(
             caption=f"#{index}: {text}",
@@ -103,6 +104,6 @@ def _pictures(experiment: Experiment, worst: np.ndarray, described: list[str], c
         )
         for index, text, image in zip(worst.tolist(), described, pixels, strict=True)
     )
-    small = scaled(pixels[0].shape, shrink(pixels[0]).shape)
+    small = scaled_each(pixels)
     note = f"{caption} Sample numbers count from 0; {how}.{small}"
     return Images(id="mistakes", title="Worst mistakes", pictures=pictures, columns=4, caption=note)

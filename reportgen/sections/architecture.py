@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from reportgen.errors import one_line, only_on_meta
+from reportgen.errors import RAISED, one_line, only_on_meta
 from reportgen.experiment import Experiment, Options
 from reportgen.report import Block, Fact, Facts, Failure, Finding, Section, Severity, Text
 from reportgen.timelimit import OutOfTime
@@ -60,7 +60,7 @@ def _optional(seen: Trace, experiment: Experiment, options: Options) -> list[Blo
             message = f"did not end within the section's time ({str(over) or 'over the limit'})"
             hint = "raise time_limit; this part and those after it are left out"
             return [*blocks, Failure(id=name, title=title, error="OutOfTime", message=message, hint=hint)]
-        except Exception as error:  # noqa: BLE001 - none of these costs the others
+        except RAISED as error:  # none of these costs the others
             kind = type(error).__name__
             message = one_line(error, 200).removeprefix(f"{kind}: ")
             blocks.append(Failure(id=name, title=title, error=kind, message=message))

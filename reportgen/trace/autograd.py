@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from reportgen.data import Inputs
-from reportgen.errors import InputError, one_line
+from reportgen.errors import RAISED, InputError, one_line
 from reportgen.guard import untouched
 from reportgen.report import Block, Edge, Failure, Graph, Node, Text
 from reportgen.trace.names import row_id, uncompiled
@@ -41,7 +41,7 @@ def autograd_blocks(seen: Trace, experiment: Experiment, options: Options) -> li
     except InputError as error:
         message, hint = str(error), error.hint
         return [Failure(id="autograd", title=TITLE, error="InputError", message=message, hint=hint)]
-    except Exception as error:  # noqa: BLE001 - a stranger's forward pass or torchviz may raise anything
+    except RAISED as error:  # a stranger's forward pass or torchviz may raise anything
         return [Text(id="autograd", title=TITLE, text=f"There is no graph: {one_line(error, 200)}.")]
 
 
@@ -114,7 +114,7 @@ def _layer(model: nn.Module, inputs: Inputs, path: str) -> tuple[nn.Module, Inpu
     handle = layer.register_forward_pre_hook(stop, with_kwargs=True)
     try:
         own = inputs.map(lambda tensor: tensor.clone())
-        model(*own.args, **own.kwargs)
+        own.call(model)
     except _Reached:
         pass
     finally:

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from reportgen.data import Inputs, unwrapped
-from reportgen.errors import one_line
+from reportgen.errors import RAISED, one_line
 from reportgen.guard import eager
 from reportgen.trace.exported import Program
 from reportgen.trace.fakes import Fakes, fake_mode
@@ -81,7 +81,7 @@ def _program(program: torch.export.ExportedProgram, most_steps: int) -> Trace:
     try:
         with _surroundings(None), torch.enable_grad(), mode:
             known.run(recorder, mode.from_tensor)
-    except Exception as problem:  # noqa: BLE001 - an operator may be unknown here or refuse fake tensors
+    except RAISED as problem:  # an operator may be unknown here or refuse fake tensors
         error = problem
     failures = [] if error is None else [f"{NAMES['program']}: {one_line(error)}"]
     return _finished(known.catalogue, recorder, known.inputs, "program", failures, error)
@@ -89,19 +89,19 @@ def _program(program: torch.export.ExportedProgram, most_steps: int) -> Trace:
 
 def _attempt(
     known: Catalogue, model: nn.Module, inputs: Inputs, how: How, most_steps: int, *, gradients: bool
-) -> tuple[Recorder, Exception | None]:
+) -> tuple[Recorder, BaseException | None]:
     """One forward pass, recorded as far as it goes, and what it raised."""
     mode = fake_mode() if how == "fake" else None
     recorder = Recorder(known, Fakes(mode) if mode is not None else None, most_steps=most_steps)
     try:
         with _surroundings(model), torch.set_grad_enabled(gradients):
             _run(recorder, model, inputs, mode)
-    except Exception as problem:  # noqa: BLE001 - a stranger's forward pass may raise anything
+    except RAISED as problem:  # a stranger's forward pass may raise anything
         return recorder, problem
     return recorder, None
 
 
-def _forbids_gradients(error: Exception) -> bool:
+def _forbids_gradients(error: BaseException) -> bool:
     """Whether a forward pass raised what it may raise with gradients only: it writes into a parameter, say."""
     return isinstance(error, RuntimeError) and "grad" in str(error)
 
@@ -126,7 +126,7 @@ def _finished(
     inputs: Inputs,
     how: How,
     failures: list[str],
-    error: Exception | None,
+    error: BaseException | None,
 ) -> Trace:
     failed = recorder.failed
     return Trace(
@@ -154,7 +154,7 @@ def _run(recorder: Recorder, model: nn.Module, inputs: Inputs, mode: Any) -> Non
     # Copies of real inputs: a forward pass may write into them.
     own = inputs.map(lambda t: t.detach().clone() if mode is None else mode.from_tensor(t))
     with mode if mode is not None else contextlib.nullcontext():
-        recorder.play(tensors((own.args, own.kwargs)), names, lambda: model(*own.args, **own.kwargs))
+        recorder.play(tensors((own.args, own.kwargs)), names, lambda: own.call(model))
 
 
 def _names(model: nn.Module, inputs: Inputs) -> list[str]:

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from reportgen.data import Inputs
-from reportgen.errors import one_line
+from reportgen.errors import RAISED, one_line
 from reportgen.guard import seed_all, untouched
 from reportgen.machine import cores, processor
 from reportgen.report import Bars, Block, Column, Row, Table, Text
@@ -72,7 +72,7 @@ def profile_blocks(seen: Trace, experiment: Experiment, options: Options) -> lis
     try:
         with untouched(experiment.model, *inputs.tensors, seed=options.seed), torch.no_grad():
             measured = measure(seen, experiment.model, inputs, seed=options.seed)
-    except Exception as error:  # noqa: BLE001 - a stranger's forward pass may raise anything
+    except RAISED as error:  # a stranger's forward pass may raise anything
         said = f"No time was measured: {one_line(error, 200)}."
         return [Text(id="time", title="Measured time", text=said)]
     return _blocks(seen, measured, _caption(measured, inputs))
@@ -126,7 +126,7 @@ def _timed(model: nn.Module, inputs: Inputs, seed: int) -> float:
     seed_all(seed)
     _settle(inputs)
     start = time.perf_counter()
-    model(*own.args, **own.kwargs)
+    own.call(model)
     _settle(inputs)
     return time.perf_counter() - start
 
@@ -210,7 +210,7 @@ class _Watch:
         # Without kineto on the CPU, which only a GPU needs.
         profiler = torch.autograd.profiler.profile(use_device="cuda" if cuda else None, use_kineto=cuda)
         with profiler, torch.profiler.record_function(f"{self._prefix}run"):
-            self._model(*own.args, **own.kwargs)
+            own.call(self._model)
             _settle(inputs)
         self._on = False
         return self._parted(profiler.function_events, cuda=cuda)

@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from reportgen.data import Inputs
-from reportgen.errors import one_line
+from reportgen.errors import RAISED, one_line
 from reportgen.guard import untouched
 from reportgen.report import Block, Code, Text
 from reportgen.trace.steps import Trace
@@ -36,7 +36,7 @@ def torchinfo_blocks(trace: Trace, model: nn.Module, inputs: Inputs | None, *, s
         with untouched(model, *tensors, seed=seed):
             statistics = _summary(model, given)
             text = str(statistics)
-    except Exception as error:  # noqa: BLE001 - torchinfo raises RuntimeError, TypeError and others
+    except RAISED as error:  # torchinfo raises RuntimeError, TypeError and others
         said = f"torchinfo could not summarise this model: {one_line(error, 200)}"
         return [Text(id="torchinfo", title="torchinfo", text=said)]
     lines = text.splitlines()
@@ -65,6 +65,8 @@ def _summary(model: nn.Module, inputs: Inputs | None) -> Any:
     if inputs is None:
         return torchinfo.summary(model, col_names=("num_params", "trainable"), **arguments)
     arguments |= {"col_names": COLUMNS, "col_width": 18, "mode": "eval"}
+    if inputs.mapped:
+        return torchinfo.summary(model, input_data=[dict(inputs.kwargs)], **arguments)
     if not inputs.args:
         return torchinfo.summary(model, input_data=dict(inputs.kwargs), **arguments)
     clash = [name for name in inputs.kwargs if name in RESERVED]

@@ -181,9 +181,9 @@ def test_categories_alone_have_no_gradient_and_lime_all_the_same():
 
 def test_the_data_is_read_once_for_all_samples_and_methods(experiment, monkeypatch):
     counted = []
-    fetch = experiment.samples.fetch
+    some = experiment.samples.some
     monkeypatch.setattr(
-        experiment.samples, "fetch", lambda places: counted.append(len(places)) or fetch(places)
+        experiment.samples, "some", lambda places: counted.append(len(places)) or some(places)
     )
     explained(experiment, 1, 2, 3)
     assert [count for count in counted if count > 1] == [442]

@@ -11,7 +11,7 @@ from reportgen.attribution.base import Score
 from reportgen.attribution.choose import Subject
 from reportgen.attribution.sight import Baseline, Parts, Sight
 from reportgen.experiment import Experiment
-from reportgen.pixels import to_pixels
+from reportgen.pixels import to_pixels_alike
 
 if TYPE_CHECKING:
     import torch
@@ -43,13 +43,12 @@ def sights(experiment: Experiment, subjects: Sequence[Subject]) -> list[Sight]:
 
 def pictures(experiment: Experiment, subjects: Sequence[Subject]) -> tuple[list[np.ndarray], str]:
     """The subjects as uint8 pixels, (H, W) or (H, W, 3), and how the values were mapped to them."""
-    import torch
-
-    batch = torch.cat([subject.values for subject in subjects])
-    if batch.shape[1] in (1, 3):
-        return to_pixels(batch, experiment.normalization)
-    grey, how = to_pixels(batch.float().mean(dim=1, keepdim=True))
-    return grey, f"the mean of {batch.shape[1]} channels, {how}"
+    images = [subject.values for subject in subjects]
+    channels = images[0].shape[1]
+    if channels in (1, 3):
+        return to_pixels_alike(images, experiment.normalization)
+    grey, how = to_pixels_alike([image.float().mean(dim=1, keepdim=True) for image in images])
+    return grey, f"the mean of {channels} channels, {how}"
 
 
 def mean_colour(values: torch.Tensor) -> torch.Tensor:
