@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reportgen.attribution.base import Target
+from reportgen.attribution.said import labelled, said
 from reportgen.attribution.target import Aim
 from reportgen.errors import InputError
 from reportgen.experiment import Experiment, Predictions
-from reportgen.units import plural, show
+from reportgen.units import plural
 
 if TYPE_CHECKING:
     import torch
@@ -93,8 +94,8 @@ def _check(numbers: Sequence[int], total: int | None) -> None:
     """Raises InputError for a number that the data does not have, as far as its length is known."""
     beyond = [number for number in numbers if total is not None and number >= total]
     if total is not None and beyond:
-        said = f"explain: there is no sample {beyond[0]:,} among the {total:,} of the data"
-        raise InputError(said, f"give numbers from 0 to {total - 1:,}")
+        wrong = f"explain: there is no sample {beyond[0]:,} among the {total:,} of the data"
+        raise InputError(wrong, f"give numbers from 0 to {total - 1:,}")
 
 
 def _with(experiment: Experiment, numbers: Sequence[int], found: Predictions) -> Predictions:
@@ -111,8 +112,8 @@ def _asked(numbers: Sequence[int], found: Predictions, usable: np.ndarray) -> Ch
     rows = {int(number): row for row, number in enumerate(found.numbers)}
     for number in numbers:
         if number not in rows:
-            said = f"explain: there is no sample {number:,} among the {len(usable):,} looked at"
-            raise InputError(said, f"give numbers from 0 to {len(usable) - 1:,}")
+            wrong = f"explain: there is no sample {number:,} among the {len(usable):,} looked at"
+            raise InputError(wrong, f"give numbers from 0 to {len(usable) - 1:,}")
         if not usable[rows[number]]:
             raise InputError(f"explain: the model's output for sample {number:,} is not finite")
     return [(rows[number], "asked for") for number in numbers]
@@ -153,7 +154,7 @@ def _classes(found: Predictions, usable: np.ndarray, count: int) -> tuple[Chosen
         *((n, _confident(sure[n], "right")) for n in correct),
         *((n, "") for n in unlabelled),
     ]
-    rule = "; ".join(said for some, said in parts if some)
+    rule = "; ".join(words for some, words in parts if some)
     if mistakes or unsure or correct:
         rule += f" (confident: a probability of {CONFIDENT:.2f} or more, unsure: a margin below {UNSURE:.2f})"
     return chosen_for, rule
@@ -217,30 +218,7 @@ def _subject(experiment: Experiment, aim: Aim, row: int, why: str, found: Predic
     truth = None if found.targets is None else found.targets[row]
     probabilities = None if found.probabilities is None else found.probabilities[row]
     target = aim.at(found.outputs[row][None], probabilities)
-    return Subject(
-        number, inputs, target, f"sample {number:,}", _said(experiment, target, probabilities, truth), why
-    )
-
-
-def _said(
-    experiment: Experiment, target: Target, probabilities: torch.Tensor | None, truth: torch.Tensor | None
-) -> str:
-    if probabilities is None:
-        return (
-            target.name
-            if truth is None
-            else f"true {_brief(truth.reshape(-1)[target.column])}, {target.name}"
-        )
-    predicted = int(probabilities.argmax())
-    said = f"predicted {experiment.class_name(predicted)} ({float(probabilities[predicted]):.2f})"
-    if truth is None:
-        return said
-    label = int(truth)
-    return f"{'no label' if label < 0 else f'true {experiment.class_name(label)}'}, {said}"
-
-
-def _brief(value: torch.Tensor) -> str:
-    return show(float(f"{float(value):.4g}"))
+    return Subject(number, inputs, target, f"sample {number:,}", said(aim, target, probabilities, truth), why)
 
 
 def _unjudged(
@@ -258,20 +236,26 @@ def _unjudged(
     else:
         places = _evenly(np.arange(total), count)
         rule = f"{len(places)} of {plural(total, 'sample')}: evenly from the data"
-    subjects = []
+    found = []
     for number in places:
-        inputs = experiment.batch([number]).inputs
+        batch = experiment.batch([number])
         with torch.no_grad():
-            outputs = experiment.scores(inputs).detach().float()
+            outputs = experiment.scores(batch.inputs).detach().float()
         if not bool(outputs.isfinite().all()):
             rule += f"; sample {number:,} left out, whose output is not finite"
             continue
-        target = aim.at(outputs, None)
-        subjects.append(Subject(number, inputs, target, f"sample {number:,}", target.name))
-    if not subjects:
+        found.append((batch, outputs))
+    if not found:
         raise InputError(
             f"the model's outputs are not finite on all {plural(len(places), 'sample')} looked at"
         )
+    # Of all samples at once, since a single one may look like probabilities by chance.
+    sure = all(bool(((outputs >= 0) & (outputs <= 1)).all()) for _, outputs in found)
+    subjects = []
+    for batch, outputs in found:
+        target, (number,) = aim.at(outputs, None), batch.indices
+        words = labelled(experiment, target, outputs, batch.targets, sure)
+        subjects.append(Subject(number, batch.inputs, target, f"sample {number:,}", words))
     return subjects, rule
 
 
@@ -299,8 +283,8 @@ def _from_example(experiment: Experiment, aim: Aim, count: int) -> tuple[list[Su
     for row in usable[:count]:
         sure = None if probabilities is None else probabilities[row]
         target = aim.at(raw[row : row + 1], sure)
-        said = _said(experiment, target, sure, None)
-        subjects.append(Subject(row, example.take([row]), target, f"example {row}", said))
+        words = said(aim, target, sure, None)
+        subjects.append(Subject(row, example.take([row]), target, f"example {row}", words))
     rule = f"{len(subjects)} of {plural(example.size, 'example input')}: the first"
     left_out = example.size - len(usable)
     return subjects, f"{rule}; {left_out:,} with outputs that are not finite left out" if left_out else rule

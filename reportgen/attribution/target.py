@@ -66,11 +66,7 @@ class Aim:
         value = show(float(f"{float(flat[column]):.4g}"))
         if single:
             return Target(f"predicted {value}", 0)
-        return Target(f"{self._named(column)} = {value}", column)
-
-    def _named(self, column: int) -> str:
-        names = self.experiment.class_names
-        return names[column] if column < len(names) else f"output {column}"
+        return Target(f"{output_name(self.experiment, column)} = {value}", column)
 
     def _map(self, outputs: torch.Tensor) -> Target:
         """The mean score of one class over the places that the model gives to it (all, where there are none)."""
@@ -86,6 +82,12 @@ class Aim:
             return Target(said, column, region=region | True)
         share = show(float(f"{float(region.float().mean()):.3g}"), "share")
         return Target(f"{name} on {share} of the places", column, region=region)
+
+
+def output_name(experiment: Experiment, column: int) -> str:
+    """The name of an output that is no class, `output 3` where none was given."""
+    names = experiment.class_names
+    return names[column] if column < len(names) else f"output {column}"
 
 
 def _maps(experiment: Experiment) -> bool:

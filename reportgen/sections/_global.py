@@ -39,17 +39,25 @@ def whole(
 ) -> list[Block]:
     """The blocks for this kind of input, none without data; what can't be shown is a note that says why."""
     part = KINDS.get(kind)
-    if part is None or experiment.samples is None or len(experiment.output_shape) not in (1, 2):
+    if part is None or experiment.samples is None:
         return []
+    if len(experiment.output_shape) not in (1, 2):
+        shape = experiment.output_shape[1:]
+        why = f"the output for a sample is {shape}, and these views need one row of numbers"
+        return [_not_shown(why)]
     try:
         # The trust, which comes after, needs as much.
         return part(experiment, options, sights, size, deadline.within(deadline.left() / 2))
     except Late:
         return [late(f"{GROUP}: not shown", "nothing", GROUP)]
     except NotApplicable as reason:
-        return [Text(title=f"{GROUP}: not shown", group=GROUP, text=f"Not shown: {reason}.")]
+        return [_not_shown(str(reason))]
     except Exception as error:  # noqa: BLE001 - the explanations of single samples stay
         return [failure(GROUP, error)]
+
+
+def _not_shown(reason: str) -> Text:
+    return Text(title=f"{GROUP}: not shown", group=GROUP, text=f"Not shown: {reason}.")
 
 
 def _table(

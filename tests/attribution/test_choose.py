@@ -122,9 +122,33 @@ def test_outputs_that_are_no_classes_are_explained_by_the_largest_or_the_named_o
     many = torch.tensor([[1, 0, 1], [0, 0, 0]])  # several labels a sample
     largest, _ = choose(experiment_of(scores, many.tolist()), 2)
     assert [subject.target.column for subject in largest] == [1, 0]
-    assert largest[0].said == "output 1 = 5"
+    assert [subject.said for subject in largest] == [
+        "true output 0 + output 2, output 1 = 5",
+        "true none, output 0 = 7",
+    ]
     named, _ = choose(experiment_of(scores, many.tolist(), target=2), 2)
     assert [subject.target.column for subject in named] == [2, 2]
+
+
+def test_of_several_labels_the_true_ones_are_said_and_the_probability_where_the_outputs_are_some():
+    scores, many = [[0.2, 0.925, 0.5], [0.75, 0.0, 1.0]], [[1, 0, 1], [0, 1, 0]]
+    names = ["cat", "dog", "bird"]
+    largest, _ = choose(experiment_of(scores, many, class_names=names), 2)
+    assert [subject.said for subject in largest] == ["true cat + bird, dog (0.93)", "true dog, bird (1.00)"]
+    named, _ = choose(experiment_of(scores, many, class_names=names, target="cat"), 2)
+    assert [subject.said for subject in named] == ["true cat + bird, cat (0.20)", "true dog, cat (0.75)"]
+    wide, _ = choose(experiment_of([[0.5] * 7], [[1] * 7]), 1)
+    assert wide[0].said == "true output 0 + output 1 + output 2 + output 3 + 3 more, output 0 (0.50)"
+
+
+def test_of_a_class_that_was_named_the_probability_is_said_too():
+    scores = [[0.9, 0.1], [0.3, 0.7]]
+    given = {"class_names": ["cat", "dog"], "target": "dog", "task": "classification"}
+    subjects, _ = choose(experiment_of(scores, [0, 1], **given), 2)
+    assert {subject.number: subject.said for subject in subjects} == {
+        0: "true cat, predicted cat (0.90), explained dog (0.10)",
+        1: "true dog, predicted dog (0.70)",
+    }
 
 
 def test_of_a_map_of_classes_the_mean_over_the_places_of_one_class_is_explained():

@@ -179,3 +179,13 @@ def test_a_model_made_in_inference_mode_is_seen_over_the_whole_data_too():
     blocks = blocks_of(build(model, data=(rows, torch.arange(40) % 2)), timed=False)
     assert len(blocks["features-by-mean-attribution"].labels) == 4
     assert not any(block.kind == "failure" for block in blocks.values())
+
+
+def test_a_model_that_gives_a_map_a_sample_says_why_there_is_no_view_of_all_data():
+    model = nn.Conv2d(1, 2, 3, padding=1).eval()
+    blocks = blocks_of(
+        build(model, data=(torch.rand(3, 1, 8, 8),), modality="image"), methods=("saliency",), timed=False
+    )
+    assert blocks["over-the-whole-data-not-shown"].text == (
+        "Not shown: the output for a sample is (2, 8, 8), and these views need one row of numbers."
+    )
