@@ -13,12 +13,12 @@ def test_the_strongest_samples_are_those_that_a_look_by_hand_finds(digits_cnn):
     (one,) = activity(build(model, data=data), [Probe("stem")])
     with torch.no_grad():
         expected = model.stem(data.tensors[0]).double().flatten(2)
-    assert one.values == pytest.approx(expected.amax(dim=2).numpy(), rel=1e-5, abs=1e-6)
+    assert one.values == pytest.approx(expected.amax(dim=2).numpy()[one.samples], rel=1e-5, abs=1e-6)
     assert (one.units, one.grid, one.left_out) == (16, (8, 8), 0)
     unit = one.liveliest(1)[0]
     strongest = expected.amax(dim=2)[:, unit].argsort(descending=True)[:4].tolist()
     assert one.samples[one.top(unit)].tolist() == strongest
-    spot = int(one.spots[strongest[0], unit])
+    spot = int(one.spots[one.top(unit)[0], unit])
     assert spot == int(expected[strongest[0], unit].argmax())
 
 
@@ -44,7 +44,7 @@ def test_more_samples_than_the_limit_are_taken_evenly_and_a_bad_one_left_out():
     rows[500] = float("nan")
     (one,) = activity(build(nn.Linear(2, 1), data=(rows,)), [Probe("", "scores")], 100)
     assert one.left_out == 1
-    assert one.samples.tolist() == [i for i in range(0, 1000, 10) if i != 500]
+    assert sorted(one.samples.tolist()) == [i for i in range(0, 1000, 10) if i != 500]
 
 
 def test_an_activation_in_place_does_not_write_over_what_was_read():

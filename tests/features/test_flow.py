@@ -8,7 +8,7 @@ from torch.nn import functional
 from reportgen.errors import InputError
 from reportgen.experiment import build
 from reportgen.features.choice import layers_that_ran
-from reportgen.features.flow import activations, affordable, gradients
+from reportgen.features.flow import activations, gradients, kept_within
 from reportgen.features.weights import weights_of
 
 
@@ -51,9 +51,9 @@ def test_memory_is_bounded_by_fewer_samples_of_larger_networks():
     class Layer:
         numbers = 10_000_000
 
-    assert affordable([Layer()], 512, 300_000_000) == 30
-    assert affordable([Layer()] * 100, 512, 300_000_000) == 16
-    assert affordable([], 512, 300_000_000) == 512
+    assert kept_within([Layer()], 512, 300_000_000) == 30
+    assert kept_within([Layer()] * 100, 512, 300_000_000) == 16
+    assert kept_within([], 512, 300_000_000) == 512
 
 
 def test_gradients_are_those_of_the_mean_cross_entropy(digits_cnn):

@@ -10,7 +10,7 @@ from sklearn.datasets import load_sample_images
 from torch import nn
 
 from reportgen.experiment import Options, build
-from reportgen.features import synthetic
+from reportgen.features import spread, synthetic
 from reportgen.report import Section
 from reportgen.sections._excite import excite
 from reportgen.sections._survey import Made
@@ -104,16 +104,16 @@ def test_the_budget_cuts_the_images_first_and_says_so(digits_cnn, monkeypatch):
     model, data = digits_cnn
     experiment = build(model, data=data)
     passes = 512 + 2 * 3 * synthetic.STEPS
-    monkeypatch.setattr(synthetic, "BUDGET", {"cpu": experiment.operations * (passes + 0.5)})
+    monkeypatch.setattr(spread, "BUDGET", {"cpu": experiment.operations * (passes + 0.5)})
     assert synthetic.plan(experiment, 12) == synthetic.Plan(512, 2, 1)
     made = Made()
     excite(experiment, Options(), made)
     missing = [[picture.missing for picture in block.pictures[4::5]] for block in made.blocks]
     why = "left out: the model's cost allows 2 of 12 images"
     assert missing == [[why] * 3, [why] * 3, ["", why, why], ["", why, why]]
-    monkeypatch.setattr(synthetic, "BUDGET", {"cpu": experiment.operations * 100.5})
+    monkeypatch.setattr(spread, "BUDGET", {"cpu": experiment.operations * 100.5})
     assert synthetic.plan(experiment, 12) == synthetic.Plan(100, 0, 1)
-    monkeypatch.setattr(synthetic, "BUDGET", {"cpu": 1})
+    monkeypatch.setattr(spread, "BUDGET", {"cpu": 1})
     assert synthetic.plan(experiment, 12) == synthetic.Plan(32, 0, 1)
 
 

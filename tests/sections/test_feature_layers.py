@@ -6,6 +6,7 @@ from torch import nn
 import reportgen
 from reportgen.errors import InputError
 from reportgen.experiment import Options, build
+from reportgen.features.spread import spread
 from reportgen.sections.features import features
 
 ROWS = torch.randn(80, 3, generator=torch.Generator().manual_seed(0))
@@ -26,7 +27,8 @@ def test_the_drawn_layers_are_the_first_middle_and_last_of_each_stage(digits_sec
             "block2.conv2.weight", "block2.shortcut.weight", "fc1.weight", "fc2.weight",
         ]  # fmt: skip
     assert "Gradient of the mean cross-entropy" in digits_section.block("gradients-all-tensors").caption
-    assert "over 128 samples, in eval mode" in digits_section.block("gradients-all-tensors").caption
+    caption = digits_section.block("gradients-all-tensors").caption
+    assert "in eval mode, frozen weights too. 128 of 497 samples, evenly from the data." in caption
 
 
 def test_the_tables_hold_every_tensor_and_every_layer(digits_section, digits_cnn):
@@ -112,9 +114,10 @@ def test_saturated_units_and_repeated_filters_are_findings():
 def test_mistakes_are_marked_and_neighbours_counted(digits_section, digits_cnn):
     model, data = digits_cnn
     with torch.no_grad():
-        wrong = (model(data.tensors[0]).argmax(1) != data.tensors[1]).nonzero()[:, 0].tolist()
+        wrong = model(data.tensors[0]).argmax(1) != data.tensors[1]
+    order = [number for batch in spread(build(model, data=data)) for number in batch.indices]
     for title in ("embedding", "embedding-by-t-sne"):
-        assert digits_section.block(title).marked == tuple(wrong)
+        assert digits_section.block(title).marked == tuple(wrong[order].nonzero()[:, 0].tolist())
     assert "perplexity 30" in digits_section.block("embedding-by-t-sne").caption
     facts = {fact.label: fact.value for fact in digits_section.block("how-far-to-trust-the-planes").facts}
     assert facts["Nearest of the same class"] > 0.7

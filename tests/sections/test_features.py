@@ -9,6 +9,7 @@ from reportgen.experiment import Options, build
 from reportgen.features.activations import ReluWatch
 from reportgen.features.embedding import Penultimate
 from reportgen.features.seen import one_pass
+from reportgen.features.spread import spread
 from reportgen.report import Section
 from reportgen.sections.features import features
 
@@ -52,10 +53,13 @@ def test_the_maps_are_of_the_first_middle_and_last_convolution_of_each_stage(dig
 
 
 def test_the_embedding_has_a_point_a_sample_and_says_what_it_shows(digits_section, digits_cnn):
-    _, data = digits_cnn
+    model, data = digits_cnn
     block = digits_section.block("embedding")
+    order = [number for batch in spread(build(model, data=data)) for number in batch.indices]
     assert len(block.x) == 497
-    assert [block.groups[i] for i in block.member] == [f"class {int(label)}" for label in data.tensors[1]]
+    assert [block.groups[i] for i in block.member] == [
+        f"class {int(label)}" for label in data.tensors[1][order]
+    ]
     assert "Input of Linear fc2 (24 numbers a sample)" in block.caption
     assert "All 497 samples; coloured by true class" in block.caption
 
