@@ -61,7 +61,7 @@ def choose(experiment: Experiment, count: int, numbers: Sequence[int] = ()) -> t
     """
     aim = Aim.of(experiment)
     if experiment.samples is None and experiment.data_problem is None:
-        return _from_example(experiment, aim, count)
+        return _from_example(experiment, aim, count, numbers)
     _check(numbers, experiment.require_data().total)
     if not experiment.task or len(experiment.output_shape) not in (1, 2):
         return _unjudged(experiment, aim, count, numbers)
@@ -259,7 +259,9 @@ def _unjudged(
     return subjects, rule
 
 
-def _from_example(experiment: Experiment, aim: Aim, count: int) -> tuple[list[Subject], str]:
+def _from_example(
+    experiment: Experiment, aim: Aim, count: int, numbers: Sequence[int]
+) -> tuple[list[Subject], str]:
     import torch
 
     from reportgen.predictions import probabilities_of
@@ -280,11 +282,12 @@ def _from_example(experiment: Experiment, aim: Aim, count: int) -> tuple[list[Su
     classes = experiment.task == "classification"
     probabilities = probabilities_of(flat.cpu()) if classes else None
     subjects = []
-    for row in usable[:count]:
+    _check(numbers, example.size)
+    for row in [row for row in numbers if row in usable] if numbers else usable[:count]:
         sure = None if probabilities is None else probabilities[row]
         target = aim.at(raw[row : row + 1], sure)
         words = said(aim, target, sure, None)
         subjects.append(Subject(row, example.take([row]), target, f"example {row}", words))
-    rule = f"{len(subjects)} of {plural(example.size, 'example input')}: the first"
+    rule = f"{len(subjects)} of {plural(example.size, 'example input')}: {'chosen by number' if numbers else 'the first'}"
     left_out = example.size - len(usable)
     return subjects, f"{rule}; {left_out:,} with outputs that are not finite left out" if left_out else rule

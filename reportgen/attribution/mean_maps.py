@@ -11,7 +11,7 @@ import numpy as np
 from reportgen.attribution.base import NotApplicable
 from reportgen.attribution.explain import passes
 from reportgen.attribution.overview import FEWEST, SHARE, Answers, answers, complete, shortfalls
-from reportgen.deadline import NEVER, Deadline
+from reportgen.deadline import NEVER, Deadline, Late
 from reportgen.experiment import Experiment
 from reportgen.units import plural
 
@@ -48,8 +48,8 @@ def mean_maps(
 ) -> tuple[list[Sums], str, Answers]:
     """Sums over all samples and over each predicted class, how they were made, and what was explained.
 
-    Raises NotApplicable where there are few samples, or samples of different sizes, Late where the time ends,
-    InputError where the data can't be read.
+    Raises NotApplicable where there are few samples, or samples of different sizes, Late where the time ends
+    before ten are seen, InputError where the data can't be read.
     """
     import torch
 
@@ -65,7 +65,10 @@ def mean_maps(
         raise NotApplicable(
             f"the data or the model's cost allows {plural(count, 'sample')}, fewer than {FEWEST}"
         )
-    rows_ = usable[np.arange(count) * len(usable) // count]
+    parts = -(-count // size)
+    # Each batch from all of the data, so that those before a deadline are too.
+    order = np.concatenate([np.arange(part, count, parts) for part in range(parts)])
+    rows_ = usable[order * len(usable) // count]
     numbers, raw = found.numbers[rows_], found.outputs[torch.from_numpy(rows_)]
     told = answers(
         experiment, raw[:, 1:] if experiment.output_shape[1:] in ((), (1,)) and raw.shape[1] == 2 else raw
@@ -76,11 +79,17 @@ def mean_maps(
         classes, counts = np.unique(told.classes.numpy(), return_counts=True)
         most = np.sort(classes[np.argsort(-counts, kind="stable")][:CLASSES])
         rows |= {int(label): Sums(experiment.class_name(int(label))) for label in most}
-    errors = []
+    errors, seen = [], 0
     for start in range(0, count, size):
         step(start, count)
         inputs = experiment.batch(numbers[start : start + size].tolist()).inputs
-        maps, short = _maps(experiment, inputs, told, start, steps, size, deadline)
+        try:
+            maps, short = _maps(experiment, inputs, told, start, steps, size, deadline)
+        except Late:
+            if seen < FEWEST:
+                raise
+            break
+        seen += len(maps)
         primary = inputs.primary
         assert primary is not None
         pictures = primary.detach().cpu().double().numpy()
@@ -95,7 +104,8 @@ def mean_maps(
     how = f"Integrated Gradients, {steps} steps against each picture's mean colour" if steps > 1 else (
         "Gradient × (input − its mean colour), one gradient"
     )  # fmt: skip
-    how = f"{how}, of {count:,} samples ({complete(np.concatenate(errors))})"
+    cut = ", as many as the time allows" if seen < count else ""
+    how = f"{how}, of {seen:,} samples{cut} ({complete(np.concatenate(errors))})"
     return [sums for sums in rows.values() if sums.count], how, told
 
 

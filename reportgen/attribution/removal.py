@@ -231,12 +231,16 @@ def rank(made: Attribution, numbers: np.ndarray, ties: np.ndarray) -> np.ndarray
     """Each part's place (parts,) in the order from what speaks most for the score to what speaks least, or against.
 
     `numbers`, of the attribution's shape, say which part each place belongs to, -1 none. What has no sign goes by
-    its size, what the method can't say anything of comes last, and between equals `ties` (parts,) decide.
+    its size, what the method can't say anything of comes last, and between equals `ties` (parts,) decide. A part
+    counts with the sum of its places, but with their mean where they only repeat a weight that they share.
     """
     count = len(ties)
     values = made.values if made.signed else np.abs(made.values)
     belongs = numbers >= 0
-    weights = settled(np.bincount(numbers[belongs], values[belongs], minlength=count))
+    sums: np.ndarray = np.bincount(numbers[belongs], values[belongs], minlength=count)
+    if made.shared is not None:
+        sums = sums / np.maximum(1, np.bincount(numbers[belongs], minlength=count))
+    weights = settled(sums)
     if made.unknown is not None:
         blind = np.bincount(numbers[belongs], made.unknown[belongs], minlength=count) > 0
         weights = np.where(blind, -np.inf, weights)

@@ -36,12 +36,6 @@ class Vocabulary:
     samples: int
 
 
-def token_name(experiment: Experiment, token: int) -> str:
-    """What a token is called, `token 12` where nothing says."""
-    name = getattr(experiment, "token_name", None)
-    return str(name(token)) if callable(name) else f"token {token}"
-
-
 def vocabulary(experiment: Experiment, deadline: Deadline = NEVER) -> Vocabulary | None:
     """The tokens of up to 512 samples, as cost and time allow; None where the first layer that runs is no nn.Embedding.
 

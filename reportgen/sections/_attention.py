@@ -9,7 +9,6 @@ import numpy as np
 
 from reportgen.experiment import Experiment, Options
 from reportgen.features.attention import Attention, attends, attention, grid_of, rollout
-from reportgen.features.tokens import token_name
 from reportgen.hooks import hidden
 from reportgen.pixels import shrink, to_pixels
 from reportgen.report import Heatmap, Images, Map, Picture, Raster
@@ -75,7 +74,7 @@ def _places(experiment: Experiment, inputs: Inputs, size: int) -> Places:
         real, padded = (real, len(real) < size) if len(real) else (np.arange(1), True)
     kept = real[:TOKENS]
     if primary is not None and not primary.is_floating_point() and tuple(primary.shape) == (1, size):
-        names = tuple(shorten(token_name(experiment, int(token)), 24) for token in primary[0, kept])
+        names = tuple(shorten(experiment.token_name(int(token)), 24) for token in primary[0, kept])
     else:
         names = tuple(str(place) for place in kept)
     which = f"The first {len(kept)} of" if len(kept) < len(real) else "All"

@@ -31,7 +31,7 @@ def signals(experiment: Experiment, options: Options, made: Made) -> None:
 
 
 def _rate(experiment: Experiment) -> float:
-    return float(getattr(experiment, "sample_rate", 0) or 0)
+    return float(experiment.sample_rate)
 
 
 def _frequency(experiment: Experiment, cycles: float) -> str:

@@ -68,8 +68,8 @@ def _said(values: np.ndarray) -> tuple[float | None, str]:
     known = values[np.isfinite(values)]
     if not len(known):
         return None, "–"
-    ends = [show(float(f"{value:.2g}")) for value in (known.min(), known.max())]
-    return float(f"{known.mean():.3g}"), f"{ends[0]} – {ends[1]}"
+    ends = [show(round(float(value), 2) + 0.0) for value in (known.min(), known.max())]
+    return round(float(known.mean()), 3) + 0.0, f"{ends[0]} – {ends[1]}"
 
 
 def findings(made: Randomised, kind: str) -> list[Finding]:

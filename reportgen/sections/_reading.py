@@ -25,9 +25,8 @@ METHODS = {
     "over features shown and hidden; what is hidden takes the values of other samples.",
     "SHAP Permutation": "SHAP Permutation does the same over random orders in which the features are shown.",
     "Integrated Gradients": "Integrated Gradients sums gradients from the baseline to the input. The values add up "
-    "to the difference of the two scores; the completeness error is by how much they miss it.",
-    "Layer Integrated Gradients": "Layer Integrated Gradients does the same for the vectors of the tokens, from the "
-    "baseline's to the text's; a token's value is the sum over its vector.",
+    "to the difference of the two scores; the completeness error is by how much they miss it. Of a text these are the "
+    "vectors of its tokens (layer Integrated Gradients), and a token's value is the sum over its vector.",
     "Saliency": "Saliency is the size of the score's gradient: where the smallest change moves the score most, not "
     "what the score is made of. It has no sign.",
     "SmoothGrad": "SmoothGrad is the size of the mean gradient over noisy copies of the input. It has no sign.",

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reportgen.experiment import Experiment
-from reportgen.features.tokens import token_name
 from reportgen.units import shorten, show
 
 if TYPE_CHECKING:
@@ -66,4 +65,4 @@ def _text(experiment: Experiment, batch: Batch, row: int) -> str:
     if experiment.tokenizer is not None:
         return "".join(read(experiment, sample).pieces).strip()
     assert sample.primary is not None
-    return " ".join(token_name(experiment, int(token)) for token in sample.primary[0].tolist()[:60])
+    return " ".join(experiment.token_name(int(token)) for token in sample.primary[0].tolist()[:60])

@@ -7,7 +7,7 @@ import numpy as np
 from reportgen.experiment import Experiment, Options
 from reportgen.features.embedding import MOST_GROUPS, pca
 from reportgen.features.spread import looked_at
-from reportgen.features.tokens import Vocabulary, neighbours, token_name, vocabulary
+from reportgen.features.tokens import Vocabulary, neighbours, vocabulary
 from reportgen.report import Column, Distribution, Histogram, Row, Scatter, Table
 from reportgen.sections._survey import Made
 from reportgen.units import plural, shorten, show
@@ -43,7 +43,7 @@ def token_embeddings(experiment: Experiment, options: Options, made: Made) -> No
 
 
 def _name(experiment: Experiment, token: int) -> str:
-    return shorten(token_name(experiment, token), 30) or f"token {token}"
+    return shorten(experiment.token_name(token), 30) or f"token {token}"
 
 
 def _plane(experiment: Experiment, words: Vocabulary, about: str) -> Scatter:

@@ -113,6 +113,8 @@ def test_a_part_counts_with_the_sum_of_its_places_and_what_is_never_hidden_stays
 
     parts = np.array([-1, 0, 0, 1])
     assert rank(by("", [9, 1, 1, 1.5]), parts, np.arange(2)).tolist() == [0, 1]
+    repeated = replace(by("", [9, 1, 1, 1.5]), shared=parts)
+    assert rank(repeated, parts, np.arange(2)).tolist() == [1, 0]
     made = curves_of(Spy([1.0, 1.0, 1.0, 1.0]), [by("a", [9, 1, 1, 1.5])], parts=parts)
     shown = torch.cat(seen)
     assert (shown[:, 0] == 1).all()
