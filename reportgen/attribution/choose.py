@@ -288,6 +288,7 @@ def _from_example(
         target = aim.at(raw[row : row + 1], sure)
         words = said(aim, target, sure, None)
         subjects.append(Subject(row, example.take([row]), target, f"example {row}", words))
-    rule = f"{len(subjects)} of {plural(example.size, 'example input')}: {'chosen by number' if numbers else 'the first'}"
+    how = "chosen by number" if numbers else "the first"
+    rule = f"{len(subjects)} of {plural(example.size, 'example input')}: {how}"
     left_out = example.size - len(usable)
     return subjects, f"{rule}; {left_out:,} with outputs that are not finite left out" if left_out else rule

@@ -270,3 +270,12 @@ def test_nothing_but_samples_without_a_label_are_explained_all_the_same():
     subjects, rule = choose(experiment_of(SCORES, [-1] * 6), 2)
     assert rule == "2 of 6 samples: 2 without a label, evenly over the predicted classes"
     assert [subject.said[:8] for subject in subjects] == ["no label"] * 2
+
+
+def test_example_inputs_may_be_asked_for_by_number_too():
+    experiment = build(Given(), example_inputs=torch.tensor(SCORES), class_names=["cat", "dog"])
+    subjects, rule = choose(experiment, 8, (4, 1))
+    assert [subject.number for subject in subjects] == [4, 1]
+    assert rule == "2 of 6 example inputs: chosen by number"
+    with pytest.raises(InputError, match="there is no sample 6 among the 6"):
+        choose(experiment, 8, (6,))
