@@ -122,7 +122,7 @@ def test_a_file_of_names_is_meant_from_the_folder_of_the_toml(tmp_path):
         ("target = 1.5", "target", "1.5", "the number of an output, or the name of a class"),
         ("seed = -1", "seed", "-1", "a whole number from 0 to 4294967295"),
         ("seed = true", "seed", "True", "a whole number from 0 to 4294967295"),
-        ("time_limit = nan", "time_limit", "nan", "seconds a section may take, 0 for no limit"),
+        ("time_limit = nan", "time_limit", "nan", "seconds after which a section fails, 0 for no limit"),
         ("task = 'clasification'", "task", "'clasification'", "classification or regression"),
         ("modality = 'picture'", "modality", "'picture'", "image, table, text, signal or spectrogram"),
         ("sample_rate = 0", "sample_rate", "0", "samples a second, as in 16000"),
