@@ -18,7 +18,7 @@ from reportgen.deadline import NEVER, Deadline
 from reportgen.experiment import Experiment, Options
 
 # What two cores do in about a minute and a half. A count, not a clock: the same model gets the same work anywhere.
-BUDGET = {"cpu": 5e12, "cuda": 2.5e14, "mps": 5e13}
+BUDGET = {"cpu": 4e12, "cuda": 2e14, "mps": 4e13}
 PARTS = 40  # of a sample, as far as the plan goes
 SOME = 4  # samples, of which there are fewer only where a fifth of the perturbations is too much
 LEAST = 0.2
