@@ -118,7 +118,7 @@ def captum_default(name: str, model: torch.nn.Module, pictures: torch.Tensor) ->
         mask = torch.from_numpy(segments(pictures[0]))[None, None]
         explainer = getattr(captum.attr, name)(forward)
         # Its own default of 25 or 50 samples can't tell 40 segments apart: as many as ours takes at most.
-        samples = 400 if name == "KernelShap" else 1600
+        samples = 800 if name == "KernelShap" else 1600
         explainer.attribute(one, target=target, feature_mask=mask, n_samples=samples)
     return seen[0]
 

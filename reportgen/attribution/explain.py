@@ -129,15 +129,25 @@ def explain(options: Options, ready: Ready, methods: Sequence[Method], deadline:
         if not ours.allows(len(rows)):
             break
         row: dict[int, Outcome] = {}
-        for at in sorted(range(len(methods)), key=lambda at: _cost(methods[at])):
+        order = sorted(range(len(methods)), key=lambda at: _cost(methods[at]))
+        for place, at in enumerate(order):
             method = methods[at]
             options.step(method.name, len(rows) * len(methods) + len(row), total)
             # One method at least is made, however long it takes.
             some = bool(rows) or any(isinstance(made, Attribution) for made in row.values())
-            row[at] = _timed(method, until(sight, ours if some else None), ready.tools, options)
+            limit = _fair(ours, [methods[later] for later in order[place:]]) if some else None
+            row[at] = _timed(method, until(sight, limit), ready.tools, options)
         rows.append(tuple(row[at] for at in range(len(methods))))
     options.step("", total, total)
     return rows
+
+
+def _fair(deadline: Deadline, methods: Sequence[Method]) -> Deadline:
+    """When the first of these has to end: one that keeps what it has leaves the others their part of the time."""
+    first = methods[0]
+    if first.parted <= 1:
+        return deadline
+    return deadline.within(deadline.left() * _cost(first) / sum(map(_cost, methods)))
 
 
 def _cost(method: Method) -> int:

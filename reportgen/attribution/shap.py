@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Points of GradientShap in a round and at most, as the budget allows, and the samples of the data that they start from.
 DRAWS, MOST_DRAWS, REFERENCES = 50, 200, 25
 ADDED = 0.05  # the additivity error above which a round of points is added
-MOST, FEWEST = 10, 4  # coalitions a part of KernelShap at full share, and at least
+MOST, FEWEST = 20, 4  # coalitions a part of KernelShap at full share, and at least
 EXACT = 510  # coalitions that are all tried rather than drawn: those of nine parts
 ADDITIVITY = "additivity error"  # of sums that are estimated
 SHAP_SUM, SHAP_STABILITY = "additivity error of KernelShap", "stability between halves"

@@ -56,7 +56,7 @@ def test_kernel_shap_keeps_whole_pairs_of_coalitions_of_four_a_part_at_least(see
     made = kernel_shap(seen(model, torch.ones(1, 16), 90), tools_of(size=5))
     assert made.late
     assert made.settings == f"88 coalitions of places, until {ENDED}"
-    masks, weights = coalitions(16, 160, [0, 0])
+    masks, weights = coalitions(16, 320, [0, 0])
     with torch.no_grad():
         scores = model(torch.tensor(masks[:88], dtype=torch.float32))[:, 0].double().numpy()
         ends = model(torch.stack([torch.ones(16), torch.zeros(16)]))[:, 0].tolist()

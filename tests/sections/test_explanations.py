@@ -73,7 +73,7 @@ def test_the_caption_says_score_baseline_steps_perturbations_seed_and_scale(digi
         "mistakes, the most confident first",
         "Seed 0",
         r"LIME against the picture's mean colour: 2 × [\d,]+ perturbations of a grid of 8 × 8 segments",
-        "KernelShap against the picture's mean colour: 640 coalitions of a grid of 8 × 8 segments;",
+        "KernelShap against the picture's mean colour: 1,280 coalitions of a grid of 8 × 8 segments;",
         r"GradientShap against 25 samples of the data: \d+ points",
         "Saliency: one gradient;",
         "SmoothGrad: 25 samples with noise of 15% of the range;",
