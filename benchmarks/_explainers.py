@@ -194,7 +194,8 @@ TOOLS: dict[str, Callable[[torch.nn.Module, torch.Tensor], int]] = {
 
 def main(name: str, tool: str) -> None:
     model, pictures = load(name)
-    for module in ("captum.attr", "lime.lime_image", *(["shap"] if tool.startswith("shap") else [])):
+    used = ["captum.attr", *(["lime.lime_image"] if "lime" in tool.lower() else [])]
+    for module in (*used, *(["shap"] if tool.startswith("shap") else [])):
         __import__(module)
     start = time.perf_counter()
     evaluations = TOOLS[tool](model, pictures)

@@ -16,7 +16,7 @@ from reportgen.attribution.sight import Sight
 if TYPE_CHECKING:
     import torch
 
-LIMIT = 250e6  # bytes of activations in a batch; a backward pass takes about half as much again
+LIMIT = 300e6  # bytes of activations in a batch; a backward pass takes about half as much again
 CACHED = 80e6  # bytes of a batch's largest operation up to which rates grow, where no clock may be asked
 SIZES = tuple(2**power for power in range(10))
 LAST = 6  # of SIZES, for what has more numbers than this:
@@ -25,6 +25,7 @@ SHAKEN = 0.01  # of |f(x) - f(baseline)|: scores of one input further apart woul
 SECONDS = 0.8  # for each of forward and gradient
 LONGEST = 5.0  # seconds that a batch may take: the clock is asked between batches
 WORSE = 0.75  # of the best rate, below which larger batches are not tried
+NEAR = 0.85  # of the best rate: timed again, since what else the machine does may have cost it the difference
 
 Run = Callable[[int, bool], None]
 
@@ -145,9 +146,11 @@ def _counting() -> Iterator[list[int]]:
 
 
 def _sizes(sight: Sight, each: int) -> Sequence[int]:
-    """The batches to try, by the bytes that a sample takes."""
+    """The batches to try, by the bytes that a sample takes: powers of two, and the largest that fits."""
     tried = SIZES[: LAST + 1] if sight.values.numel() > LARGE else SIZES
-    return [size for size in tried if size == 1 or size * each <= LIMIT]
+    most = min(tried[-1], int(LIMIT / max(1, each)))
+    fitting = [size for size in tried if size == 1 or size <= most]
+    return [*fitting, *([most] if most > 1.4 * fitting[-1] else [])]
 
 
 def _by_rule(sight: Sight, working: int, kept: int) -> tuple[int, int]:
@@ -254,18 +257,23 @@ def _climb(run: Run, sizes: Sequence[int], layouts: Sequence[bool], usual: int) 
     Where the time is up before that, on a slow or busy machine, the `usual` batch if it is larger, or what of it
     takes no longer than a batch may.
     """
-    best, found, start = 0.0, (1, False), time.perf_counter()
+    rates: dict[tuple[int, bool], float] = {}
+    start = time.perf_counter()
     for size in sizes:
-        rates = {last: size / _seconds(run, size, last) for last in layouts}
-        top = max(rates, key=lambda last: rates[last])
-        if rates[top] > best:
-            best, found = rates[top], (size, top)
-        elif rates[top] < WORSE * best:
+        rates |= {(size, last): size / _seconds(run, size, last) for last in layouts}
+        top, best = max(rates[size, last] for last in layouts), max(rates.values())
+        if top < WORSE * best:
             break
-        layouts = [last for last in layouts if rates[last] >= WORSE * rates[top]]
-        if time.perf_counter() - start > SECONDS or 2 * size / rates[top] > SECONDS:
+        layouts = [last for last in layouts if rates[size, last] >= WORSE * top]
+        if time.perf_counter() - start > SECONDS or 2 * size / top > SECONDS:
+            found = _best(rates)
             return max(found[0], min(usual, int(LONGEST * best))), found[1]
-    return found
+    near = [pair for pair, rate in rates.items() if rate >= NEAR * max(rates.values())]
+    return _best({pair: max(rates[pair], pair[0] / _seconds(run, *pair)) for pair in near})
+
+
+def _best(rates: dict[tuple[int, bool], float]) -> tuple[int, bool]:
+    return max(rates, key=lambda pair: rates[pair])
 
 
 def _seconds(run: Run, size: int, last: bool) -> float:
