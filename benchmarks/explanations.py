@@ -38,7 +38,8 @@ def main(names: tuple[str, ...] = MODELS) -> None:
         print(f"\nFour pictures of 224 × 224, {', '.join(FOUR)}\n")
         print(table([["script", "s", "peak MB", ""], *four()]))
     print(
-        f"\nTimes are the best of {RUNS} runs, each in turn with the others, since other programs may run too."
+        f"\nTimes are the best of {RUNS} runs, each in turn with the others, since other programs may run too. "
+        "In processes of their own, reportgen's hold the search for the pace, which a report makes once."
     )
 
 
