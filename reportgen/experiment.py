@@ -96,6 +96,15 @@ class Predictions:
         """How many samples were looked at."""
         return len(self.outputs)
 
+    @property
+    def already(self) -> bool:
+        """Whether the outputs are class probabilities as they come."""
+        import torch
+
+        if self.probabilities is None:
+            return False
+        return torch.equal(self.outputs.nan_to_num(), self.probabilities.nan_to_num())
+
 
 @dataclass
 class Experiment:
@@ -275,6 +284,11 @@ class Experiment:
         except Exception:  # noqa: BLE001 - a model that can't be counted is reported on all the same
             return 0
         return int(counter.get_total_flops()) // (self.fixed_batch or 1)
+
+    def passes(self, budget: Mapping[str, float]) -> float:
+        """How many forward passes of one sample a budget of FLOPs, by kind of device, allows; inf where unknown."""
+        each = self.operations
+        return budget.get(self.device.split(":")[0], budget["cpu"]) / each if each else math.inf
 
     @cached_property
     def predictions(self) -> Predictions:

@@ -21,11 +21,7 @@ def affordable(experiment: Experiment) -> int:
     total = experiment.require_data().total
     if total is not None and total <= FEWEST:
         return FEWEST
-    each = experiment.operations
-    if not each:
-        return LIMIT
-    budget = BUDGET.get(experiment.device.split(":")[0], BUDGET["cpu"])
-    return int(min(LIMIT, max(FEWEST, budget / each)))
+    return int(min(LIMIT, max(FEWEST, experiment.passes(BUDGET))))
 
 
 def predict(experiment: Experiment, asked: Sequence[int] = ()) -> Predictions:
@@ -64,7 +60,8 @@ def predict(experiment: Experiment, asked: Sequence[int] = ()) -> Predictions:
             said = f"the outputs are {tuple(stacked.shape)}, the targets {tuple(target.shape)}, expected equal shapes"
             return Predictions(stacked, None, None, numbers, total, InputError(said))
         return Predictions(stacked, None, None if target is None else target.float(), numbers, total)
-    probabilities = probabilities_of(stacked)
+    # By all samples, where those asked for are few: one score alone may look like a probability by chance.
+    probabilities = probabilities_of(stacked, experiment.predictions.already if asked else None)
     scores = stacked if stacked.shape[1] > 1 else _two_scores(stacked, probabilities)
     try:
         classes = None if target is None else _classes(target, probabilities.shape[1])
@@ -83,18 +80,20 @@ def _stacked(what: str, parts: Sequence[torch.Tensor]) -> torch.Tensor:
     return torch.cat(list(parts))
 
 
-def probabilities_of(outputs: torch.Tensor) -> torch.Tensor:
+def probabilities_of(outputs: torch.Tensor, already: bool | None = None) -> torch.Tensor:
     """Class probabilities (n, classes) of raw outputs (n, classes) or, for two classes, (n, 1).
 
     Rows that are non-negative and sum to 1 are taken as probabilities, as are single values in 0..1;
-    anything else goes through softmax or, alone, through the logistic function.
+    anything else goes through softmax or, alone, through the logistic function. `already` says which, where it is
+    known from more than these.
     """
     if outputs.shape[1] == 1:
         seen = outputs[outputs.isfinite()]
-        inside = bool(((seen >= 0) & (seen <= 1)).all())
+        inside = bool(((seen >= 0) & (seen <= 1)).all()) if already is None else already
         positive = outputs if inside else outputs.sigmoid()
         return torch.cat([1 - positive, positive], dim=1)
-    return outputs if are_probabilities(outputs) else outputs.softmax(dim=1)
+    told = are_probabilities(outputs) if already is None else already
+    return outputs if told else outputs.softmax(dim=1)
 
 
 def _two_scores(output: torch.Tensor, probabilities: torch.Tensor) -> torch.Tensor:

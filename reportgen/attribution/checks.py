@@ -56,11 +56,6 @@ class Checked:
         return self
 
 
-def evenly(total: int, count: int) -> list[int]:
-    """`count` of the places 0 to `total` - 1, evenly from them."""
-    return [at * total // count for at in range(count)]
-
-
 def reasons(
     methods: Sequence[str], lines: Sequence[Sequence[float | str]]
 ) -> tuple[np.ndarray, dict[str, str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -37,8 +36,12 @@ class Plan:
 
 def passes(experiment: Experiment, share: float = 1.0) -> float:
     """How many forward passes of one sample this share of the budget of operations allows."""
-    each = experiment.operations
-    return share * BUDGET.get(experiment.device.split(":")[0], BUDGET["cpu"]) / each if each else math.inf
+    return share * experiment.passes(BUDGET)
+
+
+def evenly(total: int, count: int) -> list[int]:
+    """`count` of the places 0 to `total` - 1, evenly from them."""
+    return [at * total // count for at in range(count)]
 
 
 def plan(experiment: Experiment, methods: Sequence[Method], wanted: int) -> Plan:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from reportgen.attribution.base import Attribution, NotApplicable, Outcome
-from reportgen.attribution.checks import Checked, evenly, reasons
-from reportgen.attribution.explain import Rows, passes, until
+from reportgen.attribution.checks import Checked, reasons
+from reportgen.attribution.explain import Rows, evenly, passes, until
 from reportgen.attribution.sight import Sight, Tools
 from reportgen.attribution.trust import equal
 from reportgen.deadline import NEVER, Deadline, Late
@@ -106,8 +106,6 @@ def _of(made: Outcome, falls: Falls) -> float | str:
         if falls.sight.parted() - blind_parts(made, falls.sight).sum() < 2:
             return "fewer than two parts can be hidden, so there is nothing to tell apart"
         hidden, fell = falls.of(blind_parts(made, falls.sight))
-    except Late:
-        raise
     except NotApplicable as reason:
         return str(reason)
     return share_untold(hidden @ part_sums(made, falls.sight), fell)

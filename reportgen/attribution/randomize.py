@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reportgen.attribution.base import Attribution, NotApplicable, Outcome
-from reportgen.attribution.explain import LEAST, PARTS, Rows, on, passes, run, until
+from reportgen.attribution.explain import LEAST, PARTS, Rows, evenly, on, passes, run, until
 from reportgen.attribution.methods import Method
 from reportgen.attribution.sight import Sight, Tools
 from reportgen.attribution.trust import known_of, spearman
@@ -65,7 +65,7 @@ def randomised(
     count = min(len(rows), _afforded(experiment, methods))
     if not count:
         raise NotApplicable("the model's cost leaves no room for it")
-    chosen = [at * len(rows) // count for at in range(count)]
+    chosen = evenly(len(rows), count)
     same: list[list[float | None]] = []
     control: list[list[float | None]] = []
     parts: list[list[int]] = []

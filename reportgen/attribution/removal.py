@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reportgen.attribution.base import Attribution, Outcome, Score, Target
-from reportgen.attribution.explain import Rows, passes, until
+from reportgen.attribution.explain import Rows, evenly, passes, until
 from reportgen.attribution.sight import Baseline, Sight, Tools
 from reportgen.attribution.target import probable
 from reportgen.attribution.trust import equal, settled
@@ -119,7 +119,7 @@ def removal(
     """
     methods = tuple(made.method for made in rows[0])
     effort_ = effort(experiment, len(methods), len(rows))
-    chosen = [at * len(rows) // effort_.samples for at in range(effort_.samples)]
+    chosen = evenly(len(rows), effort_.samples)
     seen: list[_Seen] = []
     ours = deadline.part(TIME)
     for at in chosen:

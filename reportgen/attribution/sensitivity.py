@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reportgen.attribution.base import Attribution, NotApplicable, Outcome
-from reportgen.attribution.checks import Checked, evenly, reasons
-from reportgen.attribution.explain import PARTS, Rows, passes, run, until
+from reportgen.attribution.checks import Checked, reasons
+from reportgen.attribution.explain import PARTS, Rows, evenly, passes, run, until
 from reportgen.attribution.methods import Method
 from reportgen.attribution.sight import Sight, Tools
 from reportgen.deadline import ENDED, NEVER, Deadline, Late

@@ -197,7 +197,6 @@ def _labelled(experiment: Experiment, targets: torch.Tensor, scores: torch.Tenso
 
 def _summed(experiment: Experiment, scores: torch.Tensor, targets: torch.Tensor) -> tuple[str, torch.Tensor]:
     """The loss of scores (n, k), summed over the samples; of several values a sample, their mean is squared error."""
-    import torch
     from torch.nn import functional
 
     from reportgen.predictions import are_probabilities
@@ -210,7 +209,7 @@ def _summed(experiment: Experiment, scores: torch.Tensor, targets: torch.Tensor)
     if scores.shape[1] == 1:
         known = experiment.predictions  # which tell from all outputs, not from a few
         assert known.probabilities is not None
-        inside = torch.equal(known.outputs.nan_to_num(), known.probabilities.nan_to_num())
+        inside = known.already
         loss = functional.binary_cross_entropy if inside else functional.binary_cross_entropy_with_logits
         return "cross-entropy", loss(scores[:, 0], labels.float(), reduction="sum")
     if are_probabilities(scores.detach()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -21,8 +20,7 @@ BUDGET = {"cpu": 2e12, "cuda": 1e14, "mps": 2e13}
 
 def passes(experiment: Experiment) -> float:
     """How many forward passes of one sample half a minute allows, infinitely many where their cost is not known."""
-    each = experiment.operations
-    return BUDGET.get(experiment.device.split(":")[0], BUDGET["cpu"]) / each if each else math.inf
+    return experiment.passes(BUDGET)
 
 
 def affordable(experiment: Experiment, most: int = LIMIT, cost: float = 1.0) -> int:

@@ -272,6 +272,21 @@ def test_nothing_but_samples_without_a_label_are_explained_all_the_same():
     assert [subject.said[:8] for subject in subjects] == ["no label"] * 2
 
 
+def test_one_sample_asked_for_is_no_probability_because_its_score_lies_between_zero_and_one(monkeypatch):
+    monkeypatch.setattr(predictions, "affordable", lambda experiment: 2)
+    scores = [[-3.0], [0.4], [2.0], [5.0]]  # of which the first and the third are looked at
+    experiment = build(
+        Given(),
+        data=(torch.tensor(scores), torch.tensor([0, 1, 1, 1])),
+        modality="table",
+        task="classification",
+    )
+    assert experiment.predictions.numbers.tolist() == [0, 2]
+    (subject,), _ = choose(experiment, 1, (1,))
+    sure = float(torch.tensor(0.4).sigmoid())
+    assert subject.said == f"true class 1, predicted class 1 ({sure:.2f})"
+
+
 def test_example_inputs_may_be_asked_for_by_number_too():
     experiment = build(Given(), example_inputs=torch.tensor(SCORES), class_names=["cat", "dog"])
     subjects, rule = choose(experiment, 8, (4, 1))
