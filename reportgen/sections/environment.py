@@ -80,6 +80,11 @@ def _compute(experiment: Experiment) -> tuple[Fact, ...]:
 
     facts = [
         Fact(label="Threads", value=torch.get_num_threads(), note="of torch, within an operation"),
+        Fact(
+            label="Kernels",
+            value=torch.backends.cpu.get_cpu_capability(),
+            note="vector instructions of torch on the CPU; others round the last digits of floats differently",
+        ),
         Fact(label="Ran on", value=experiment.device),
     ]
     for index in range(torch.cuda.device_count()):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import socket
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -72,3 +75,17 @@ def test_logs_without_a_model_have_an_environment(tmp_path):
     section = environment(build(logs=tmp_path), Options())
     assert "Weights digest" not in facts(section, "origin")
     assert "Threads" not in facts(section, "machine")
+
+
+def test_the_kernels_that_round_the_numbers_are_named():
+    code = (
+        "from torch import nn; from reportgen.experiment import Options, build; "
+        "from reportgen.sections.environment import environment; "
+        "made = environment(build(nn.Linear(2, 1)), Options(seed=0)); "
+        "print({fact.label: fact.value for fact in made.block('machine').facts}['Kernels'])"
+    )
+    plainest = os.environ | {"ATEN_CPU_CAPABILITY": "default"}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=plainest, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() in ("DEFAULT", "NO AVX")
