@@ -218,6 +218,10 @@ def generate(
     time_limit: Annotated[
         str | None, _option("S", "Seconds after which a section fails, 300 by default, 0: never.")
     ] = None,
+    trust: Annotated[
+        bool | None,
+        typer.Option("--trust", help="Load a model's file though it could run code.", show_default=False),
+    ] = None,
     profile: Annotated[
         bool | None, typer.Option("--profile", help="Measure the time of each layer.", show_default=False)
     ] = None,

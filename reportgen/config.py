@@ -121,6 +121,7 @@ class Config(BaseModel):
     seed: int = Field(0, ge=0, lt=2**32, description="a whole number from 0 to 4294967295")
     device: Words | None = Field(None, description="cpu, cuda, cuda:0 or mps")
     time_limit: float = Field(300.0, ge=0, description="seconds after which a section fails, 0 for no limit")
+    trust: bool = Field(False, description="true or false")
     profile: bool = Field(False, description="true or false")
     autograd: Words | None = Field(None, description="the name of a layer, as in encoder.layers.0")
     show_attrs: bool = Field(False, description="true or false")

@@ -275,7 +275,9 @@ def arguments(config: Config, folders: Sequence[Path]) -> dict[str, Any]:
     if config.model is not None:
         program = is_program(config.model)
         given["model"] = (
-            load(Path(config.model)) if program else load_model(parse("model", config.model), folders)
+            load(Path(config.model), trust=config.trust)
+            if program
+            else load_model(parse("model", config.model), folders)
         )
     if config.weights is not None:
         given["weights"] = load_weights(given["model"], Path(config.weights))

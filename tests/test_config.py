@@ -54,6 +54,7 @@ def test_every_key_is_read(tmp_path):
             seed = 7
             device = "cpu"
             time_limit = 20
+            trust = true
             profile = true
             autograd = "layer3.0"
             show_attrs = true

@@ -154,7 +154,7 @@ def test_what_is_no_model_is_said_in_one_line(program: Path, tmp_path: Path) -> 
     (tmp_path / "text.pt2").write_text("no archive")
     torch.save(DigitsCNN().state_dict(), tmp_path / "weights.pt")
     for name, said in (
-        ("cut.pt2", "no exported program that loads"), ("text.pt2", "can't be read"), ("weights.pt", "holds weights"),
+        ("cut.pt2", "was not loaded"), ("text.pt2", "can't be read"), ("weights.pt", "holds weights"),
         ("none.pt2", "is not a file"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=said) as caught:

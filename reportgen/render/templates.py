@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from reportgen import units
 from reportgen.render.figures.style import FAMILIES
+from reportgen.render.sandbox import DataSandbox
 
 _PART = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=\w\.)(?=[^\W\d])|(?<=[^\W_]_)(?=\w)")
 _DOT = re.compile(r"(?<=\w)\.(?=[^\W\d])")
@@ -36,9 +36,8 @@ def environment(own: Path | None) -> Environment:
         if not own.is_dir():
             raise ValueError(f"templates: expected a folder, got {str(own)!r}")
         loaders.insert(0, FileSystemLoader(own))
-    # The boolean: select_autoescape leaves names that end in .j2 unescaped. Sandboxed: a folder of
-    # templates that someone passed on lays a page out and runs nothing.
-    made = ImmutableSandboxedEnvironment(
+    # The boolean: select_autoescape leaves names that end in .j2 unescaped.
+    made = DataSandbox(
         loader=ChoiceLoader(loaders),
         autoescape=True,
         undefined=StrictUndefined,
