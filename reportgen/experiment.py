@@ -297,6 +297,16 @@ class Experiment:
 
         return predict(self)
 
+    @cached_property
+    def outputs_are_probabilities(self) -> bool:
+        """Whether the outputs are class probabilities as they come: told once, from all known, for every section.
+
+        Raises InputError.
+        """
+        from reportgen.predictions import judged_probabilities
+
+        return judged_probabilities(self)
+
 
 def main_output(raw: Any) -> torch.Tensor:
     """The tensor that predictions are read from: `logits` where there is one, else the first tensor.

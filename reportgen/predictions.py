@@ -61,7 +61,7 @@ def predict(experiment: Experiment, asked: Sequence[int] = ()) -> Predictions:
             return Predictions(stacked, None, None, numbers, total, InputError(said))
         return Predictions(stacked, None, None if target is None else target.float(), numbers, total)
     # By all samples, where those asked for are few: one score alone may look like a probability by chance.
-    probabilities = probabilities_of(stacked, experiment.predictions.already if asked else None)
+    probabilities = probabilities_of(stacked, experiment.outputs_are_probabilities if asked else None)
     scores = stacked if stacked.shape[1] > 1 else _two_scores(stacked, probabilities)
     try:
         classes = None if target is None else _classes(target, probabilities.shape[1])
@@ -80,19 +80,43 @@ def _stacked(what: str, parts: Sequence[torch.Tensor]) -> torch.Tensor:
     return torch.cat(list(parts))
 
 
+PROBED = 4  # samples by which it is told what a map is
+
+
+def judged_probabilities(experiment: Experiment) -> bool:
+    """Whether a classifier's outputs are probabilities: its predictions on the data, else on the example inputs, say.
+
+    Of maps of scores a few samples say it. A few outputs may look like probabilities by chance, so nothing decides it
+    anew for some of them. Raises InputError.
+    """
+    if len(experiment.output_shape) not in (1, 2):
+        return bool(((_probed(experiment) >= 0) & (_probed(experiment) <= 1)).all())
+    if experiment.samples is not None or experiment.data_problem is not None:
+        return experiment.task == "classification" and experiment.predictions.already
+    with torch.no_grad():
+        raw = experiment.scores(experiment.require_forward()).detach().float().cpu()
+    return are_probabilities(raw.reshape(len(raw), -1))
+
+
+def _probed(experiment: Experiment) -> torch.Tensor:
+    """The outputs of a few samples, evenly from the data, or of the example inputs."""
+    inputs, samples = experiment.require_forward(), experiment.samples
+    if samples is not None and samples.total is not None:
+        inputs = experiment.batch(sorted({at * samples.total // PROBED for at in range(PROBED)})).inputs
+    with torch.no_grad():
+        return torch.cat([experiment.scores(inputs.take([row])) for row in range(inputs.size)])
+
+
 def probabilities_of(outputs: torch.Tensor, already: bool | None = None) -> torch.Tensor:
     """Class probabilities (n, classes) of raw outputs (n, classes) or, for two classes, (n, 1).
 
-    Rows that are non-negative and sum to 1 are taken as probabilities, as are single values in 0..1;
-    anything else goes through softmax or, alone, through the logistic function. `already` says which, where it is
-    known from more than these.
+    Outputs that are no probabilities go through softmax or, alone, through the logistic function. `already` says
+    whether they are, where it is known from more than these (`Experiment.outputs_are_probabilities`).
     """
-    if outputs.shape[1] == 1:
-        seen = outputs[outputs.isfinite()]
-        inside = bool(((seen >= 0) & (seen <= 1)).all()) if already is None else already
-        positive = outputs if inside else outputs.sigmoid()
-        return torch.cat([1 - positive, positive], dim=1)
     told = are_probabilities(outputs) if already is None else already
+    if outputs.shape[1] == 1:
+        positive = outputs if told else outputs.sigmoid()
+        return torch.cat([1 - positive, positive], dim=1)
     return outputs if told else outputs.softmax(dim=1)
 
 
@@ -104,8 +128,10 @@ def _two_scores(output: torch.Tensor, probabilities: torch.Tensor) -> torch.Tens
 
 
 def are_probabilities(outputs: torch.Tensor) -> bool:
-    """Whether every row that is finite is non-negative and sums to 1."""
+    """Whether every row (n, classes) that is finite is non-negative and sums to 1; of one output, is from 0 to 1."""
     rows = outputs[outputs.isfinite().all(dim=1)]
+    if rows.shape[1] == 1:
+        return bool(((rows >= 0) & (rows <= 1)).all())
     sums = rows.sum(dim=1)
     return bool((rows >= 0).all()) and bool(torch.allclose(sums, torch.ones_like(sums), atol=1e-3))
 

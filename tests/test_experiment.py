@@ -392,3 +392,33 @@ def test_named_inputs_go_as_one_mapping_to_a_model_that_asks_for_one_argument():
 def test_a_name_that_the_model_does_not_know_is_told_where_a_mapping_does_not_help_either():
     experiment = build(mlp(3), data=[{"pixels": row, "labels": 0} for row in TABLE])
     assert "unexpected keyword argument 'pixels'" in str(experiment.forward_problem)
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        (nn.Identity(), False), (nn.Softmax(dim=1), True), (nn.LogSoftmax(dim=1), False), (nn.Sigmoid(), False),
+    ],
+)  # fmt: skip
+def test_whether_outputs_are_probabilities_is_told_once_for_the_whole_report(end, expected):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(4, 3), end)
+        experiment = build(model, data=(torch.randn(50, 4) * 3, torch.arange(50) % 3))
+    assert experiment.outputs_are_probabilities is expected
+    assert experiment.predictions.already is expected
+
+
+def test_one_output_that_is_within_0_and_1_for_some_samples_alone_is_no_probability_for_any():
+    """A raw score of .3 is the second class as a logit, and would be the first as a probability."""
+    scores, targets = torch.cat([torch.full((10, 1), 0.3), torch.full((10, 1), 4.0)]), torch.ones(20).long()
+    given = {"data": (scores, targets), "task": "classification", "class_names": ["no", "yes"]}
+    experiment = build(nn.Identity(), **given)
+    assert not experiment.outputs_are_probabilities
+    assert experiment.predictions.probabilities.argmax(dim=1).tolist() == [1] * 20
+    report = reportgen.collect(
+        nn.Identity(), **given, explain=[0, 1], sections=["evaluation", "explanations"]
+    )
+    explained = report.section("explanations").block("each-explanation")
+    assert {row.cells[1] for row in explained.rows} == {"yes"}
+    assert not [one for one in report.section("evaluation").findings if "never predicted" in one.message]

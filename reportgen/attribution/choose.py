@@ -249,8 +249,7 @@ def _unjudged(
         raise InputError(
             f"the model's outputs are not finite on all {plural(len(places), 'sample')} looked at"
         )
-    # Of all samples at once, since a single one may look like probabilities by chance.
-    sure = all(bool(((outputs >= 0) & (outputs <= 1)).all()) for _, outputs in found)
+    sure = experiment.outputs_are_probabilities
     subjects = []
     for batch, outputs in found:
         target, (number,) = aim.at(outputs, None), batch.indices
@@ -278,9 +277,8 @@ def _from_example(
             f"the model's outputs are not finite on all {plural(example.size, 'example input')}",
             "look for NaN in the weights and in the inputs",
         )
-    # All rows at once, since a single one may look like probabilities by chance.
     classes = experiment.task == "classification"
-    probabilities = probabilities_of(flat.cpu()) if classes else None
+    probabilities = probabilities_of(flat.cpu(), experiment.outputs_are_probabilities) if classes else None
     subjects = []
     _check(numbers, example.size)
     for row in [row for row in numbers if row in usable] if numbers else usable[:count]:

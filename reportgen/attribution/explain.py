@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from reportgen.attribution.base import Attribution, Outcome, attempt
+from reportgen.attribution.base import Attribution, Missing, Outcome, attempt
 from reportgen.attribution.methods import Method
 from reportgen.attribution.pace import measure
 from reportgen.attribution.sight import Sight, Tools
@@ -95,6 +96,11 @@ def prepare(experiment: Experiment, options: Options, sights: Sequence[Sight], s
     return Ready(paced, tools, pace.notes)
 
 
+# What autograd says where nothing leads from the score back to the input.
+_CUT_OFF = re.compile(r"does not require grad|appears to not have been used in the graph")
+NO_GRADIENT = "no gradient leads from the score to the input"
+
+
 def on(sight: Sight, experiment: Experiment) -> Sight:
     """The sight on this experiment, and with values that can have a gradient."""
     values = sight.values.clone() if sight.values.is_inference() else sight.values
@@ -171,4 +177,6 @@ def run(method: Method, sight: Sight, tools: Tools) -> Outcome:
     seen = sight.smooth if method.backward and sight.smooth is not None else sight
     with tools.steady(sight):
         made = attempt(method.name, partial(method.make, seen, tools))
+    if isinstance(made, Missing) and method.backward and _CUT_OFF.search(made.reason):
+        return Missing(method.name, NO_GRADIENT)
     return replace(made, unknown=seen.unknown) if isinstance(made, Attribution) else made

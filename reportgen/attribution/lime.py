@@ -8,7 +8,7 @@ import numpy as np
 
 from reportgen.attribution.base import Attribution
 from reportgen.attribution.sight import Sight, Tools
-from reportgen.attribution.trust import overlap, stability
+from reportgen.attribution.trust import consistency, overlap, stability
 from reportgen.deadline import ENDED
 
 RUNS = 2  # runs with seeds of their own: their mean is shown, their agreement is the stability
@@ -18,8 +18,9 @@ COSTLY = (
     0.25  # share of the perturbations that the budget leaves, below which a run may have fewer in proportion
 )
 LEAST = 50  # perturbations a run without which there is no answer when the time ends
-SETTLED = 0.95  # the stability at which further rounds would change little
-R2, STABILITY, OVERLAP = "R2", "stability", "overlap of the top"
+SETTLED = 0.99  # the consistency at which further rounds would change little
+FLAT = 1e-6  # of the largest score: less of a difference is rounding, and the weights of it are none
+R2, STABILITY, OVERLAP = "R2", "consistency", "overlap of the top"
 KERNEL_WIDTH = 0.25  # lime's own for images
 
 
@@ -27,8 +28,8 @@ def lime(sight: Sight, tools: Tools) -> Attribution:
     """The weight of each part in a linear model of the score near the sample (Ribeiro et al. 2016).
 
     The sample is shown through masks that replace half of its parts, drawn at random, by the baseline, in rounds
-    until the runs rank the parts alike, or the budget or the time ends. Trust: the mean R2 of the surrogates and the
-    stability of the weights between runs with seeds of their own.
+    until the runs give the parts the same weights, or the budget or the time ends. Trust: the mean R2 of the surrogates
+    and the consistency of the weights between runs with seeds of their own.
     """
     parts = sight.parted()
     fewest = round(FEWEST * min(1.0, tools.share / COSTLY))
@@ -46,7 +47,7 @@ def lime(sight: Sight, tools: Tools) -> Attribution:
         scores = np.concatenate([scores, new[: len(new) // RUNS * RUNS].reshape(-1, RUNS)])
         done = len(scores)
         fitted = [solve(masks[:done, run], scores[:, run]) for run in range(RUNS)]
-        steady = stability([weights for weights, _ in fitted])
+        steady = None if flat(scores) else consistency([weights for weights, _ in fitted])
     return Attribution(
         method="LIME",
         values=sight.parts.spread(np.mean([weights for weights, _ in fitted], axis=0)),
@@ -65,11 +66,16 @@ def lime(sight: Sight, tools: Tools) -> Attribution:
     )
 
 
+def flat(scores: np.ndarray) -> bool:
+    """Whether the scores differ by no more than rounding."""
+    return float(np.ptp(scores)) <= FLAT * float(np.abs(scores).max())
+
+
 def ended(steady: float | None, late: bool, budget: str) -> str:
     """Why there were no more perturbations: `budget` says what else bounds them."""
     if steady is not None and steady >= SETTLED:
-        return "until the rankings settled"
-    return f"until {ENDED}, before the rankings settled" if late else f"{budget}, before the rankings settled"
+        return "until the values settled"
+    return f"until {ENDED}, before the values settled" if late else f"{budget}, before the values settled"
 
 
 def alike(runs: Sequence[np.ndarray]) -> float | None:

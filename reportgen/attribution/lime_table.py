@@ -7,7 +7,7 @@ import numpy as np
 from reportgen.attribution.base import Attribution, NotApplicable
 from reportgen.attribution.lime import OVERLAP, R2, RUNS, SETTLED, STABILITY, alike, ended
 from reportgen.attribution.sight import Sight, Tools
-from reportgen.attribution.trust import stability
+from reportgen.attribution.trust import consistency
 from reportgen.deadline import Late
 from reportgen.units import plural
 
@@ -22,8 +22,8 @@ def lime_table(sight: Sight, tools: Tools) -> Attribution:
     about its own values. What is returned is coefficient x (value - mean) / deviation, in the unit of the score:
     what the feature adds over its mean. A category is drawn anew as often as it occurs in the data; its share is
     coefficient x (1 - its frequency), again what it adds over the mean. Surrogates with perturbations of their own are
-    fitted until the means of the two runs rank the features alike, or the time ends. Trust: the mean R2 of the
-    surrogates and the stability of the runs' coefficients, whose seeds differ. Raises NotApplicable without data, or
+    fitted until the means of the two runs give the features the same values, or the time ends. Trust: the mean R2 of
+    the surrogates and the consistency of the runs' values, whose seeds differ. Raises NotApplicable without data, or
     where no feature varies.
     """
     if tools.experiment.samples is None or sight.table is None:
@@ -37,6 +37,10 @@ def lime_table(sight: Sight, tools: Tools) -> Attribution:
             f"every feature has one and the same value in {plural(len(rows), 'sample')}: no deviation "
             "says how far to move it"
         )
+    row = sight.values[0].cpu().double().numpy()
+    moved = np.divide(row - mean, deviation, out=np.zeros_like(row), where=deviation > 0)
+    for at in sight.table.categorical:
+        moved[at] = 1 - float((rows[:, at] == row[at]).mean())
     count = round(PERTURBATIONS * tools.share)
     runs: list[list[np.ndarray]] = [[] for _ in range(RUNS)]
     fits: list[float] = []
@@ -54,11 +58,7 @@ def lime_table(sight: Sight, tools: Tools) -> Attribution:
             run.append(weights)
             fits.append(fit)
         coefficients = [np.mean(run, axis=0) for run in runs]
-        steady = stability(coefficients)
-    row = sight.values[0].cpu().double().numpy()
-    moved = np.divide(row - mean, deviation, out=np.zeros_like(row), where=deviation > 0)
-    for at in sight.table.categorical:
-        moved[at] = 1 - float((rows[:, at] == row[at]).mean())
+        steady = consistency([weights * moved for weights in coefficients])
     drawn = ", categories as often as in the data" if sight.table.categorical else ""
     how = ended(steady, late, "as many as there may be")
     return Attribution(

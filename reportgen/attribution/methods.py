@@ -77,6 +77,9 @@ METHODS = (
 )
 
 
+BY_GRADIENT = frozenset(method.name for method in METHODS if method.backward)
+
+
 def suited(kind: str, asked: Sequence[str] = ()) -> tuple[Method, ...]:
     """The methods for this kind of input: those `asked` for by name, or all that need no extra.
 

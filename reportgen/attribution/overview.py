@@ -87,11 +87,12 @@ def answers(experiment: Experiment, outputs: torch.Tensor) -> Answers:
     """
     import torch
 
-    from reportgen.predictions import are_probabilities, probabilities_of
+    from reportgen.predictions import probabilities_of
 
     asked, width = Aim.of(experiment).column, outputs.shape[1]
     classification = experiment.task == "classification"
-    classes = probabilities_of(outputs).argmax(dim=1) if classification else outputs.argmax(dim=1)
+    already = classification and experiment.outputs_are_probabilities
+    classes = probabilities_of(outputs, already).argmax(dim=1) if classification else outputs.argmax(dim=1)
     fixed = asked if asked is not None else -1
     if fixed < 0 and (width == 1 or (classification and width == 2)):
         fixed = 1 if classification else 0
@@ -100,8 +101,7 @@ def answers(experiment: Experiment, outputs: torch.Tensor) -> Answers:
     if width == 1:
         signs = torch.where(columns == 0, -1, 1) if classification else signs
         columns = torch.zeros_like(columns)
-    already = bool(((outputs >= 0) & (outputs <= 1)).all()) if width == 1 else are_probabilities(outputs)
-    return Answers(outputs, columns, signs, classes, fixed, classification and already)
+    return Answers(outputs, columns, signs, classes, fixed, already)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +12,7 @@ import numpy as np
 from reportgen.attribution.base import Attribution, Outcome, Score, Target
 from reportgen.attribution.explain import Rows, evenly, passes, until
 from reportgen.attribution.sight import Baseline, Sight, Tools
-from reportgen.attribution.target import probable
-from reportgen.attribution.trust import equal, settled
+from reportgen.attribution.trust import settled
 from reportgen.deadline import NEVER, Deadline, Late
 from reportgen.experiment import Experiment, Options
 
@@ -25,6 +25,8 @@ MOST = 8  # samples with curves
 SHARE = 0.1  # of the budget of operations that the explanations have
 TIME = 0.13  # of the section's, for all samples, where the clock may decide
 DELETION, INSERTION = 0, 1
+EQUAL = 1e-6  # areas that are nearer than this are equal
+NOISE = 1e-4  # of the larger score: sample and baseline that are nearer leave nothing to measure
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,9 @@ class Removal:
     `curves` (samples, baselines, 2, methods, steps + 1) and `random` (samples, baselines, 2, orders, steps + 1)
     are scores over the share of the places hidden (deletion) or shown (insertion), 0 to 1 in equal steps; `areas`
     and `random_areas` have no last axis. NaN where unknown. The scores are probabilities of the target where
-    `classes`, else 1 is the sample's score and 0 the baseline's. `baselines` are what the two are called,
+    `classes`, else 1 is the sample's score and 0 the baseline's. `directions` (samples, baselines) are 1 where the
+    sample's score is above the baseline's and -1 where it is below, so that what lowers it is ranked first; NaN where
+    the two are equal to within noise and there is nothing to measure. `baselines` are what the two are called,
     `evaluations` how often the model ran, `numbers` which of the explained samples these are, `wanted` how many
     they would be without a clock, `places` how many pixels or parts each of them has.
     """
@@ -60,24 +64,21 @@ class Removal:
     random: np.ndarray
     areas: np.ndarray
     random_areas: np.ndarray
+    directions: np.ndarray
 
     @property
-    def spread(self) -> np.ndarray:
-        """Standard deviation (baselines, 2) of the area of one random order on one sample; NaN where unknown."""
-        variances = self.random_areas.var(axis=-1, ddof=1)
-        return np.sqrt(mean_known(variances))
+    def as_good(self) -> np.ndarray:
+        """The share (samples, baselines, 2, methods) of a sample's own random orders that did as well as a method.
 
-    @property
-    def ahead(self) -> np.ndarray:
-        """By how many spreads each area (samples, baselines, 2, methods) is better than the mean random order's.
-
-        Better is lower for a deletion, higher for an insertion. NaN where unknown, or where all random orders
-        come to the same.
+        Better is a smaller area for a deletion, a larger one for an insertion; the other way round where the score
+        rises as the sample is hidden and is no share. Equal areas count half, so that chance gives 0.5. NaN where
+        unknown.
         """
-        spread = np.where(self.spread > 1e-6, self.spread, np.nan)[None, :, :, None]
-        sign = np.array([-1.0, 1.0])[None, None, :, None]
-        ahead: np.ndarray = sign * (self.areas - self.random_areas.mean(axis=-1, keepdims=True)) / spread
-        return ahead
+        towards = self.directions if self.classes else np.ones_like(self.directions)
+        sign = np.array([-1.0, 1.0])[None, None, :, None, None] * towards[:, :, None, None, None]
+        lead = sign * (self.random_areas[..., None, :] - self.areas[..., :, None])
+        shares: np.ndarray = ((lead > EQUAL) + 0.5 * (np.abs(lead) <= EQUAL)).mean(axis=-1)
+        return np.where(np.isfinite(lead).all(axis=-1), shares, np.nan)
 
 
 def mean_known(values: np.ndarray) -> np.ndarray:
@@ -150,6 +151,7 @@ def removal(
         random=np.stack([one.curves[:, :, : effort_.orders] for one in seen]),
         areas=np.stack([one.areas[:, :, effort_.orders :] for one in seen]),
         random_areas=np.stack([one.areas[:, :, : effort_.orders] for one in seen]),
+        directions=np.stack([one.directions for one in seen]),
     )
 
 
@@ -179,6 +181,7 @@ class _Seen:
 
     curves: np.ndarray
     areas: np.ndarray
+    directions: np.ndarray
     places: int
     evaluations: int
 
@@ -192,50 +195,64 @@ def _sample(
     count = int(numbers.max(initial=-1)) + 1
     rng = np.random.default_rng([*tools.seeds(sight), 1])
     ties, *orders = (rng.permutation(count) for _ in range(1 + work.orders))
-    ranks: list[np.ndarray | None] = [*orders]
-    ranks += [rank(made, numbers, ties) if isinstance(made, Attribution) else None for made in row]
     target, score = sight.subject.target, sight.score
     classes = _classes(experiment, target)
     if classes:
-        chance = Chance(target.name, target.column, target.sign, given=probable(experiment))
+        chance = Chance(target.name, target.column, target.sign, given=experiment.outputs_are_probabilities)
         score = replace(score, target=chance)
-    shape = (2, 2, len(ranks), work.steps + 1)
-    curves, areas, evaluations = np.full(shape, np.nan), np.full(shape[:3], np.nan), 0
+    shape = (2, 2, work.orders + len(row), work.steps + 1)
+    curves, areas, directions, evaluations = (
+        np.full(shape, np.nan),
+        np.full(shape[:3], np.nan),
+        np.full(2, np.nan),
+        0,
+    )
     ends = [sight.baseline, sight.other]
     if torch.equal(ends[0].values, ends[1].values):
         ends = ends[:1]
     with tools.steady(sight):
         for at, end in enumerate(ends):
             found = _Curves(sight, score, end, numbers, tools.forward)
+            whole, nothing = found.ends
+            evaluations += 2
+            if not measurable(whole, nothing):
+                continue
+            directions[at] = 1.0 if whole > nothing else -1.0
+            ranks: list[np.ndarray | None] = [*orders]
+            ranks += [
+                rank(made, numbers, ties, directions[at]) if isinstance(made, Attribution) else None
+                for made in row
+            ]
             known = [one for one in ranks if one is not None]
             cuts = np.unique(np.round(np.linspace(0, count, work.steps + 1)).astype(int))
             made, runs = found.of(known, cuts)
             evaluations += runs
-            made = made if classes else _as_share(made)
+            made = made if classes else (made - nothing) / (whole - nothing)
             where = [place for place, one in enumerate(ranks) if one is not None]
             shares, grid = cuts / max(1, count), np.linspace(0, 1, work.steps + 1)
             areas[at][:, where] = area(made, shares)
             curves[at][:, where] = [[np.interp(grid, shares, line) for line in lines] for lines in made]
-    return _Seen(curves, areas, count, evaluations)
+    return _Seen(curves, areas, directions, count, evaluations)
 
 
-def _as_share(scores: np.ndarray) -> np.ndarray:
-    """Scores (2, orders, cuts) with the sample's at 1 and the baseline's at 0; NaN where the two are equal."""
-    high, low = scores[DELETION, 0, 0], scores[DELETION, 0, -1]
-    if not np.isfinite(high - low) or equal(high, low):
-        return np.full(scores.shape, np.nan)
-    return (scores - low) / (high - low)
+def measurable(whole: float, nothing: float) -> bool:
+    """Whether the scores of a sample and of its baseline differ by more than noise."""
+    if not np.isfinite(whole - nothing):
+        return False
+    return abs(whole - nothing) > NOISE * max(abs(whole), abs(nothing))
 
 
-def rank(made: Attribution, numbers: np.ndarray, ties: np.ndarray) -> np.ndarray:
-    """Each part's place (parts,) in the order from what speaks most for the score to what speaks least, or against.
+def rank(made: Attribution, numbers: np.ndarray, ties: np.ndarray, direction: float = 1.0) -> np.ndarray:
+    """Each part's place (parts,) in the order from what moved the score most away from the baseline's to the least.
 
+    `direction` is 1 where the sample's score is above the baseline's, so that what speaks most for it comes first, and
+    -1 where it is below, so that what speaks most against it does.
     `numbers`, of the attribution's shape, say which part each place belongs to, -1 none. What has no sign goes by
     its size, what the method can't say anything of comes last, and between equals `ties` (parts,) decide. A part
     counts with the sum of its places, but with their mean where they only repeat a weight that they share.
     """
     count = len(ties)
-    values = made.values if made.signed else np.abs(made.values)
+    values = direction * made.values if made.signed else np.abs(made.values)
     belongs = numbers >= 0
     sums: np.ndarray = np.bincount(numbers[belongs], values[belongs], minlength=count)
     if made.shared is not None:
@@ -266,6 +283,13 @@ class _Curves:
     numbers: np.ndarray
     size: int
 
+    @cached_property
+    def ends(self) -> tuple[float, float]:
+        """The scores of the whole sample and of the baseline, with what is never hidden."""
+        fixed = self.numbers < 0
+        whole, nothing = self._run(np.stack([np.ones_like(fixed), fixed])).tolist()
+        return whole, nothing
+
     def of(self, ranks: Sequence[np.ndarray], cuts: np.ndarray) -> tuple[np.ndarray, int]:
         """Scores (2, ranks, cuts) with as many of the first parts hidden, or shown alone, as each cut says.
 
@@ -273,7 +297,7 @@ class _Curves:
         """
         scores = np.empty((2, len(ranks), len(cuts)))
         fixed = self.numbers < 0
-        whole, nothing = self._run(np.stack([np.ones_like(fixed), fixed]))
+        whole, nothing = self.ends
         scores[DELETION, :, 0] = scores[INSERTION, :, -1] = whole
         scores[DELETION, :, -1] = scores[INSERTION, :, 0] = nothing
         inner = range(1, len(cuts) - 1)
@@ -282,7 +306,7 @@ class _Curves:
             batch = wanted[start : start + self.size]
             kept = np.stack([self._kept(ranks[at], cuts[cut], way) for way, at, cut in batch])
             scores[tuple(np.array(batch).T)] = self._run(kept | fixed)
-        return scores, len(wanted) + 2
+        return scores, len(wanted)
 
     def _kept(self, ranks: np.ndarray, cut: int, way: int) -> np.ndarray:
         shown = ranks >= cut if way == DELETION else ranks < cut

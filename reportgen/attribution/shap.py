@@ -12,7 +12,7 @@ from reportgen.attribution.base import Attribution, as_input
 from reportgen.attribution.gradients import batches, slopes
 from reportgen.attribution.kinds.signal import Clip
 from reportgen.attribution.sight import Sight, Tools
-from reportgen.attribution.trust import completeness_error, stability
+from reportgen.attribution.trust import completeness_error, consistency
 from reportgen.deadline import ENDED, Late
 from reportgen.units import plural
 
@@ -25,7 +25,7 @@ ADDED = 0.05  # the additivity error above which a round of points is added
 MOST, FEWEST = 20, 4  # coalitions a part of KernelShap at full share, and at least
 EXACT = 510  # coalitions that are all tried rather than drawn: those of nine parts
 ADDITIVITY = "additivity error"  # of sums that are estimated
-SHAP_SUM, SHAP_STABILITY = "additivity error of KernelShap", "stability between halves"
+SHAP_SUM, SHAP_STABILITY = "additivity error of KernelShap", "consistency of halves"
 
 
 def gradient_shap(sight: Sight, tools: Tools) -> Attribution:
@@ -148,7 +148,7 @@ def kernel_shap(sight: Sight, tools: Tools) -> Attribution:
 
     All coalitions where there are few parts; else drawn with the Shapley kernel's probability, each beside its
     complement (Covert and Lee 2021). Trust: the additivity error, no more than rounding, and where coalitions
-    are drawn, the stability between the two halves of them. Drawn ones may be fewer, four a part, when the time ends.
+    are drawn, the consistency of the two halves of them. Drawn ones may be fewer, four a part, when the time ends.
     """
     count = sight.parted()
     limit = max(FEWEST * count, round(tools.share * MOST * count))
@@ -165,7 +165,7 @@ def kernel_shap(sight: Sight, tools: Tools) -> Attribution:
     if not exact:
         half = len(masks) // 4 * 2  # whole pairs
         parts = (slice(half), slice(half, None))
-        trust[SHAP_STABILITY] = stability(
+        trust[SHAP_STABILITY] = consistency(
             [shapley(masks[p], weights[p], scores[p], high, low) for p in parts]
         )
     return Attribution(

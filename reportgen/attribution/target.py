@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     import torch
 
 
-PROBED = 4  # samples by which it is told what a single map is
-
-
 @dataclass(frozen=True)
 class Aim:
     """How a sample's target is found: `column` where the user named an output, the largest one otherwise.
@@ -106,15 +103,8 @@ def _told_apart(experiment: Experiment) -> str:
 
 
 def _cut(experiment: Experiment) -> float:
-    """A half where the maps of a few samples are all from 0 to 1, as probabilities are, else 0. Raises InputError."""
-    import torch
-
-    inputs, samples = experiment.require_forward(), experiment.samples
-    if samples is not None and samples.total is not None:
-        inputs = experiment.batch(sorted({at * samples.total // PROBED for at in range(PROBED)})).inputs
-    with torch.no_grad():
-        seen = torch.cat([experiment.scores(inputs.take([row])) for row in range(inputs.size)])
-    return 0.5 if bool(((seen >= 0) & (seen <= 1)).all()) else 0.0
+    """A half where one map holds probabilities, else 0. Raises InputError."""
+    return 0.5 if experiment.outputs_are_probabilities else 0.0
 
 
 def explained(experiment: Experiment) -> str:
@@ -146,27 +136,6 @@ def explained(experiment: Experiment) -> str:
         whose = f"the class {names[asked]}" if asked < len(names) else experiment.class_name(asked)
     if width == 1:
         return f"the model's raw output for {whose} (its negative where that is the first class)"
-    if probable(experiment):
+    if experiment.outputs_are_probabilities:
         return f"the model's output (a probability) for {whose}"
     return f"the model's raw score (logit) of {whose}"
-
-
-def probable(experiment: Experiment) -> bool:
-    """Whether the model's outputs for classes are probabilities as they come. Raises InputError."""
-    from reportgen.predictions import are_probabilities
-
-    outputs = _outputs(experiment)
-    if outputs.shape[1] == 1:
-        seen = outputs[outputs.isfinite()]
-        return bool(((seen >= 0) & (seen <= 1)).all())
-    return are_probabilities(outputs)
-
-
-def _outputs(experiment: Experiment) -> torch.Tensor:
-    import torch
-
-    if experiment.samples is not None or experiment.data_problem is not None:
-        return experiment.predictions.outputs
-    with torch.no_grad():
-        raw = experiment.scores(experiment.require_forward()).detach().float().cpu()
-    return raw.reshape(len(raw), -1)

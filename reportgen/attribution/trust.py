@@ -86,6 +86,26 @@ def _shared(left: np.ndarray | None, right: np.ndarray | None) -> float | None:
     return None if left is None or right is None else float(np.minimum(left, right).sum() / left.sum())
 
 
+def consistency(runs: Sequence[np.ndarray]) -> float | None:
+    """Mean cosine between the values (n,) of runs that differ in their seed alone; None where all of a run are 0.
+
+    Each value counts by its size, so that the order of small ones, which is noise, does not: values of which
+    one stands above noise of a tenth of it have a cosine near 1, and noise alone one near 0.
+    """
+    return stability(runs, cosine)
+
+
+def cosine(left: np.ndarray, right: np.ndarray) -> float | None:
+    """The cosine of two equally shaped arrays; None where either is all zero."""
+    length = float(np.linalg.norm(left) * np.linalg.norm(right))
+    return float(np.vdot(left, right)) / length if length > 0 else None
+
+
+def correlation(left: np.ndarray, right: np.ndarray) -> float | None:
+    """Pearson's correlation of two equally shaped arrays; None where either is constant."""
+    return cosine(left - left.mean(), right - right.mean()) if left.size else None
+
+
 def stability(
     runs: Sequence[np.ndarray], measure: Callable[[np.ndarray, np.ndarray], float | None] = spearman
 ) -> float | None:
@@ -111,6 +131,17 @@ def common(
 ) -> np.ndarray:
     """Mean overlap of the places with the largest |a|, as `agreement` returns it."""
     return _between(samples, methods, counted, _members, _shared)
+
+
+def by_size(
+    samples: Sequence[Sequence[Attribution]], methods: Sequence[str], counted: Sequence[np.ndarray]
+) -> np.ndarray:
+    """Mean Pearson correlation of the sizes |a|, where large values count for more, as `agreement` returns it."""
+
+    def compare(left: np.ndarray | None, right: np.ndarray | None) -> float | None:
+        return None if left is None or right is None else correlation(left, right)
+
+    return _between(samples, methods, counted, lambda sizes: sizes, compare)
 
 
 def _between(

@@ -199,19 +199,15 @@ def _summed(experiment: Experiment, scores: torch.Tensor, targets: torch.Tensor)
     """The loss of scores (n, k), summed over the samples; of several values a sample, their mean is squared error."""
     from torch.nn import functional
 
-    from reportgen.predictions import are_probabilities
-
     scores = scores.float()
     if experiment.task == "regression":
         wanted = targets.reshape(scores.shape).float()
         return "mean squared error", functional.mse_loss(scores, wanted, reduction="sum") / scores.shape[1]
     labels = targets.reshape(len(scores)).long()
+    inside = experiment.outputs_are_probabilities
     if scores.shape[1] == 1:
-        known = experiment.predictions  # which tell from all outputs, not from a few
-        assert known.probabilities is not None
-        inside = known.already
         loss = functional.binary_cross_entropy if inside else functional.binary_cross_entropy_with_logits
         return "cross-entropy", loss(scores[:, 0], labels.float(), reduction="sum")
-    if are_probabilities(scores.detach()):
+    if inside:
         return "cross-entropy", functional.nll_loss(scores.clamp(min=1e-12).log(), labels, reduction="sum")
     return "cross-entropy", functional.cross_entropy(scores, labels, reduction="sum")

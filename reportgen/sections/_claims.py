@@ -40,6 +40,7 @@ class Claim:
 
 _SUMS = "the score is the baseline's, so there is nothing to add up to"
 _EQUAL = "all weights of a run are equal"
+_FLAT = "no score differs from another by more than rounding, or all values are 0"
 CLAIMS = {
     COMPLETENESS: Claim(
         True,
@@ -72,19 +73,19 @@ CLAIMS = {
     ),
     STABILITY: Claim(
         False,
-        "rank correlation of the values between two runs with seeds of their own",
-        _EQUAL,
+        "cosine of the values of two runs with seeds of their own, in which large ones count for more",
+        _FLAT,
         UNSTABLE,
-        "{} ranks change with the seed on {} (rank correlation {})",
-        f"Spearman between seeds < {UNSTABLE}",
+        "{} values change with the seed on {} (cosine {})",
+        f"cosine of the values of two seeds < {UNSTABLE}",
     ),
     SHAP_STABILITY: Claim(
         False,
-        "rank correlation between the values of the two halves of the coalitions, each half alone",
-        "all values of a half are equal",
+        "cosine of the values of the two halves of the coalitions, each half alone, in which large ones count for more",
+        _FLAT,
         UNSTABLE,
-        "{} ranks differ between the two halves of its coalitions on {} (rank correlation {})",
-        f"Spearman between the two halves of the coalitions < {UNSTABLE}",
+        "{} values differ between the two halves of its coalitions on {} (cosine {})",
+        f"cosine of the values of the two halves of the coalitions < {UNSTABLE}",
     ),
     OVERLAP: Claim(False, "share of the largest values that stay among them with another seed", _EQUAL),
 }

@@ -189,7 +189,7 @@ def _groups(experiment: Experiment, seen: Seen) -> _Groups:
     """What the samples are coloured by: classes, quarters of the values, or nothing."""
     if experiment.task == "classification" and seen.said is not None:
         labels = _labels(seen)
-        said = _predicted(seen.said, seen.width)
+        said = _predicted(experiment, seen.said, seen.width)
         member, names = commonest((said if labels is None else labels).tolist(), experiment.class_name)
         by = "predicted class" if labels is None else "true class"
         return _Groups(member, names, by, None if labels is None else labels.numpy(), said.numpy())
@@ -211,7 +211,9 @@ def _labels(seen: Seen) -> torch.Tensor | None:
     return numbers.where(known, -1) if bool(known.any()) else None
 
 
-def _predicted(said: torch.Tensor, width: int) -> torch.Tensor:
+def _predicted(experiment: Experiment, said: torch.Tensor, width: int) -> torch.Tensor:
     from reportgen.predictions import probabilities_of
 
-    return probabilities_of(said[:, None]).argmax(dim=1) if width == 1 else said
+    if width != 1:
+        return said
+    return probabilities_of(said[:, None], experiment.outputs_are_probabilities).argmax(dim=1)

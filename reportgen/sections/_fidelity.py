@@ -104,7 +104,8 @@ def _infidelity(told: Told, made: Checked) -> str:
         f"Infidelity, on {_of(told, made)}: {MASKS} times each of the parts ({parts}{held}) is hidden with "
         f"probability 1/2 by {sight.baseline.said}; d is by how much the score falls, p the map's sum over what is "
         "hidden, and mean((βp − d)²) / mean(d²) is shown, β = sum(pd) / sum(p²) the scale that fits best, but not "
-        "below 0. At 0 the map tells every fall, at 1 none. "
+        "below 0: one below 0 would make a map that says the opposite a good one (captum's may be). "
+        "At 0 the map tells every fall, at 1 none. "
         f"{made.evaluations:,} evaluations of the model."
     )
 

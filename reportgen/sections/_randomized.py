@@ -20,6 +20,7 @@ TITLE = "With random parameters"
 EVIDENCE = "explanations/with-random-parameters"
 SAME = 0.8  # rank correlation above which a map has hardly changed
 ROOM = 5  # parts: of fewer, ranks are often alike by chance
+Z = 1.645  # of the normal distribution's 95 %, one-sided
 FEWEST = 2  # samples that say something of a method
 
 
@@ -79,15 +80,25 @@ def findings(made: Randomised, kind: str) -> list[Finding]:
     found = []
     for at, method in enumerate(made.methods):
         count = int(enough[:, at].sum())
-        if count >= FEWEST and same[at] > SAME:
+        if count >= FEWEST and lowest(float(same[at]), made.parts[enough[:, at], at]) > SAME:
             beside = show(float(f"{control[at]:.2g}")) if np.isfinite(control[at]) else "unknown"
             message = (
                 f"The maps of {method} hardly change when the model's parameters are random (rank correlation "
                 f"{show(float(f'{same[at]:.2g}'))} on {plural(count, 'sample')}; with {_control(kind)} {beside})."
             )
             rule = (
-                f"mean Spearman of |a| between the model and a copy with random parameters > {SAME}, on at least "
+                f"mean Spearman of |a| between the model and a copy with random parameters, less what so few parts can "
+                f"bring by chance (the lower end of its one-sided 95 % interval, by Fisher's z), > {SAME}, on at least "
                 f"{FEWEST} samples of {ROOM} parts or more"
             )
             found.append(Finding(severity="info", message=message, rule=rule, evidence=EVIDENCE))
     return found
+
+
+def lowest(correlation: float, parts: np.ndarray) -> float:
+    """The lower end of the one-sided 95 % interval of a mean correlation over samples of so many `parts` (n,) each.
+
+    Fisher's z of each sample has the variance 1 / (parts - 3).
+    """
+    spread = 1 / np.sqrt(np.sum(np.maximum(1, parts - 3)))
+    return float(np.tanh(np.arctanh(min(correlation, 1 - 1e-9)) - Z * spread))

@@ -9,13 +9,13 @@ from reportgen.report import Text
 
 METHODS = {
     "LIME": "LIME hides or moves parts of the input at random and fits a linear model to how the score answers; a "
-    "weight is that part's share in it. R2 says how much of the answer the linear model captures, stability how "
-    "alike the ranks are with another seed (rank correlation, 1 = the same), the overlap of the top how many of "
-    "the largest weights stay the largest.",
+    "weight is that part's share in it. R2 says how much of the answer the linear model captures, consistency "
+    "how alike the values are with another seed (their cosine, in which large ones count for more; 1 = the same), the "
+    "overlap of the top how many of the largest weights stay the largest.",
     "KernelShap": "KernelShap gives each part its Shapley value: its mean effect on the score over all sets of other "
     "parts that it could join, estimated from some of them where there are many. The values add up to f(x) - "
-    "f(baseline) by construction, so that says nothing of how near they are; the stability, the rank correlation "
-    "between the values of the two halves of the coalitions, does.",
+    "f(baseline) by construction, so that says nothing of how near they are; the consistency, the cosine of "
+    "the values of the two halves of the coalitions, does.",
     "GradientShap": "GradientShap averages gradients on the way from references to the input: samples of the data "
     "where there are any that fit in its place, with a table's categories as in the input, else (so of texts) the "
     "baseline. The values add up to f(x) - the mean score of the references, but for the additivity error.",

@@ -15,7 +15,7 @@ from reportgen.attribution.randomize import randomised
 from reportgen.attribution.removal import removal
 from reportgen.attribution.sight import Tools
 from reportgen.attribution.trust import agreement as correlations
-from reportgen.attribution.trust import common, top
+from reportgen.attribution.trust import by_size, common, top
 from reportgen.deadline import Deadline, Late
 from reportgen.errors import one_line
 from reportgen.experiment import Options
@@ -120,13 +120,18 @@ def agreement(
     ]
     pairs = table[np.triu_indices(len(methods), 1)]
     known = pairs[np.isfinite(pairs)]
-    if len(known) < 3 or known.max() >= APART:
+    sized = by_size(made, methods, counted)[np.triu_indices(len(methods), 1)]
+    if len(known) < 3 or known.max() >= APART or np.nanmax(sized, initial=-1.0) >= APART:
         return blocks, []
     message = (
-        f"No two methods rank the places alike (rank correlations {_brief(known.min())} to {_brief(known.max())}, "
+        f"No two methods agree on the places that count (rank correlations {_brief(known.min())} to "
+        f"{_brief(known.max())}, "
         f"{plural(len(known), 'pair')} of methods)."
     )
-    rule = f"mean Spearman of |a| below {APART} for each pair of methods, of three pairs at least"
+    rule = (
+        f"mean Spearman and mean Pearson of |a| below {APART} for each pair of methods, of three pairs at least; the "
+        "second so that the order of values near zero does not count"
+    )
     evidence = "explanations/agreement-between-methods"
     return blocks, [Finding(severity="info", message=message, rule=rule, evidence=evidence)]
 

@@ -10,15 +10,16 @@ from importlib import import_module
 from reportgen import tabular
 from reportgen.attribution.base import Attribution, Missing, Outcome
 from reportgen.attribution.choose import choose
-from reportgen.attribution.explain import Rows, calm, explain, plan, prepare
+from reportgen.attribution.explain import NO_GRADIENT, Rows, calm, explain, plan, prepare
 from reportgen.attribution.kinds import kind_of, sights
-from reportgen.attribution.methods import Method, suited
+from reportgen.attribution.methods import BY_GRADIENT, Method, suited
 from reportgen.attribution.sight import Sight
 from reportgen.attribution.target import explained
 from reportgen.deadline import ENDED, Deadline
 from reportgen.errors import InputError
 from reportgen.experiment import Experiment, Options
 from reportgen.report import Block, Failure, Finding, Section
+from reportgen.sections._concentration import concentrated
 from reportgen.sections._global import whole
 from reportgen.sections._late import late
 from reportgen.sections._trust import EVIDENCE, trust
@@ -94,7 +95,7 @@ def _explained(experiment: Experiment, options: Options) -> Section:
     drawn = import_module(f"reportgen.sections._explained_{kind}").draw(told)
     over_all = whole(ready.tools.experiment, options, kind, ready.sights, ready.tools.forward, deadline)
     shown = [*([cut] if cut else []), *drawn, *over_all]
-    return _done(told, shown, partial(trust, told, options, ready.tools, methods, kind, deadline))
+    return _done(told, kind, shown, partial(trust, told, options, ready.tools, methods, kind, deadline))
 
 
 def _held(experiment: Experiment, kind: str) -> str:
@@ -152,8 +153,30 @@ def _why_not(experiment: Experiment) -> str:
     return ""
 
 
+def without_gradient(rows: Rows) -> list[Finding]:
+    """Once, which methods have nothing to go by where the model passes no gradient, or one of zero all over."""
+    done = [[row[at] for row in rows] for at in range(len(rows[0]))]
+    cut = [each[0].method for each in done if all(_cut_off(made) for made in each)]
+    moved = any(isinstance(made, Attribution) and made.values.any() for each in done for made in each)
+    if not cut or not moved:
+        return []
+    message = (
+        f"The model's operations pass no gradient to its input, so {', '.join(cut)} "
+        f"{'has' if len(cut) == 1 else 'have'} nothing to go by on all of {plural(len(rows), 'sample')}, though other "
+        "methods see the score move: rounding, counting and comparing do that, and so does a detach."
+    )
+    rule = "of a method no gradient leads from the score to the input, or it is 0 at every place, on every sample"
+    return [Finding(severity="warning", message=message, rule=rule, evidence="explanations/each-explanation")]
+
+
+def _cut_off(made: Outcome) -> bool:
+    if isinstance(made, Missing):
+        return made.reason == NO_GRADIENT
+    return made.method in BY_GRADIENT and not made.values.any()
+
+
 def _done(
-    told: Told, drawn: Sequence[Block], judged: Callable[[], tuple[list[Block], list[Finding]]]
+    told: Told, kind: str, drawn: Sequence[Block], judged: Callable[[], tuple[list[Block], list[Finding]]]
 ) -> Section:
     rows = told.rows
     worked = [name for name in told.methods if any(_has(row, name) for row in rows)]
@@ -162,7 +185,8 @@ def _done(
         raise InputError(f"no method could explain a sample; {lost.method}: {lost.reason}")
     measures, found = judged()
     summary = f"{plural(len(rows), 'prediction')} explained by {', '.join(worked)}."
-    return _section(summary=summary, blocks=(*drawn, *measures), findings=(*_noted(told), *found))
+    findings = (*_noted(told), *without_gradient(told.rows), *concentrated(told, kind), *found)
+    return _section(summary=summary, blocks=(*drawn, *measures), findings=findings)
 
 
 def _noted(told: Told) -> list[Finding]:

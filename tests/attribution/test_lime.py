@@ -35,7 +35,7 @@ def test_an_additive_model_is_recovered(additive, monkeypatch):
     assert made.evaluations == 800
     expected = additive[1].weight.detach().double().numpy().reshape(4, 4)
     assert made.trust[R2] > 0.999
-    assert made.trust[STABILITY] == pytest.approx(1)
+    assert made.trust[STABILITY] > 0.999
     assert made.values == pytest.approx(expected, rel=0.1, abs=0.02)
     assert spearman(made.values, expected) == pytest.approx(1)
 
@@ -43,7 +43,7 @@ def test_an_additive_model_is_recovered(additive, monkeypatch):
 def test_an_additive_model_is_ranked_rightly_where_the_rankings_settled_early(additive):
     made = explain(additive, torch.ones(1, 1, 4, 4), PIXELS)
     assert made.evaluations == 400
-    assert "until the rankings settled" in made.settings
+    assert "until the values settled" in made.settings
     assert spearman(made.values, additive[1].weight.detach().numpy().reshape(4, 4)) == pytest.approx(1)
 
 
@@ -139,7 +139,7 @@ def test_a_picture_without_structure_still_gets_segments_that_tell_where(shape):
 
 def test_lime_stops_once_two_runs_rank_alike_and_says_so(additive):
     made = explain(additive, torch.ones(1, 1, 4, 4), PIXELS)
-    assert made.settings == "2 × 200 perturbations of places, until the rankings settled"
+    assert made.settings == "2 × 200 perturbations of places, until the values settled"
     assert made.evaluations == 400
 
 
@@ -151,5 +151,5 @@ def test_lime_that_never_settles_ends_with_its_budget_and_says_so():
             return torch.cos(torch.pi * x.flatten(1).sum(dim=1, keepdim=True))
 
     made = explain(Rough(), torch.ones(1, 1, 4, 4), PIXELS)
-    assert made.settings == "2 × 320 perturbations of places, the budget, before the rankings settled"
+    assert made.settings == "2 × 320 perturbations of places, the budget, before the values settled"
     assert made.trust[STABILITY] < 0.95

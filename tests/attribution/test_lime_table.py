@@ -45,7 +45,7 @@ def test_surrogates_are_added_until_the_rankings_settle_and_no_more_than_eight(b
         easy.weight[:] = torch.tensor([[3.0, 0.1, 4.0, 0.0]])
     values = torch.tensor([[1.0, 12.0, 3.2, 7.0]])
     made = explain(easy, values, background)
-    assert made.settings == "2 × 500 perturbations, until the rankings settled"
+    assert made.settings == "2 × 500 perturbations, until the values settled"
     assert made.evaluations == 1000
 
     class Flat(nn.Module):
@@ -53,7 +53,7 @@ def test_surrogates_are_added_until_the_rankings_settle_and_no_more_than_eight(b
             return torch.sin(1e4 * x).sum(1, keepdim=True)
 
     made = explain(Flat(), values, background)
-    assert made.settings == "2 × 2,000 perturbations, as many as there may be, before the rankings settled"
+    assert made.settings == "2 × 2,000 perturbations, as many as there may be, before the values settled"
     assert made.evaluations == 4000
     assert made.trust[STABILITY] < 0.95
 

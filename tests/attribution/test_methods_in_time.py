@@ -38,7 +38,7 @@ def test_lime_keeps_what_it_has_when_the_time_ends_and_of_too_few_says_nothing(s
     made = lime(seen(Rough(), torch.ones(1, 1, 4, 4), 120), tools_of(size=8))
     assert made.late
     assert made.evaluations == 120
-    assert made.settings == f"2 × 60 perturbations of places, until {ENDED}, before the rankings settled"
+    assert made.settings == f"2 × 60 perturbations of places, until {ENDED}, before the values settled"
     with pytest.raises(Late):
         lime(seen(Rough(), torch.ones(1, 1, 4, 4), 90), tools_of(size=8))
     whole = lime(seen(Rough(), torch.ones(1, 1, 4, 4), 1e9), tools_of(size=8))

@@ -16,10 +16,10 @@ from reportgen.attribution.gradients import input_gradient
 from reportgen.attribution.kinds import sights
 from reportgen.attribution.methods import Method, suited
 from reportgen.attribution.occlusion import occlusion_parts
-from reportgen.attribution.randomize import accustom, copied, edges, randomise, randomised
+from reportgen.attribution.randomize import Randomised, accustom, copied, edges, randomise, randomised
 from reportgen.experiment import Experiment, Options, build
 from reportgen.guard import untouched
-from reportgen.sections._randomized import findings
+from reportgen.sections._randomized import findings, lowest
 
 
 def whole(model):
@@ -256,3 +256,15 @@ def test_a_costly_model_is_not_run_again():
             experiment, Options(timed=False), tools_of(), [sight_of(nn.Linear(2, 2), torch.ones(1, 2))], [row],
             [Method("a", lambda sight, tools: None, backward=50)], "table",
         )  # fmt: skip
+
+
+def test_a_likeness_that_few_places_bring_by_chance_is_no_finding():
+    def seen(same, parts):
+        table = np.array([[same], [same]])
+        return findings(Randomised(("A",), (0, 1), 2, table, table, np.full((2, 1), parts)), "table")
+
+    assert seen(0.85, 6) == []
+    assert len(seen(0.85, 600)) == 1
+    assert len(seen(1.0, 6)) == 1
+    # Fisher's z by hand: two samples of 30 parts.
+    assert lowest(0.9, np.array([30, 30])) == pytest.approx(np.tanh(np.arctanh(0.9) - 1.645 / 54**0.5))

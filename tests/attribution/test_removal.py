@@ -74,17 +74,17 @@ def test_the_best_order_is_ahead_of_random_the_reversed_is_behind_and_random_is_
     chance = np.random.default_rng(5).normal(size=40)
     rows = [by("best", weights), by("reversed", -weights), by("chance", chance)]
     made = curves_of(Weighted(weights.astype(np.float32)), rows, torch.ones(1, 40), samples=8)
-    ahead = mean_known(made.ahead)[0]
-    assert (ahead[:, 0] > 2).all()
-    assert (ahead[:, 1] < -2).all()
-    assert (np.abs(ahead[:, 2]) < 2).all()
-    expected = made.random_areas[:, 0].var(axis=-1, ddof=1).mean(axis=0) ** 0.5
-    assert made.spread[0] == pytest.approx(expected)
+    as_good = mean_known(made.as_good)[0]
+    assert (as_good[:, 0] == 0).all()
+    assert (as_good[:, 1] == 1).all()
+    assert ((as_good[:, 2] > 0) & (as_good[:, 2] < 1)).all()
+    by_hand = (made.random_areas[:, 0, 0] < made.areas[:, 0, 0, 2:]).mean()
+    assert as_good[0, 2] == pytest.approx(by_hand)
     assert [finding.message.split(" is ")[0] for finding in findings(made)] == [
         "The order of reversed",
         "The order of chance",
     ]
-    assert "on 8 of 8 samples" in findings(made)[0].message
+    assert "100 % of the random orders did as well on 8 samples" in findings(made)[0].message
 
 
 def test_hiding_what_the_model_ignores_changes_nothing():
@@ -222,7 +222,7 @@ def test_integrated_gradients_of_a_trained_network_are_ahead_of_random_under_bot
     rows = rows_of(experiment, Options(), seen, suited("image")[2:3], 1.0)
     made = removal(experiment, Options(), tools_of(experiment=experiment), seen, rows, "image")
     assert made.classes
-    assert (mean_known(made.ahead)[:, :, 0] > 1).all()
+    assert (mean_known(made.as_good)[:, :, 0] < 0.1).all()
     assert (made.curves <= 1).all()
     assert findings(made) == []
 
@@ -235,3 +235,67 @@ def test_one_sample_or_few_places_say_too_little_for_a_finding():
     assert len(findings(curves_of(heavy, [worst], values, samples=3))) == 1
     light = Weighted([4.0, 3.0, 2.0, 1.0])
     assert findings(curves_of(light, [by("worst", [1, 2, 3, 4])], samples=3)) == []
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_an_exact_explanation_of_a_linear_regression_beats_every_random_order(seed):
+    random = np.random.default_rng(seed)
+    weights, count = random.normal(size=12), 8
+    model = Weighted(weights.astype(np.float32))
+    tools = tools_of(model)
+    tools.experiment.__dict__["operations"] = 1
+    seen, rows = [], []
+    for number in range(count):
+        values = torch.tensor(random.normal(size=(1, 12)), dtype=torch.float32)
+        seen.append(sight_of(model, values, number=number, experiment=tools.experiment))
+        rows.append((by("exact", weights * values[0].numpy()),))
+    made = removal(tools.experiment, Options(timed=False), tools, seen, rows, "table")
+    assert set(np.unique(made.directions[:, 0])) <= {-1.0, 1.0}
+    assert (mean_known(made.as_good)[0] == 0).all()
+    assert findings(made) == []
+
+
+def test_what_lowers_the_score_is_ranked_first_where_it_is_below_the_baseline():
+    ties, numbers = np.arange(4), np.arange(4)
+    assert rank(by("", [-9, 0, 2, 1]), numbers, ties, -1.0).tolist() == [0, 1, 3, 2]
+    assert rank(by("", [-9, 0, 2, 1], signed=False), numbers, ties, -1.0).tolist() == [0, 3, 1, 2]
+
+
+def test_a_sample_that_scores_as_its_baseline_leaves_nothing_to_measure():
+    model = Weighted([1.0, 1.0, 1.0, 1.0])
+    end = torch.tensor([[1.0, 1.0, 1.0, 1.00001]])
+    made = curves_of(model, [by("a", [1, 1, 1, 1])], baseline=end, other=torch.zeros(1, 4))
+    assert made.directions[0, 1] == 1
+    assert np.isnan(made.directions[0, 0])
+    assert np.isnan(made.areas[0, 0]).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_rare_class_detector_explained_exactly_is_no_finding(seed):
+    random = np.random.default_rng(seed)
+    weights = np.concatenate([random.normal(size=6) * 2, np.zeros(6)]).astype(np.float32)
+    model = nn.Linear(12, 1)
+    model.weight.data, model.bias.data = torch.tensor(weights)[None], torch.tensor([-6.0])
+    data = torch.tensor(random.normal(size=(40, 12)), dtype=torch.float32)
+    experiment = build(model, example_inputs=data, task="classification")
+    experiment.__dict__["operations"] = 1
+    tools, seen, rows = tools_of(experiment=experiment), [], []
+    for number in range(8):
+        values = data[number : number + 1]
+        seen.append(sight_of(model, values, sign=-1, number=number, experiment=experiment))
+        rows.append((by("exact", -weights * values[0].numpy()),))
+    made = removal(experiment, Options(timed=False), tools, seen, rows, "table")
+    assert made.classes
+    assert findings(made) == []
+
+
+def test_orders_drawn_by_chance_are_found():
+    random = np.random.default_rng(0)
+    weights = random.normal(size=20)
+    found = 0
+    for _ in range(40):
+        rows = [by("chance", random.normal(size=20))]
+        found += bool(
+            findings(curves_of(Weighted(weights.astype(np.float32)), rows, torch.ones(1, 20), samples=8))
+        )
+    assert found >= 1

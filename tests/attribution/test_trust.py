@@ -7,6 +7,9 @@ from reportgen.attribution.trust import (
     agreement,
     common,
     completeness_error,
+    consistency,
+    correlation,
+    cosine,
     overlap,
     spearman,
     stability,
@@ -99,3 +102,16 @@ def test_places_that_do_not_count_change_no_correlation_and_no_overlap():
         assert measure(long, ["A", "B"], [np.arange(128) < 12]) == pytest.approx(expected)
         assert abs(measure(long, ["A", "B"], [np.ones(128, bool)])[0, 1] - expected[0, 1]) > 0.1
         assert np.isnan(measure(long, ["A", "B"], [np.zeros(128, bool)])).all()
+
+
+def test_values_count_by_their_size_so_that_the_order_of_noise_does_not():
+    noise = np.random.default_rng(0).normal(size=(2, 50))
+    sparse = [np.append(10.0, 0.1 * row) for row in noise]
+    assert stability(sparse) < 0.4
+    assert consistency(sparse) > 0.99
+    assert abs(consistency(list(noise))) < 0.3
+    assert consistency([np.array([3.0, 4.0]), np.array([4.0, 3.0])]) == pytest.approx(24 / 25)
+    assert consistency([np.zeros(3), np.ones(3)]) is None
+    assert cosine(np.array([1.0, 0.0]), np.array([0.0, 2.0])) == 0
+    left, right = noise
+    assert correlation(left, right) == pytest.approx(np.corrcoef(left, right)[0, 1])

@@ -71,7 +71,7 @@ def test_a_caption_says_method_target_baseline_perturbations_seed_and_seconds(tr
     for block, line, untimed in zip(limes, lines, again, strict=True):
         start = re.match(
             rf"LIME of the score of {line['Target']}: 2 × (\d+) perturbations of 12 words, "
-            r"(until|the budget, before) the rankings settled against \[PAD\] in the place of each token, seed 0",
+            r"(until|the budget, before) the values settled against \[PAD\] in the place of each token, seed 0",
             block.caption,
         )
         assert 2 * int(start[1]) == line["Evaluations"]
