@@ -10,6 +10,7 @@ for name in (
     "history",
     "damage",
     "diagnoses",
+    "alarms",
     "architecture",
     "architectures",
     "explanations",

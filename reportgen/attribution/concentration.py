@@ -11,8 +11,8 @@ import numpy as np
 from reportgen.attribution.base import Attribution
 from reportgen.attribution.explain import Rows
 
-NEARLY = 0.9  # share of the sum of |a| that is nearly all
-MOSTLY = 0.75  # share of the samples on which the same holds it
+NEARLY = 0.9  # share of the sum of |a|, over all samples, that is nearly all
+MOSTLY = 0.75  # share of the samples on which the same is the largest
 FEWEST = 4  # samples that say something
 ALONE = 4  # features, words or cells from which on one is few among them
 METHODS = 2  # that agree on it
@@ -23,7 +23,7 @@ CELLS, TWO = 8, 2  # cells along each axis of an image or signal, of which a win
 class Concentration:
     """What holds nearly all: `key` is a feature's number, a word, or the first cell of a window along each axis.
 
-    `methods` find it on `samples` of `total`, and `share` is the median share that they give it there.
+    By each of the `methods` it is the largest on `samples` of `total` or more, and its share of all is `share` or more.
     """
 
     key: object
@@ -33,60 +33,76 @@ class Concentration:
     share: float
 
 
+@dataclass(frozen=True)
+class _Held:
+    """What one method gives to one key."""
+
+    method: str
+    samples: int
+    total: int
+    share: float
+
+
 def concentration(rows: Rows, owners: Sequence[Sequence[object]] | None) -> Concentration | None:
-    """What most methods' maps have in common, or None.
+    """What the maps of two methods or more have in common, or None.
 
     `owners` name for each sample the feature or word that each place (flat) belongs to, None for a place that is not
-    compared; without them the places are windows of an image or signal, of a quarter along each axis.
+    compared; without them the places are windows of an image or signal, of a quarter along each axis. Large values
+    count for more, over all samples: of one that scores as the baseline does there is little to share.
     """
-    methods = [made.method for made in rows[0]] if rows else []
-    found: dict[object, list[tuple[str, int, int, list[float]]]] = {}
-    for at, method in enumerate(methods):
-        held: list[tuple[object, float]] = []
-        for number, row in enumerate(rows):
-            made = row[at]
-            if isinstance(made, Attribution):
-                largest = _largest(np.abs(made.values), None if owners is None else owners[number])
-                held += [] if largest is None else [largest]
-        if len(held) < FEWEST:
+    found: dict[object, list[_Held]] = {}
+    for at in range(len(rows[0]) if rows else 0):
+        held = _held(rows, at, owners)
+        if held is not None:
+            found.setdefault(held[0], []).append(held[1])
+    key, best = max(found.items(), key=lambda item: len(item[1]), default=(None, []))
+    if len(best) < METHODS:
+        return None
+    fewest = min(best, key=lambda one: one.samples / one.total)
+    share = min(one.share for one in best)
+    return Concentration(key, tuple(one.method for one in best), fewest.samples, fewest.total, share)
+
+
+def _held(rows: Rows, at: int, owners: Sequence[Sequence[object]] | None) -> tuple[object, _Held] | None:
+    """What holds nearly all of one method's maps, and how much of it; None where nothing does."""
+    pooled: Counter[object] = Counter()
+    largest: Counter[object] = Counter()
+    total = 0.0
+    for number, row in enumerate(rows):
+        made = row[at]
+        if not isinstance(made, Attribution):
             continue
-        nearly = [(key, share) for key, share in held if share >= NEARLY]
-        for key, count in Counter(key for key, _ in nearly).most_common(1):
-            if count >= MOSTLY * len(held):
-                shares = [share for one, share in nearly if one == key]
-                found.setdefault(key, []).append((method, count, len(held), shares))
-    best = max(found.items(), key=lambda item: len(item[1]), default=None)
-    if best is None or len(best[1]) < METHODS:
+        sizes = np.abs(made.values)
+        sums, whole = _sums(sizes, None if owners is None else owners[number])
+        if len(sums) < ALONE or whole <= 0:
+            continue
+        pooled.update(sums)
+        largest[max(sums, key=lambda one: sums[one])] += 1
+        total += whole
+    count = sum(largest.values())
+    if count < FEWEST:
         return None
-    key, lines = best
-    shares = [share for *_, each in lines for share in each]
-    fewest = min(lines, key=lambda line: line[1] / line[2])
-    return Concentration(
-        key, tuple(line[0] for line in lines), fewest[1], fewest[2], float(np.median(shares))
-    )
+    key, sum_ = max(pooled.items(), key=lambda item: item[1])
+    if sum_ < NEARLY * total or largest[key] < MOSTLY * count:
+        return None
+    return key, _Held(rows[0][at].method, largest[key], count, sum_ / total)
 
 
-def _largest(sizes: np.ndarray, owners: Sequence[object] | None) -> tuple[object, float] | None:
-    """Who holds most of sizes |a|, and which share; None where there is nothing, or too few to be one of many."""
-    total = float(sizes.sum())
-    if total <= 0:
-        return None
+def _sums(sizes: np.ndarray, owners: Sequence[object] | None) -> tuple[dict[object, float], float]:
+    """What each owner, or each window, has of sizes |a|, and what all have together."""
     if owners is None:
-        return _window(sizes, total)
+        return _windows(sizes), float(sizes.sum())
     sums: dict[object, float] = {}
     for owner, size in zip(owners, sizes.ravel().tolist(), strict=True):
         if owner is not None:
             sums[owner] = sums.get(owner, 0.0) + size
-    if len(sums) < ALONE:
-        return None
-    key = max(sums, key=lambda one: sums[one])
-    return key, sums[key] / sum(sums.values())
+    return sums, sum(sums.values())
 
 
-def _window(sizes: np.ndarray, total: float) -> tuple[object, float] | None:
-    """The window of a quarter along each axis that holds most, by its first cell along each axis."""
+def _windows(sizes: np.ndarray) -> dict[object, float]:
+    """The windows of a quarter along each axis, by their first cell along each; none where an axis has few places."""
     if min(sizes.shape) < ALONE:
-        return None
+        return {}
     for axis, length in enumerate(sizes.shape):
         starts = np.linspace(0, length, min(CELLS, length) + 1).astype(int)[:-1]
         sizes = np.add.reduceat(sizes, starts, axis=axis)
@@ -96,5 +112,4 @@ def _window(sizes: np.ndarray, total: float) -> tuple[object, float] | None:
         sizes = np.take(sums, range(TWO, count + 1), axis=axis) - np.take(
             sums, range(count + 1 - TWO), axis=axis
         )
-    at = np.unravel_index(int(sizes.argmax()), sizes.shape)
-    return tuple(int(one) for one in at), float(sizes[at]) / total
+    return {tuple(map(int, at)): float(sizes[at]) for at in np.ndindex(sizes.shape)}

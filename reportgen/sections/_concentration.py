@@ -32,15 +32,16 @@ def concentrated(told: Told, kind: str) -> list[Finding]:
     made = concentration(told.rows, _owners(told, kind))
     if made is None:
         return []
+    share = show(float(f"{made.share:.2g}"), "share")
     message = (
-        f"{_name(told, kind, made)} holds nearly all of the attribution: "
-        f"{show(float(f'{made.share:.2g}'), 'share')} of it in the median, on {made.samples} of {plural(made.total, 'sample')}, by {', '.join(made.methods)}. If that "
-        "is not what the model should go by, look for a label that leaked into the input, or a watermark."
+        f"{_name(told, kind, made)} holds nearly all of the attribution: at least {share} of it over the samples, the "
+        f"most on {made.samples} of {plural(made.total, 'sample')}, by {', '.join(made.methods)}. If that is not what "
+        "the model should go by, look for a label that leaked into the input, or a watermark."
     )
     what = {"table": "one feature", "text": "one word"}.get(kind, "one window of a quarter of each axis")
     rule = (
-        f"at least {show(NEARLY, 'share')} of the sum of |a| lies in {what}, the same on at least "
-        f"{show(MOSTLY, 'share')} of {FEWEST} samples or more, by {METHODS} methods or more"
+        f"{what} has at least {show(NEARLY, 'share')} of the sum of |a| over {FEWEST} samples or more, and the most on "
+        f"at least {show(MOSTLY, 'share')} of them, by {METHODS} methods or more"
     )
     return [Finding(severity="warning", message=message, rule=rule, evidence=EVIDENCE)]
 
