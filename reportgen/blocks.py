@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from reportgen.charts import Bars, Curves, Distribution, Heatmap, Parallel, Scatter, Signal, Swarm
-from reportgen.values import BaseBlock, Cell, Data, Fact, Line, Lines, Map, Number, Numbers, Raster
+from reportgen.values import (
+    MOST,
+    BaseBlock,
+    Cell,
+    Data,
+    Fact,
+    Line,
+    Lines,
+    Map,
+    Number,
+    Numbers,
+    Prose,
+    Raster,
+)
 
-if TYPE_CHECKING:
-    pass
+DEEPEST = 100  # frames of a graph inside each other
 
 
 class Facts(BaseBlock):
     """Labelled values."""
 
     kind: Literal["facts"] = "facts"
-    facts: tuple[Fact, ...]
+    facts: tuple[Fact, ...] = Field(max_length=MOST)
 
 
 class Column(Data):
@@ -34,7 +46,7 @@ class Row(Data):
     `same_as` is the id of the first of equal neighbours, this one and all under it being like that one.
     """
 
-    cells: tuple[Cell, ...]
+    cells: tuple[Cell, ...] = Field(max_length=2000)
     level: int = Field(default=0, ge=0)
     id: Line = ""
     same_as: Line = ""
@@ -44,8 +56,8 @@ class Table(BaseBlock):
     """Rows and columns; a tree where rows nest. `total` is the number of rows before any were cut."""
 
     kind: Literal["table"] = "table"
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    columns: tuple[Column, ...] = Field(max_length=2000)
+    rows: tuple[Row, ...] = Field(max_length=MOST)
     total: int | None = None
 
     @model_validator(mode="after")
@@ -60,14 +72,14 @@ class Text(BaseBlock):
     """Plain paragraphs, a blank line between two."""
 
     kind: Literal["text"] = "text"
-    text: Line
+    text: Prose
 
 
 class Code(BaseBlock):
     """Text that keeps its spaces."""
 
     kind: Literal["code"] = "code"
-    text: Line
+    text: Prose
     language: Line = ""
 
 
@@ -89,7 +101,7 @@ class Images(BaseBlock):
     """A grid of pictures, `columns` to a row, row by row."""
 
     kind: Literal["images"] = "images"
-    pictures: tuple[Picture, ...]
+    pictures: tuple[Picture, ...] = Field(max_length=20_000)
     columns: int = Field(default=8, gt=0)
     column_titles: Lines = ()
     row_titles: Lines = ()
@@ -157,9 +169,9 @@ class Graph(BaseBlock):
     """A directed graph; where it is drawn from coordinates, `summary` tells the flow in words."""
 
     kind: Literal["graph"] = "graph"
-    nodes: tuple[Node, ...]
-    edges: tuple[Edge, ...]
-    clusters: tuple[Cluster, ...] = ()
+    nodes: tuple[Node, ...] = Field(max_length=MOST)
+    edges: tuple[Edge, ...] = Field(max_length=MOST)
+    clusters: tuple[Cluster, ...] = Field(default=(), max_length=MOST)
     summary: Line = ""
 
     @model_validator(mode="after")
@@ -174,6 +186,20 @@ class Graph(BaseBlock):
         for name in (*(n.cluster for n in self.nodes), *(c.parent for c in self.clusters)):
             if name and name not in frames:
                 raise ValueError(f"cluster {name!r} is not among the clusters")
+        parents = {cluster.id: cluster.parent for cluster in self.clusters}
+        depths: dict[str, int] = {"": 0}
+        for cluster in self.clusters:
+            path: list[str] = []
+            name = cluster.id
+            while name not in depths:
+                path.append(name)
+                if len(path) > DEEPEST:
+                    raise ValueError(f"clusters lie in each other more than {DEEPEST} deep, or in a circle")
+                name = parents[name]
+            for place, inner in enumerate(reversed(path)):
+                depths[inner] = depths[name] + place + 1
+            if depths[cluster.id] > DEEPEST:
+                raise ValueError(f"clusters lie in each other more than {DEEPEST} deep")
         return self
 
 
@@ -184,7 +210,7 @@ class Failure(BaseBlock):
     error: Line
     message: Line
     hint: Line = ""
-    details: Line = ""
+    details: Prose = ""
 
 
 Block = Annotated[

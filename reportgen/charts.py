@@ -63,12 +63,12 @@ class Curves(BaseBlock):
     """
 
     kind: Literal["curves"] = "curves"
-    series: tuple[Series, ...]
+    series: tuple[Series, ...] = Field(max_length=10_000)
     x_label: Line
     y_label: Line
     log_y: bool = False
     strip: bool = False
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[Mark, ...] = Field(default=(), max_length=10_000)
 
 
 class Bars(BaseBlock):
@@ -104,7 +104,7 @@ class Heatmap(BaseBlock):
     kind: Literal["heatmap"] = "heatmap"
     row_labels: Lines = ()
     column_labels: Lines = ()
-    values: tuple[Numbers, ...]
+    values: tuple[Numbers, ...] = Field(max_length=20_000)
     row_title: Line = ""
     column_title: Line = ""
     unit: Line = ""
@@ -149,7 +149,7 @@ class Distribution(BaseBlock):
     """Histograms over a common axis, or with `panels` each in a frame and over an axis of its own."""
 
     kind: Literal["distribution"] = "distribution"
-    histograms: tuple[Histogram, ...]
+    histograms: tuple[Histogram, ...] = Field(max_length=2000)
     x_label: Line
     y_label: Line = "samples"
     panels: bool = False
@@ -205,7 +205,7 @@ class Swarm(BaseBlock):
     """
 
     kind: Literal["swarm"] = "swarm"
-    rows: tuple[Strip, ...]
+    rows: tuple[Strip, ...] = Field(max_length=2000)
     x_label: Line
     shade: Line = "feature value"
     unit: Line = ""
@@ -229,7 +229,7 @@ class Parallel(BaseBlock):
 
     kind: Literal["parallel"] = "parallel"
     names: Lines
-    axes: Annotated[tuple[Axis, ...], Field(min_length=2)]
+    axes: Annotated[tuple[Axis, ...], Field(min_length=2, max_length=200)]
     best: int | None = None
 
     @model_validator(mode="after")

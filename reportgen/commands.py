@@ -13,6 +13,7 @@ from reportgen import files
 from reportgen.errors import InputError, one_line
 from reportgen.press import Press
 from reportgen.progress import Display, plain
+from reportgen.rendering import SavedReport
 
 if TYPE_CHECKING:
     from reportgen.report import Report, Section
@@ -61,7 +62,6 @@ def render(
     source: Path, out: Sequence[str], templates: str | None, command: str, *, quiet: bool, debug: bool
 ) -> int:
     """Write the report that `source` holds anew. Raises InputError where it holds none."""
-    from reportgen.archive import load
     from reportgen.config import check_outputs, check_templates
 
     with _traced(debug):
@@ -69,11 +69,7 @@ def render(
         check_templates(templates)
         if not source.is_file():
             raise InputError(f"report: {str(source)!r} is not a file", "give a report: .json, .html or .pdf")
-        try:
-            report = load(source)
-        except ValueError as error:
-            raise InputError(f"report: {error}") from error
-        return OK if _save(report, targets, templates, None, quiet=quiet) else UNWRITTEN
+        return OK if _save(SavedReport(source), targets, templates, None, quiet=quiet) else UNWRITTEN
 
 
 def sections(command: str) -> int:
@@ -171,11 +167,16 @@ def _pdf_wanted(targets: Sequence[Path]) -> bool:
 
 
 def _save(
-    report: Report, targets: Sequence[Path], templates: str | None, press: Press | None, *, quiet: bool
+    report: Report | SavedReport,
+    targets: Sequence[Path],
+    templates: str | None,
+    press: Press | None,
+    *,
+    quiet: bool,
 ) -> bool:
     """Write each file, the PDF last, and say so; whether all were. What fails costs none of the others."""
     written: list[str] = []
-    if press is not None:
+    if press is not None and not isinstance(report, SavedReport):
         press.send(report)
     for path in sorted(targets, key=lambda path: path.suffix.lower() == ".pdf"):
         try:
@@ -184,6 +185,8 @@ def _save(
                 files.replace(path, printed)
             else:
                 report.save(path, templates=templates)
+        except InputError:
+            raise
         except KeyboardInterrupt:
             said = f"the rest was not written, {', '.join(written)} was" if written else ""
             raise KeyboardInterrupt(said) from None

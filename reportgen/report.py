@@ -123,8 +123,8 @@ class Section(Data):
     reason: Line = ""
     summary: Line = ""
     seconds: Number | None = None
-    blocks: tuple[Block, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    blocks: tuple[Block, ...] = Field(default=(), max_length=5000)
+    findings: tuple[Finding, ...] = Field(default=(), max_length=5000)
 
     @model_validator(mode="before")
     @classmethod
@@ -193,9 +193,9 @@ class Report(Data):
     schema_version: Literal[1] = 1
     title: Line
     created: Line
-    sections: tuple[Section, ...]
+    sections: tuple[Section, ...] = Field(max_length=200)
     provenance: Provenance
-    refresh: Number = Field(default=0, ge=0)
+    refresh: Number = Field(default=0, ge=0, le=86_400)
 
     @model_validator(mode="after")
     def _unique(self) -> Report:

@@ -21,8 +21,26 @@ _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
+LONGEST_LINE, LONGEST_TEXT = 20_000, 4_000_000  # characters of a title, a caption or a name; of a listing
+
+
 def _clean(value: object) -> object:
-    """Text that every format can hold: control characters and lone surrogates are shown as \\x1b."""
+    """Text that every format can hold: controls and lone surrogates are shown as \\x1b, and no line is endless."""
+    return _cut(_shown(value), LONGEST_LINE)
+
+
+def _clean_text(value: object) -> object:
+    return _cut(_shown(value), LONGEST_TEXT)
+
+
+def _cut(value: object, limit: int) -> object:
+    """A text of up to `limit` characters, the same when it is cut again."""
+    if not isinstance(value, str) or len(value) <= limit:
+        return value
+    return value[: limit - 1] + "…"
+
+
+def _shown(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = _ADDRESS.sub("at 0x…", str(value).replace("\r\n", "\n").replace("\r", "\n"))
@@ -47,8 +65,10 @@ _NUMBER_SCHEMA = {"anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity", "-I
 Line = Annotated[str, BeforeValidator(_clean)]
 Cell = Annotated[bool | int | float | str | None, BeforeValidator(_plain)]
 Number = Annotated[float, WithJsonSchema(_NUMBER_SCHEMA)]
-Numbers = Annotated[tuple[Number, ...], BeforeValidator(listed)]
-Lines = tuple[Line, ...]
+MOST = 200_000  # rows, pictures, nodes or names of one block; of numbers, more
+Numbers = Annotated[tuple[Number, ...], Field(max_length=20 * MOST), BeforeValidator(listed)]
+Prose = Annotated[str, BeforeValidator(_clean_text)]
+Lines = Annotated[tuple[Line, ...], Field(max_length=MOST)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
 
 

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import logging
+import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +26,7 @@ _SEPARATORS = {0x2028: " ", 0x2029: " "}
 _WORD = re.compile(r"(?:&[a-zA-Z0-9#]+;|[^\s<>]){41,}")
 _COPIED = re.compile(r"(?:&[a-zA-Z0-9#]+;|[^\s<>]){121,}")
 _PIECE = re.compile(r"(?:&[a-zA-Z0-9#]+;|[^\s<>]){30}")
-ATTACHMENT = "report.json"
+ATTACHMENT, EPOCH = "report.json", "SOURCE_DATE_EPOCH"
 _NO_DATE = datetime(1980, 1, 1, tzinfo=UTC)
 
 
@@ -59,7 +60,7 @@ def encode(report: Report, templates: Path | None) -> bytes:
         string=data, name=ATTACHMENT, description="The report as data", relationship="Data",
         created=_date(report), modified=_date(report),
     )  # fmt: skip
-    with _quiet():
+    with _quiet(report):
         document = weasyprint.HTML(string=_breakable(text), base_url=None, url_fetcher=_data_only())
         content: bytes = document.write_pdf(
             attachments=[attachment],
@@ -104,24 +105,32 @@ def _data_only() -> Any:
 
 
 @contextlib.contextmanager
-def _quiet() -> Any:
-    """Without WeasyPrint's remarks on style sheets, which no reader of a report can mend."""
+def _quiet(report: Report) -> Any:
+    """Without WeasyPrint's remarks on style sheets, which no reader of a report can mend, and without the clock.
+
+    Where HarfBuzz has no subsetter, fontTools writes the fonts, and into each the time: the report's own, then.
+    """
     logger = logging.getLogger("weasyprint")
-    level = logger.level
+    level, epoch = logger.level, os.environ.get(EPOCH)
     logger.setLevel(logging.CRITICAL)
+    os.environ[EPOCH] = str(max(0, int(_date(report).timestamp())))
     try:
         yield
     finally:
         logger.setLevel(level)
+        if epoch is None:
+            os.environ.pop(EPOCH, None)
+        else:
+            os.environ[EPOCH] = epoch
 
 
 def _date(report: Report) -> datetime:
     """When the report was made, as it says itself; never the clock."""
     try:
         made = datetime.fromisoformat(report.created)
-    except ValueError:
+        return made.astimezone(UTC) if made.tzinfo else made.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return _NO_DATE
-    return made.astimezone(UTC) if made.tzinfo else made.replace(tzinfo=UTC)
 
 
 def _stamp(report: Report) -> str:

@@ -7,6 +7,7 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reportgen.errors import one_line
 from reportgen.render.figures.style import DIVERGING
 from reportgen.report import Images, Map, Picture, Raster
 from reportgen.units import show
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _MOST_PIXELS = 16_000_000
+_SIDE = 1600  # pixels along a side of a map that is drawn
 _TITLE = 110  # CSS pixels of a row's title
 _EXACT = (
     64 * 64
@@ -72,8 +74,9 @@ def _shown(picture: Picture, at: int, room: int, block: Images) -> Shown:
     try:
         behind = picture.raster if picture.behind is None else block.pictures[picture.behind].raster
         src, width, height = _drawn(picture.map, behind)
-    except (ValueError, OSError) as error:
-        return Shown("", room, room, alt, picture.caption, f"this picture does not decode: {error}", False)
+    except Exception as error:  # noqa: BLE001 - a decoder raises anything on a file that lies
+        said = f"this picture does not decode: {one_line(error, 120)}"
+        return Shown("", room, room, alt, picture.caption, said, False)
     wide, high, pixelated = _fitted(width, height, room)
     return Shown(src, wide, high, alt, picture.caption, problem, pixelated)
 
@@ -120,12 +123,16 @@ def _overlay(field: Map, raster: Raster | None) -> np.ndarray:
     if field.width * field.height > _MOST_PIXELS:
         raise ValueError(f"{field.width}x{field.height} values are more than {_MOST_PIXELS:,}")
     values = field.to_array() / (field.limit or 1.0)
+    step = -(-max(values.shape) // _SIDE)  # what a page can't show is not coloured
+    values = values[::step, ::step]
     if raster is None:
         return _pixels(_coloured(values))
     grey = _grey(raster)
+    step = -(-max(grey.shape) // _SIDE)
+    grey = grey[::step, ::step]
     high, wide = grey.shape
-    rows = np.arange(high) * field.height // high
-    columns = np.arange(wide) * field.width // wide
+    rows = np.arange(high) * values.shape[0] // high
+    columns = np.arange(wide) * values.shape[1] // wide
     values = values[rows][:, columns]
     behind = (176 + grey.astype(np.float64) * (79 / 255))[..., None]
     strength = np.clip(np.abs(values) ** 0.8, 0, 1)[..., None]

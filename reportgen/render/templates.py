@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import re
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, TemplateError
 from markupsafe import Markup
 
 from reportgen import units
@@ -49,8 +50,23 @@ def environment(own: Path | None) -> Environment:
         show=units.show, shorten=units.shorten, paragraphs=_paragraphs, date=_date, svg_uri=_svg_uri,
         dotted=_dotted, parted=_parted,
     )  # fmt: skip
+    made.globals["drawn"] = partial(_drawn, made)
     made.globals.update(plural=units.plural, colours=tuple(light for light, _ in FAMILIES.values()))
     return made
+
+
+def _drawn(made: Environment, **context: Any) -> Markup:
+    """One block by its template; where what it holds can't be written, a note. Raises TemplateError for a wrong one."""
+    from reportgen.render.view import undrawn
+
+    template = made.get_template("block.html.j2")
+    try:
+        return Markup(template.render(context))
+    except TemplateError:
+        raise
+    except (Exception, MemoryError) as error:  # noqa: BLE001 - a number that no unit can write, say
+        note = undrawn(context["item"].block, context["view"].section, error)
+        return Markup(template.render({**context, "item": note}))
 
 
 def source(made: Environment, name: str) -> str:

@@ -9,6 +9,7 @@ from functools import cache
 from itertools import groupby
 from typing import Any
 
+from reportgen.errors import one_line
 from reportgen.render import graph as graphs
 from reportgen.render import pictures, tables, words
 from reportgen.render.figures import KINDS, Figure, figure
@@ -28,9 +29,11 @@ from reportgen.report import (
     Row,
     Section,
     Table,
+    Text,
     Tokens,
     slug,
 )
+from reportgen.units import plural
 
 _FIRST_FINDINGS = 5
 LEGIBLE = 0.6  # the scale of a graph at which its names are 5.4 pt
@@ -141,13 +144,20 @@ class Page:
 def page(report: Report, medium: Medium) -> Page:
     """The report drawn for one medium."""
     palette, anchors = Palette.of(report, vector=medium.vector), row_anchors(report, medium)
-    sections = [
-        SectionView(section, _groups(section, medium, palette, anchors[section.name]))
-        for section in report.sections
-    ]
+    sections = [_section(section, medium, palette, anchors[section.name]) for section in report.sections]
     found = [FindingView(finding, *evidence(report, finding)) for finding in report.findings]
     cut = len(found) if medium.printed or len(found) == _FIRST_FINDINGS + 1 else _FIRST_FINDINGS
     return Page(report, tuple(sections), headline(report), tuple(found[:cut]), tuple(found[cut:]))
+
+
+def _section(section: Section, medium: Medium, palette: Palette, known: Known) -> SectionView:
+    """A section laid out; where that fails, each of its blocks alone."""
+    try:
+        return SectionView(section, _groups(section, medium, palette, known))
+    except (Exception, MemoryError):  # noqa: BLE001 - its blocks may still be drawn one below the other
+        views = [_block(block, section, medium, palette, known) for block in section.blocks]
+        plain = tuple((view,) for view in views)
+        return SectionView(section, (Group("", f"{section.name}__group-0", False, (Choice("", "", plain),)),))
 
 
 def headline(report: Report) -> tuple[Fact, ...]:
@@ -256,6 +266,51 @@ def _small(view: BlockView, folded: bool) -> bool:
 
 
 def _block(block: Any, section: Section, medium: Medium, palette: Palette, known: Known) -> BlockView:
+    """A block drawn; what can't be drawn is a note in its place, and costs the others nothing."""
+    try:
+        return _drawn(_cut(block, medium), section, medium, palette, known)
+    except (Exception, MemoryError) as error:  # noqa: BLE001 - whatever a block holds, or a figure raises
+        return undrawn(block, section, error)
+
+
+def undrawn(block: Any, section: Section, error: BaseException) -> BlockView:
+    """The note that stands where a block can't be drawn."""
+    note = Failure(
+        id=block.id,
+        title=block.title,
+        group=block.group,
+        choice=block.choice,
+        error=type(error).__name__,
+        message=f"this part can't be drawn: {one_line(error, 200)}",
+        hint="what it holds is in the report's data, as JSON",
+    )
+    return BlockView(note, anchor(section.name, block.id))
+
+
+def _cut(block: Any, medium: Medium) -> Any:
+    """The block with as many facts, pictures and paragraphs as a page can hold, and how many more there are."""
+    if isinstance(block, Facts) and len(block.facts) > medium.facts:
+        return _shorter(block, len(block.facts) - medium.facts, "value", facts=block.facts[: medium.facts])
+    if isinstance(block, Images) and len(block.pictures) > medium.pictures:
+        kept = tuple(
+            one
+            if one.behind is None or one.behind < medium.pictures
+            else one.model_copy(update={"behind": None})
+            for one in block.pictures[: medium.pictures]
+        )
+        return _shorter(block, len(block.pictures) - medium.pictures, "picture", pictures=kept)
+    if isinstance(block, Text) and len(block.text) > medium.characters:
+        left = len(block.text) - medium.characters
+        return _shorter(block, left, "character", text=block.text[: medium.characters] + " …")
+    return block
+
+
+def _shorter(block: Any, left: int, noun: str, **changes: Any) -> Any:
+    more = f"{plural(left, noun)} more {'is' if left == 1 else 'are'} in the report's data."
+    return block.model_copy(update={**changes, "caption": f"{block.caption} {more}".strip()})
+
+
+def _drawn(block: Any, section: Section, medium: Medium, palette: Palette, known: Known) -> BlockView:
     place = anchor(section.name, block.id)
     if block.kind in KINDS:
         sized = replace(palette, width=medium.chart(block.width))

@@ -16,7 +16,6 @@ from reportgen.attribution.concentration import (
     Concentration,
     concentration,
 )
-from reportgen.attribution.kinds.text import read
 from reportgen.attribution.sight import Sight
 from reportgen.report import Finding
 from reportgen.units import plural, shorten, show
@@ -55,6 +54,8 @@ def _owners(told: Told, kind: str) -> list[Sequence[object]] | None:
 
 
 def _words(told: Told, sight: Sight) -> list[object]:
+    from reportgen.attribution.kinds.text import read
+
     reading = read(told.experiment, sight.subject.inputs)
     return [reading.words[word].strip().lower() if word >= 0 else None for word in reading.word_of]
 

@@ -1,0 +1,33 @@
+"""A process that writes one format of a saved report: what a stranger's file makes of it can be ended from outside.
+
+Run as a script: the saved report, the name of the file to write, the folder of templates or nothing, and where the
+bytes go. It ends with 0, with 2 and a line on stderr where the file holds no report, with 1 and a line for the rest.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    """Load, encode, write."""
+    from reportgen.archive import load
+    from reportgen.errors import one_line
+
+    source, name, templates, out = sys.argv[1:5]
+    try:
+        report = load(Path(source))
+    except (ValueError, RecursionError) as error:
+        print(error if isinstance(error, ValueError) else one_line(error), file=sys.stderr)
+        return 2
+    try:
+        Path(out).write_bytes(report.encode(name, templates=templates or None))
+    except Exception as error:  # noqa: BLE001 - whatever a template or a library raises is one line
+        print((error.strerror if isinstance(error, OSError) else None) or one_line(error), file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
