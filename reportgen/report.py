@@ -98,6 +98,8 @@ __all__ = [
 NAMES = ("overview", "architecture", "training", "evaluation", "features", "explanations", "environment")
 SEVERITIES = ("serious", "warning", "info")
 
+MOST_BLOCKS = 5000  # of a section
+
 Status = Literal["ok", "empty", "skipped", "failed"]
 Severity = Literal["serious", "warning", "info"]
 
@@ -123,7 +125,7 @@ class Section(Data):
     reason: Line = ""
     summary: Line = ""
     seconds: Number | None = None
-    blocks: tuple[Block, ...] = Field(default=(), max_length=5000)
+    blocks: tuple[Block, ...] = Field(default=(), max_length=MOST_BLOCKS)
     findings: tuple[Finding, ...] = Field(default=(), max_length=5000)
 
     @model_validator(mode="before")
@@ -132,6 +134,8 @@ class Section(Data):
         """Give each block that has none an id made from its title, once in the section."""
         if not isinstance(given, dict) or not isinstance(given.get("blocks"), list | tuple):
             return given
+        if len(given["blocks"]) > MOST_BLOCKS:
+            raise ValueError(f"a section has {len(given['blocks']):,} blocks, more than {MOST_BLOCKS:,}")
         taken = {_get(block, "id") for block in given["blocks"]} - {""}
         blocks = []
         for block in given["blocks"]:

@@ -1,0 +1,246 @@
+"""Reports from strangers: each ends soon, or is refused in one clear line; what can't be drawn is a note."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import zlib
+from pathlib import Path
+
+import pytest
+
+from reportgen import rendering
+from reportgen.archive import load
+from reportgen.archive.reading import ReportFileError
+from reportgen.cli import main
+from reportgen.render import html, pdf
+from reportgen.report import Failure, Report
+
+
+def saved(tmp_path: Path, *blocks: dict, **more: object) -> Path:
+    """A report of one section with these blocks, as JSON that nobody has checked."""
+    section = {"name": "training", "title": "Training", "blocks": list(blocks)} | more.pop("section", {})
+    made = {
+        "title": "A stranger's", "created": "2025-03-14T09:26:53+00:00", "sections": [section],
+        "provenance": {"generator": "someone"}, **more,
+    }  # fmt: skip
+    path = tmp_path / "stranger.json"
+    path.write_text(json.dumps(made))
+    return path
+
+
+def texts(page: bytes) -> str:
+    return page.decode()
+
+
+CLUSTERS = [{"id": f"c{at}", "label": "x", "parent": f"c{at - 1}" if at else ""} for at in range(5000)]
+REFUSED = {
+    "clusters inside each other": {
+        "kind": "graph", "nodes": [{"id": "a", "label": "a", "cluster": "c4999"}], "edges": [], "clusters": CLUSTERS,
+    },
+    "clusters in a circle": {
+        "kind": "graph", "nodes": [{"id": "a", "label": "a"}], "edges": [],
+        "clusters": [{"id": "a", "label": "", "parent": "b"}, {"id": "b", "label": "", "parent": "a"}],
+    },
+    "100,000 pictures": {"kind": "images", "pictures": [{}] * 100_000},
+    "100,000 series": {"kind": "curves", "series": [{"name": "a", "x": [], "y": []}] * 100_000},
+    "a map of a gigapixel": {
+        "kind": "images", "pictures": [
+            {"map": {"width": 40_000, "height": 40_000, "limit": 1, "signed": True, "data": ""}}
+        ],
+    },
+    "300,000 facts": {"kind": "facts", "facts": [{"label": "a", "value": 1}] * 300_000},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("block", REFUSED.values(), ids=REFUSED.keys())
+def test_what_no_report_holds_is_refused_in_one_line(tmp_path, block):
+    with pytest.raises(ValueError, match="is no report") as caught:
+        load(saved(tmp_path, block))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize(
+    "more", [{"refresh": "Infinity"}, {"refresh": 1e300}, {"refresh": -1}, {"refresh": "NaN"}]
+)
+def test_a_page_is_read_again_after_a_finite_time(tmp_path, more):
+    with pytest.raises(ValueError, match="refresh"):
+        load(saved(tmp_path, **more))
+
+
+@pytest.mark.parametrize(
+    "created", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "never", "1e400", ""]
+)
+def test_a_time_out_of_range_is_no_time_and_costs_nothing(tmp_path, created):
+    report = load(saved(tmp_path, created=created))
+    assert html.encode(report, None)
+    assert pdf.encode(report, None).startswith(b"%PDF")
+
+
+def test_blocks_of_more_than_5000_sections_of_more_than_200_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="20,000 blocks, more than 5,000"):
+        load(saved(tmp_path, *[{"kind": "text", "text": "", "choice": f"c{at}"} for at in range(20_000)]))
+
+
+LONG = 2_000_000
+
+
+def test_endless_titles_names_and_captions_are_cut_and_stay_cut(tmp_path):
+    block = {"kind": "facts", "title": "x" * LONG, "facts": [{"label": "y" * LONG, "value": "z" * LONG}]}
+    report = load(saved(tmp_path, block, title="t" * LONG))
+    assert len(report.title) == 20_000
+    assert report.title.endswith("…")
+    assert Report.from_json(report.to_json()) == report
+    assert len(html.encode(report, None)) < 1_000_000
+
+
+def test_texts_facts_and_pictures_beyond_a_page_are_cut_and_counted(tmp_path):
+    blocks = (
+        {"kind": "text", "text": "word " * 200_000},
+        {"kind": "text", "title": "Blank", "text": "\n\n" * 400_000},
+        {"kind": "facts", "facts": [{"label": "a", "value": at} for at in range(5000)]},
+        {"kind": "images", "pictures": [{"missing": "gone", "behind": None}] * 5000},
+    )
+    report = load(saved(tmp_path, *blocks))
+    page = texts(html.encode(report, None))
+    assert "3,000 values more are in the report" in page
+    assert "3,000 pictures more are in the report" in page
+    assert "600,000 characters more are in the report" in page
+    assert page.count("<dt>") < 2100
+
+
+PNG = base64.b64encode(
+    b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\xff\xff\x00\x00\xff\xff\x08\x02\x00\x00\x00" + b"\x00" * 40
+).decode()
+UNDRAWABLE = {
+    "infinite numbers in a swarm": {
+        "kind": "swarm", "rows": [{"name": "a", "x": ["Infinity", "-Infinity", "NaN"], "shades": []}], "x_label": "",
+    },
+    "an axis beyond its labels": {
+        "kind": "parallel", "labels": ["a", "b"], "axes": [
+            {"name": "x", "values": [0, 7e9], "labels": ["one"]}, {"name": "y", "values": [1, 2]}
+        ],
+    },
+    "a number that no unit can write": {"kind": "facts", "facts": [{"label": "a", "value": 10**400, "unit": "bytes"}]},
+    "a number that no cell can write": {
+        "kind": "table", "columns": [{"name": "a", "unit": "s"}], "rows": [{"cells": [10**400]}]
+    },
+    "a picture that lies": {
+        "kind": "images", "pictures": [
+            {"raster": {"media_type": "image/png", "width": 1, "height": 1, "data": PNG}}
+        ],
+    },
+    "a map that is none": {
+        "kind": "images", "pictures": [{"map": {"width": 9, "height": 9, "limit": "Infinity", "signed": True,
+                                                "data": base64.b64encode(zlib.compress(bytes(81))).decode()}}],
+    },
+    "infinite values": {"kind": "heatmap", "values": [["Infinity", 1], [1, "NaN"]], "row_labels": ["a", "b"],
+                        "column_labels": ["c", "d"]},
+    "infinite edges": {"kind": "distribution", "histograms": [{"name": "a", "edges": ["-Infinity", 0, "Infinity"],
+                                                               "counts": [1, 2]}]},
+    "an infinite signal": {"kind": "signal", "values": ["Infinity", 1, 2]},
+    "infinite curves": {"kind": "curves", "series": [{"name": "a", "x": ["Infinity", 0], "y": [1, "-Infinity"]}]},
+    "infinite bars": {"kind": "bars", "labels": ["a"], "values": ["Infinity"]},
+    "infinite points": {"kind": "scatter", "x": ["Infinity"], "y": [1e308], "member": [0], "groups": ["a"]},
+    "numbers at the end of all": {"kind": "curves", "series": [{"name": "a", "x": [0, 1], "y": [-1.7e308, 1.7e308]}]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("block", UNDRAWABLE.values(), ids=UNDRAWABLE.keys())
+def test_what_cannot_be_drawn_costs_neither_the_file_nor_what_stands_beside_it(tmp_path, block):
+    path = saved(tmp_path, block, {"kind": "text", "text": "I am still here."})
+    try:
+        report = load(path)
+    except ReportFileError:  # refused in one line is as good
+        return
+    assert "I am still here." in texts(html.encode(report, None))
+    assert pdf.encode(report, None).startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("no"), RecursionError("deep"), MemoryError(), ZeroDivisionError("zero")]
+)
+def test_a_figure_that_raises_is_a_note_in_its_place_in_html_and_pdf(tmp_path, monkeypatch, error):
+    from reportgen.render import view
+
+    def broken(*_args, **_kwargs):
+        raise error
+
+    monkeypatch.setattr(view, "figure", broken)
+    block = {"kind": "bars", "title": "The broken one", "labels": ["a"], "values": [1]}
+    report = load(saved(tmp_path, block, {"kind": "text", "text": "I am still here."}))
+    page = texts(html.encode(report, None))
+    assert "The broken one" in page
+    assert "this part can&#39;t be drawn" in page
+    assert type(error).__name__ in page
+    assert "I am still here." in page
+    assert pdf.encode(report, None).startswith(b"%PDF")
+    assert Report.from_json(report.to_json()) == report
+
+
+def test_a_section_that_cannot_be_laid_out_still_shows_its_blocks(tmp_path, monkeypatch):
+    from reportgen.render import view
+
+    monkeypatch.setattr(view, "_groups", lambda *_: 1 / 0)
+    report = load(saved(tmp_path, {"kind": "text", "text": "I am still here."}))
+    assert "I am still here." in texts(html.encode(report, None))
+
+
+def test_drawing_that_takes_too_long_is_ended_and_said(tmp_path, monkeypatch, capsys):
+    path = saved(tmp_path, {"kind": "text", "text": "x"})
+    (tmp_path / "old.html").write_text("the old one")
+    for name, value, said in (("SECONDS", -1.0, "takes more than"), ("MEMORY", -1, "of memory")):
+        monkeypatch.setattr(rendering, name, value)
+        assert main(["render", str(path), "--out", str(tmp_path / "old.html")]) == 1
+        assert said in capsys.readouterr().err
+        monkeypatch.undo()
+    assert (tmp_path / "old.html").read_text() == "the old one"
+
+
+def test_the_command_refuses_what_is_no_report_and_writes_what_is_one(tmp_path, capsys):
+    bad = saved(tmp_path, {"kind": "nonsense"})
+    assert main(["render", str(bad), "--out", str(tmp_path / "new.html")]) == 2
+    assert "is no report" in capsys.readouterr().err
+    good = saved(tmp_path, {"kind": "text", "text": "x"})
+    assert (
+        main(
+            [
+                "render",
+                str(good),
+                "--out",
+                str(tmp_path / "new.html"),
+                "--out",
+                str(tmp_path / "new.json"),
+                "--quiet",
+            ]
+        )
+        == 0
+    )
+    assert load(tmp_path / "new.html") == load(good) == load(tmp_path / "new.json")
+
+
+def test_data_that_unpacks_without_end_is_refused(tmp_path):
+    bomb = base64.b64encode(gzip.compress(b" " * (1 << 28))).decode()
+    page = f'<script id="reportgen-data" type="application/gzip+base64">{bomb}</script>'
+    (tmp_path / "bomb.html").write_text(page)
+    with pytest.raises(ValueError, match="unpacks to more than"):
+        load(tmp_path / "bomb.html")
+
+
+def test_json_nested_without_end_is_refused_in_one_line(tmp_path):
+    (tmp_path / "deep.json").write_text("[" * 1_000_000)
+    with pytest.raises(ValueError, match="is no JSON"):
+        load(tmp_path / "deep.json")
+
+
+def test_a_note_in_the_place_of_a_block_is_a_failure_that_leads_to_the_data():
+    from reportgen.render.view import undrawn
+    from reportgen.report import Section, Text
+
+    section = Section(name="training", title="Training", blocks=(Text(title="A", text="b"),))
+    note = undrawn(section.blocks[0], section, ValueError("\x1b[31mred")).block
+    assert isinstance(note, Failure)
+    assert "\x1b" not in note.message
+    assert "JSON" in note.hint
