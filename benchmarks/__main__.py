@@ -11,6 +11,7 @@ for name in (
     "damage",
     "diagnoses",
     "alarms",
+    "growth",
     "architecture",
     "architectures",
     "explanations",

@@ -43,7 +43,7 @@ def encoded(source: Path, target: Path, templates: str | None) -> bytes:
     Raises InputError where there is no report in it, TooMuchError where writing it takes more than 55 s or 2 GiB,
     RenderingError where it can't be written.
     """
-    script = Path(__file__).with_name("render") / "_encode.py"
+    script = Path(__file__).with_name("_encode.py")
     with tempfile.TemporaryDirectory(prefix="reportgen-") as folder:
         out, said = Path(folder) / "out", Path(folder) / "said"
         # By its path, with -P: nothing in the working folder is taken for a library.

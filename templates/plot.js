@@ -126,7 +126,9 @@ const reportgenPlot = (() => {
         rows.push([one.name, one.run, one.at.x[at], ...more.map((axis) => one.at[axis][at] ?? ""), y]);
       });
     }
-    const plain = (cell) => (typeof cell === "string" && /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : String(cell));
+    const formula = (cell) => typeof cell === "string" && /^[\s\u200b\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/.test(cell)
+      && !(cell.trim() && Number.isFinite(Number(cell)));
+    const plain = (cell) => (formula(cell) ? `'${cell}` : String(cell));
     return rows.map((row) => row.map(plain));
   };
   parts.csv = (rows) => rows.map((row) => row.map(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from reportgen.kept_rows import kept_rows
 from reportgen.report import Column, Row, Table
 from reportgen.units import show
 from reportgen.values import Cell
@@ -53,6 +54,13 @@ class TableView:
     folded: int
 
 
+def shown_rows(table: Table, limit: int, *, printed: bool) -> tuple[Row, ...]:
+    """At most `limit` of the rows: of a tree the shallow ones first, of a flat table the first ones."""
+    rows = unfolded(table, limit, printed=printed)
+    levels = [row.level for row in rows]
+    return tuple(rows[at] for at in kept_rows(levels, limit)) if any(levels) else rows[:limit]
+
+
 def unfolded(table: Table, limit: int, *, printed: bool) -> tuple[Row, ...]:
     """The rows to show; on paper, and where there are more than `limit`, equal neighbours as one."""
     return _folded(table.rows) if printed or len(table.rows) > limit else table.rows
@@ -84,7 +92,7 @@ def _standing_for(row: Row, others: list[Row]) -> Row:
 def view(table: Table, limit: int, anchors: Mapping[str, str], *, printed: bool) -> TableView:
     """At most `limit` rows; `anchors` gives a row's id on the page by the row's own id."""
     rows_all, left = unfolded(table, limit, printed=printed), dict(anchors)
-    shown = rows_all[:limit]
+    shown = shown_rows(table, limit, printed=printed)
     levels = [row.level for row in shown] + [0]
     tree = any(levels)
     rows = tuple(

@@ -211,7 +211,7 @@ def _shown(block: Any, medium: Medium) -> tuple[Row, ...]:
     if not isinstance(block, Table):
         return ()
     limit = medium.table(folded=block.folded)
-    return tables.unfolded(block, limit, printed=medium.printed)[:limit]
+    return tables.shown_rows(block, limit, printed=medium.printed)
 
 
 def _digest(*parts: str) -> str:

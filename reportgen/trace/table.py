@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 
+from reportgen.kept_rows import kept_rows
 from reportgen.report import Column, Row, Table
 from reportgen.trace.names import row_id, stem
 from reportgen.trace.steps import PACKED, Layer, Step, TensorInfo, Trace, Weight, per_sample, shape_text
@@ -61,10 +62,12 @@ class _Rows:
                 f" Over {MOST_ROWS:,} rows, so equal neighbours are shown once: {plural(len(layers), 'row')}."
             )
         if len(layers) > MOST_ROWS:
-            caption += f" The first {MOST_ROWS:,} are shown."
+            chosen = kept_rows([layer.depth for layer in layers], MOST_ROWS)
+            layers = [layers[at] for at in chosen]
+            caption += f" {MOST_ROWS:,} are shown: the outer ones first, and of one level its first and last."
         if not self.trace.complete:
             caption += " No complete forward pass was seen, so FLOPs and activations are unknown."
-        rows = tuple(row for layer in layers[:MOST_ROWS] for row in self._rows(layer))
+        rows = tuple(row for layer in layers for row in self._rows(layer))
         return Table(
             id="layers",
             title="Layers",

@@ -18,7 +18,9 @@ def two_dimensional(values):
     return soft
 
 
-@pytest.mark.parametrize("shape", [(1, 3, 32, 32), (1, 1, 8, 8), (1, 3, 61, 40), (1, 2, 5, 200), (1, 1, 1, 9)])
+@pytest.mark.parametrize(
+    "shape", [(1, 3, 32, 32), (1, 1, 8, 8), (1, 3, 61, 40), (1, 2, 5, 200), (1, 1, 1, 9)]
+)
 def test_it_is_the_box_filter_of_its_definition(shape):
     values = torch.randn(shape, generator=torch.Generator().manual_seed(0)) * 50
     assert torch.allclose(blur(values).double(), two_dimensional(values), atol=3e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -161,12 +162,23 @@ def describe(block: Curves) -> str:
 
 
 def table(block: Curves, limit: int) -> Columns:
-    """The points, one row an x value, evenly thinned to `limit` rows."""
+    """The points, one row an x value, thinned to `limit` rows: evenly, but the points of short series all stay."""
     known: dict[float, list[float | None]] = {}
     for at, series in enumerate(block.series):
         for x, y in zip(series.x, series.y, strict=True):
             known.setdefault(x, [None] * len(block.series))[at] = y
-    kept = evenly(sorted(known), limit)
+    kept = sorted(_kept(block, known, limit))
     names = [block.x_label, *(series.name for series in block.series)]
     rows = [[show(x), *("" if y is None else show(y) for y in known[x])] for x in kept]
-    return Columns(names, rows, len(known))
+    return Columns(names, rows, len(known), "evenly taken from each line")
+
+
+def _kept(block: Curves, known: Iterable[float], limit: int) -> set[float]:
+    """The x values that stay: the shortest series first, each its part of the room, the rest evenly."""
+    kept: set[float] = set()
+    lines = sorted((sorted(set(series.x)) for series in block.series), key=len)
+    for at, xs in enumerate(lines):
+        left = [x for x in xs if x not in kept]
+        kept.update(evenly(left, (limit - len(kept)) // (len(lines) - at)))
+    rest = [x for x in sorted(known) if x not in kept]
+    return kept.union(evenly(rest, limit - len(kept)))
