@@ -13,7 +13,9 @@ from reportgen.units import plural, shorten
 MOST_BARS = 20
 MOST_LAYERS = 10
 NEARLY_ALL = 0.9  # the share of the parameters from which a block alone says too little
-COUNTED = "1 multiply-add = 2 FLOPs; elementwise work, normalisation and pooling count as 0"
+COUNTED = (
+    "1 multiply-add = 2 FLOPs; elementwise work, normalisation, pooling, interpolation and sums count as 0"
+)
 
 
 def cost(trace: Trace) -> list[Block]:
