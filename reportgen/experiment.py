@@ -298,10 +298,14 @@ class Experiment:
         return predict(self)
 
 
+class UnreadableOutputError(InputError):
+    """The model ran, and what it returned holds no tensor that can be read."""
+
+
 def main_output(raw: Any) -> torch.Tensor:
     """The tensor that predictions are read from: `logits` where there is one, else the first tensor.
 
-    Raises InputError where the output holds no tensor.
+    Raises UnreadableOutputError where the output holds no tensor.
     """
     import torch
 
@@ -315,7 +319,9 @@ def main_output(raw: Any) -> torch.Tensor:
         if isinstance(part, torch.Tensor):
             return part
     kind = type(raw).__name__
-    raise InputError(f"the model returned {kind}, expected a tensor, or a tuple or dict of tensors")
+    raise UnreadableOutputError(
+        f"the model returned {kind}, expected a tensor, or a tuple or dict of tensors"
+    )
 
 
 def build(

@@ -45,11 +45,10 @@ def look(
         if data is not None:
             probe = _probe(experiment, data, dtype)
         if example is not None:
-            experiment.example = reading.example(example, dtype).map(lambda t: t.to(experiment.device))
+            given = reading.example(example, dtype, alone=_takes_one(model))
+            experiment.example = given.map(lambda t: t.to(experiment.device))
         elif probe is not None:
-            rows = range(experiment.fixed_batch or 1)
-            first = probe.inputs.take([min(row, probe.inputs.size - 1) for row in rows])
-            experiment.example = first.map(lambda t: t.to(experiment.device))
+            experiment.example = _first(experiment, probe)
         elif experiment.program is not None and experiment.program.example_inputs is not None:
             args, kwargs = experiment.program.example_inputs
             experiment.example = Inputs(tuple(args), dict(kwargs))
@@ -58,6 +57,7 @@ def look(
             # Where the model is looked at in a copy, the copy's state is what all sections see.
             with untouched(experiment.model):
                 _mapping(experiment)
+                probe = _spread(experiment, probe)
                 _forward(experiment)
                 looked_up, experiment.embedding = lookup(experiment, experiment.example)
     if experiment.samples is not None and not experiment.feature_names:
@@ -65,6 +65,54 @@ def look(
     _conclude(experiment, probe, looked_up)
     _check_names(experiment)
     _categories(experiment, said, probe)
+
+
+def _first(experiment: Experiment, probe: Batch) -> Inputs:
+    """The first sample of the data, or as many as the model takes, on its device."""
+    wanted = range(experiment.fixed_batch or 1)
+    if probe.inputs.count is not None and experiment.samples is not None:
+        first = experiment.samples.fetch(list(wanted)).inputs
+    else:
+        first = probe.inputs.take([min(row, probe.inputs.size - 1) for row in wanted])
+    return first.map(lambda t: t.to(experiment.device))
+
+
+def _takes_one(model: nn.Module | None) -> bool:
+    """Whether `forward` asks for one argument and takes no other by its place."""
+    try:
+        declared = inspect.signature(model.forward).parameters.values() if model is not None else ()
+    except (TypeError, ValueError):
+        return False
+    placed = [one for one in declared if one.kind <= one.VAR_POSITIONAL]
+    asked = [one for one in placed if one.kind < one.VAR_POSITIONAL and one.default is one.empty]
+    return len(asked) == 1 and len(placed) == 1
+
+
+def _spread(experiment: Experiment, probe: Batch | None) -> Batch | None:
+    """Give the parts of a named tuple each where the model does not take it whole, and takes them so."""
+    example, samples = experiment.example, experiment.samples
+    assert example is not None
+    if len(example.args) != 1 or not reading.is_named(example.args[0]):
+        return probe
+    with torch.no_grad():
+        with contextlib.suppress(InputError):
+            experiment.call(example)
+            return probe
+        if samples is None:
+            apart = replace(example, args=tuple(example.args[0]))
+        else:
+            samples.spread = True
+            again = samples.probe(PROBE)
+            assert again is not None
+            apart = _first(experiment, again)
+        try:
+            experiment.call(apart)
+        except InputError:
+            if samples is not None:
+                samples.spread = False
+            return probe
+    experiment.example = apart
+    return again if samples is not None else probe
 
 
 def _as_module(experiment: Experiment, model: Any) -> nn.Module | None:

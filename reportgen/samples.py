@@ -30,7 +30,8 @@ class Samples:
     """Numbered samples behind any kind of data. What is handed out is a copy, and the same each time.
 
     `alone`: `probe` saw samples of different sizes, which make a batch one at a time alone.
-    `mapped`: the model takes a sample's named inputs as one mapping, and they are handed out so.
+    `mapped`: the model takes a sample's named inputs as one mapping, and they are handed out so. `spread`: it takes the
+    parts of a named tuple each. `counted`: the batches' tensors don't tell how many samples they hold.
     """
 
     def __init__(self, source: Any, *, dtype: torch.dtype | None = None) -> None:
@@ -38,7 +39,7 @@ class Samples:
         self._dtype = dtype
         self._collate: Callable[[list[Any]], Any] = default_collate
         self.columns: tuple[str, ...] = ()
-        self.alone, self.mapped = False, False
+        self.alone, self.mapped, self.spread, self.counted = False, False, False, False
         self._reader: _Rows | _Indexed | _Stream
         if isinstance(source, DataLoader):
             self._collate = source.collate_fn or default_collate
@@ -99,6 +100,10 @@ class Samples:
         if len(found) > 1:
             sizes = " and ".join(batch.inputs.describe() for batch in found[:2])
             raise InputError(f"data: the samples don't make a batch: {sizes}, expected equal sizes")
+        inputs = found[0].inputs
+        if inputs.carried and inputs.primary is None:
+            said = f"data: the samples don't make one tensor: {inputs.describe()}, expected equal sizes"
+            raise InputError(said)
         return found[0]
 
     def some(self, positions: Sequence[int]) -> Iterator[Batch]:
@@ -127,12 +132,16 @@ class Samples:
 
     def _batch(self, samples: list[Any], indices: tuple[int, ...]) -> Batch:
         try:
-            inputs, targets = split(self._collate(samples))
+            inputs, targets = split(self._collate(samples), spread=self.spread)
         except InputError:
             raise
         except RAISED as error:
             raise InputError(f"data: the samples don't make a batch: {one_line(error)}") from error
-        return Batch(replace(inputs.map(self._cast), mapped=self.mapped), targets, indices)
+        inputs = replace(inputs.map(self._cast), mapped=self.mapped)
+        if len(samples) > 1 and not inputs.carried and inputs.size not in (1, len(samples)):
+            self.counted = True
+        count = len(samples) if self.counted else None
+        return Batch(replace(inputs, count=count), targets, indices)
 
     def _cast(self, tensor: torch.Tensor) -> torch.Tensor:
         # .clone(): a stranger's collate function may hand out the very storage of the data set.

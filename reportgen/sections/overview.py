@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 HEADLINE = (
     ("architecture", "Parameters", "Parameters"),
     ("architecture", "FLOPs a sample", "FLOPs a sample"),
+    ("architecture", "FLOPs", "FLOPs of the whole input"),
     ("training", "Best validation metric", "Best validation metric"),
     ("evaluation", "Accuracy", "Accuracy"),
     ("evaluation", "Mean absolute error", "Mean absolute error"),

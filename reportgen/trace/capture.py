@@ -17,6 +17,7 @@ from torch import nn
 from reportgen.data import Inputs, unwrapped
 from reportgen.errors import RAISED, one_line
 from reportgen.guard import eager
+from reportgen.trace.batch import samples_in
 from reportgen.trace.exported import Program
 from reportgen.trace.fakes import Fakes, fake_mode
 from reportgen.trace.layers import Catalogue, catalogue
@@ -70,7 +71,7 @@ def trace(
             break
         failures.append(f"{NAMES[how]}: {one_line(error)}")
     assert recorder is not None
-    return dataclasses.replace(_finished(known, recorder, inputs, how, failures, error), shaped=shaped)
+    return dataclasses.replace(_finished(known, recorder, inputs, how, failures, error, model), shaped=shaped)
 
 
 def _program(program: torch.export.ExportedProgram, most_steps: int) -> Trace:
@@ -127,6 +128,7 @@ def _finished(
     how: How,
     failures: list[str],
     error: BaseException | None,
+    model: nn.Module | None = None,
 ) -> Trace:
     failed = recorder.failed
     return Trace(
@@ -136,7 +138,7 @@ def _finished(
         error="" if error is None else one_line(error),
         error_path=failed[1] if error is not None and failed is not None and failed[0] is error else None,
         inputs=inputs.describe(),
-        batch=inputs.size,
+        batch=samples_in(inputs, model, recorder.rows),
         steps=tuple(recorder.record.steps),
         links=tuple(recorder.record.links),
         known=recorder.known,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reportgen.report import Bars, Block, Column, Row, Table
 from reportgen.trace.names import span
-from reportgen.trace.steps import Layer, Trace, per_sample
+from reportgen.trace.steps import Layer, Trace, of_what, per_sample
 from reportgen.units import plural, shorten
 
 MOST_BARS = 20
@@ -39,12 +39,15 @@ def _by_block(trace: Trace) -> list[Block]:
             "parameters-by-block", "Parameters by block", names, sizes, own, "params", f"{of}; each once."
         )
     ]
-    if trace.complete and trace.batch:
+    if trace.complete:
         flops, rest = _shared(trace, trace.flops_by_path, inner, top)
-        said = f"{of}, a sample; {COUNTED}."
+        said = of_what(f"{of}, a sample; {COUNTED}.", trace)
         blocks.append(_ranked("flops-by-block", "FLOPs by block", names, flops, rest, "FLOPs", said))
         made, rest = _shared(trace, trace.made_by_path, inner, top)
-        said = f"{of}, a sample: all tensors made in the forward pass, as many bytes as training keeps at the most."
+        said = of_what(
+            f"{of}, a sample: all tensors made in the forward pass, as many bytes as training keeps at the most.",
+            trace,
+        )
         title = "Activation memory by block"
         blocks.append(_ranked("activations-by-block", title, names, made, rest, "bytes", said))
     return [block for block in blocks if block is not None]
@@ -52,8 +55,9 @@ def _by_block(trace: Trace) -> list[Block]:
 
 def _shared(trace: Trace, figures: dict[str, int], inner: list[str], top: str) -> tuple[list[float], float]:
     """A figure of each block, a sample, and what is left outside them."""
-    values = [figures[path] / trace.batch for path in inner]
-    return values, figures[top] / trace.batch - sum(values)
+    count = trace.batch or 1
+    values = [figures[path] / count for path in inner]
+    return values, figures[top] / count - sum(values)
 
 
 def _inner(trace: Trace, path: str) -> list[str]:
@@ -140,7 +144,7 @@ class _Alike:
 
 def _most_expensive(trace: Trace) -> list[Block]:
     """Ten kinds of layers, those first of which one takes most; none where there are fewer than three layers."""
-    by_flops = trace.complete and trace.batch > 0 and bool(trace.flops)
+    by_flops = trace.complete and bool(trace.flops)
     groups = _alike(trace)
     if sum(len(group.layers) for group in groups) < 3:
         return []
@@ -159,7 +163,8 @@ def _most_expensive(trace: Trace) -> list[Block]:
     )
     rows = tuple(_row(trace, group, totals) for group in shown)
     title = "The most expensive layers"
-    return [Table(id="most-expensive", title=title, columns=COLUMNS, rows=rows, caption=caption)]
+    columns = tuple(column.model_copy(update={"note": of_what(column.note, trace)}) for column in COLUMNS)
+    return [Table(id="most-expensive", title=title, columns=columns, rows=rows, caption=caption)]
 
 
 def _alike(trace: Trace) -> list[_Alike]:

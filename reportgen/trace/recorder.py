@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from reportgen.trace.arguments import aliases, kernel_name, settings, swapped
+from reportgen.trace.batch import Rows, rows_of
 from reportgen.trace.fakes import Fakes
 from reportgen.trace.families import operation_family, operation_name
 from reportgen.trace.flops import count
@@ -65,6 +66,7 @@ class Recorder:
         self.reached: set[str] | None = None
         self.autograd = 0
         self.failed: tuple[BaseException, str] | None = None
+        self.rows: Rows | None = None
         self.producers = self.record.producers
         self.memory = Memory(self.producers.key)
         self.usage = Usage(catalogue.tensors, self.producers.key)
@@ -94,6 +96,7 @@ class Recorder:
             finally:
                 self.leave("", out)
         self._outputs(out)
+        self.rows = rows_of(out)
         if torch.is_grad_enabled():
             self.reached, self.autograd = reached(out, self.usage.names, self.usage.unwatched)
 

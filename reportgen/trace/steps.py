@@ -127,7 +127,8 @@ class Trace:
 
     `how`: what it was run with; `failures`: why what was tried before did not do. `error` and
     `error_path`: what the run raised and in which module ("" is the root, None when nothing was).
-    `batch`: the samples in the inputs. `known`: kernels whose FLOPs are counted; `unknown`: names and
+    `batch`: the samples in the inputs, 0 where nothing says how many they are: then figures are of the whole
+    input. `known`: kernels whose FLOPs are counted; `unknown`: names and
     numbers of those without a formula. `peak`: bytes of the tensors made by the forward pass that are
     needed at one time, when each is freed after its last use. `used`: the weights that any kernel read;
     `reached`: those that a gradient of the outputs comes to, None where that was not seen; `autograd`: how many
@@ -256,10 +257,22 @@ def is_square(tensor: TensorInfo) -> bool:
 
 
 def per_sample(value: int | None, trace: Trace) -> int | float | None:
-    """A figure of the whole batch for one sample; None where it or the batch is unknown."""
+    """A figure of the whole batch for one sample, or as it is where it is not known of how many; None where unknown."""
     if value is None or trace.batch < 1:
-        return None
+        return value
     return value // trace.batch if value % trace.batch == 0 else value / trace.batch
+
+
+def batch_text(trace: Trace) -> str:
+    """What a pass was of."""
+    if not trace.batch:
+        return "the whole input"
+    return "one sample" if trace.batch == 1 else f"a batch of {trace.batch}"
+
+
+def of_what(text: str, trace: Trace) -> str:
+    """What is said of figures `a sample`, of a pass of which it is not known how many samples it was of."""
+    return text if trace.batch else text.replace("a sample", "of the whole input")
 
 
 def shape_text(tensor: TensorInfo, batch: int) -> str:

@@ -7,7 +7,17 @@ from itertools import pairwise
 
 from reportgen.report import Column, Row, Table
 from reportgen.trace.names import row_id, stem
-from reportgen.trace.steps import PACKED, Layer, Step, TensorInfo, Trace, Weight, per_sample, shape_text
+from reportgen.trace.steps import (
+    PACKED,
+    Layer,
+    Step,
+    TensorInfo,
+    Trace,
+    Weight,
+    of_what,
+    per_sample,
+    shape_text,
+)
 from reportgen.units import plural, shorten
 
 MOST_ROWS = 2000
@@ -68,7 +78,9 @@ class _Rows:
         return Table(
             id="layers",
             title="Layers",
-            columns=COLUMNS,
+            columns=tuple(
+                column.model_copy(update={"note": of_what(column.note, self.trace)}) for column in COLUMNS
+            ),
             rows=rows,
             caption=caption,
             total=len(self.trace.layers),
