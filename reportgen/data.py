@@ -160,14 +160,6 @@ def joined(parts: Sequence[Inputs]) -> Inputs | None:
     return parts[0].map(lambda _: next(together))
 
 
-def joined_targets(targets: Sequence[torch.Tensor | None]) -> torch.Tensor | None:
-    """The targets of batches of one as one tensor, None where one has none or they are of different sizes."""
-    parts = [part.reshape(1) if part.ndim == 0 else part for part in targets if part is not None]
-    if len(parts) < len(targets) or len({(part.shape[1:], part.dtype) for part in parts}) != 1:
-        return None
-    return torch.cat(parts)
-
-
 def _batched(tensor: torch.Tensor, size: int) -> bool:
     return tensor.ndim > 0 and len(tensor) == size
 
@@ -242,15 +234,19 @@ def program_name(program: torch.export.ExportedProgram) -> str:
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs, their targets where there are any, and the samples' numbers in the data."""
+    """Inputs, their targets where there are any, and the samples' numbers in the data.
+
+    `unread`: why targets that are there can't be read.
+    """
 
     inputs: Inputs
     targets: torch.Tensor | None
     indices: tuple[int, ...]
+    unread: InputError | None = None
 
 
-def split(batch: Any, *, spread: bool = False) -> tuple[Inputs, torch.Tensor | None]:
-    """Inputs and targets of a collated batch.
+def split(batch: Any, *, spread: bool = False) -> tuple[Inputs, Any]:
+    """Inputs and targets of a collated batch, the latter as they come, None where there are none.
 
     A tensor is the input, and so is a packed sequence. Of a tuple or list, the last item is the target, unless it is
     alone. Of a mapping or a named tuple, the item called "labels", "label", "targets", "target" or "y" is. A named
@@ -261,12 +257,12 @@ def split(batch: Any, *, spread: bool = False) -> tuple[Inputs, torch.Tensor | N
     if isinstance(batch, Mapping):
         key = next((name for name in TARGET_KEYS if name in batch), None)
         rest = {name: value for name, value in batch.items() if name != key}
-        return Inputs((), rest), None if key is None else _target(batch[key])
+        return Inputs((), rest), None if key is None else batch[key]
     if is_named(batch):
         key = next((name for name in TARGET_KEYS if name in batch._fields), None)
         if key is not None:
             rest = tuple(value for name, value in zip(batch._fields, batch, strict=True) if name != key)
-            return Inputs(rest, {}), _target(getattr(batch, key))
+            return Inputs(rest, {}), getattr(batch, key)
         if not spread:
             return Inputs((batch,), {}), None
     if isinstance(batch, tuple | list) and batch:
@@ -275,8 +271,8 @@ def split(batch: Any, *, spread: bool = False) -> tuple[Inputs, torch.Tensor | N
             return split(batch[0]) if alone else (Inputs((batch[0],), {}), None)
         head, target = batch[:-1], batch[-1]
         if len(head) == 1 and isinstance(head[0], Mapping):
-            return Inputs((), dict(head[0])), _target(target)
-        return Inputs(tuple(head), {}), _target(target)
+            return Inputs((), dict(head[0])), target
+        return Inputs(tuple(head), {}), target
     kind = type(batch).__name__
     raise InputError(f"data: got samples of type {kind}, expected tensors, (inputs, target) or a dict")
 
@@ -284,10 +280,6 @@ def split(batch: Any, *, spread: bool = False) -> tuple[Inputs, torch.Tensor | N
 def is_named(value: Any) -> bool:
     """Whether this is a named tuple, and not how torch packs sequences."""
     return isinstance(value, tuple) and hasattr(value, "_fields") and not isinstance(value, PackedSequence)
-
-
-def _target(value: Any) -> torch.Tensor | None:
-    return value.detach().clone() if isinstance(value, torch.Tensor) else None
 
 
 def example(value: Any, dtype: torch.dtype | None, *, alone: bool = False) -> Inputs:

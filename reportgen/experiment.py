@@ -81,6 +81,7 @@ class Predictions:
     `probabilities`: float32 (n, classes), rows sum to 1; None for regression.
     `targets`: int64 (n,), -1 for a sample without a label, or float32 (n, values); None where the data
     has none, or none that fit the outputs: then `target_problem` says why.
+    `soft`: float32 (n, classes), where the targets are shares of classes: `targets` are then the largest of each row.
     `numbers`: int64 (n,), which samples of the data these are. `total`: how many it holds, None for a stream.
     """
 
@@ -90,6 +91,7 @@ class Predictions:
     numbers: np.ndarray
     total: int | None
     target_problem: InputError | None = None
+    soft: torch.Tensor | None = None
 
     @property
     def n(self) -> int:
@@ -111,8 +113,8 @@ class Experiment:
     """What is reported on. Made by `build`; a section reads it and changes nothing.
 
     `model` and `samples` are None where none was given; `data_problem` says what was wrong with data
-    that was given but can't be used; `forward_problem` why the model can't be called; `no_values` why what
-    it returns has a shape and no numbers.
+    that was given but can't be used; `target_problem` why its targets can't be read; `forward_problem` why the model
+    can't be called; `no_values` why what it returns has a shape and no numbers.
     `single`: the model takes one sample at a time. `target` is the output that is explained, where the user named one.
     `tokenizer` tells the texts of token ids; `embedding` is the path of the layer that turns them into vectors.
     `categorical`: the features of a table that hold categories.
@@ -145,6 +147,7 @@ class Experiment:
     weights: Weights | None = None
     command: str = ""
     data_problem: InputError | None = None
+    target_problem: InputError | None = None
     forward_problem: InputError | None = None
     no_values: InputError | None = None
     single: bool = False

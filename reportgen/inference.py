@@ -21,6 +21,7 @@ from reportgen.experiment import Experiment, main_output
 from reportgen.guard import set_eval, untouched
 from reportgen.report import Fact
 from reportgen.samples import Samples
+from reportgen.targets import shares
 
 PROBE = 64  # samples looked at to tell what the targets are
 
@@ -190,7 +191,7 @@ def _same_place(wanted: str, here: str) -> bool:
 
 def _probe(experiment: Experiment, data: Any, dtype: torch.dtype | None) -> Batch | None:
     try:
-        experiment.samples = Samples(data, dtype=dtype)
+        experiment.samples = Samples(data, dtype=dtype, class_names=experiment.class_names)
         if experiment.samples.total == 0:
             raise InputError("data: the data set is empty (0 samples)", "give at least one sample")
         return experiment.samples.probe(PROBE)
@@ -303,6 +304,7 @@ def _conclude(experiment: Experiment, probe: Batch | None, looked_up: bool) -> N
             said.append(Fact(label="Task", value=experiment.task, note=why))
     if probe is not None and probe.targets is not None:
         experiment.target_shape = tuple(probe.targets.shape)
+    experiment.target_problem = probe.unread if probe is not None else None
     experiment.inferred += tuple(said)
 
 
@@ -351,6 +353,14 @@ def _task(output: tuple[int, ...], probe: Batch | None, named: bool) -> tuple[st
         return "", ""
     flat = targets.reshape(len(targets), -1) if targets.ndim else targets.reshape(1, 1)
     seen = f"the output is {output}, the targets are {str(targets.dtype).removeprefix('torch.')}"
+    told = (
+        shares(flat, output[1] if _is_scores(output) else 2)
+        if len(output) <= 2 and flat.shape[1] > 1
+        else None
+    )
+    if told is not None:
+        rows = "a share of each class, with the sum 1" if told.soft else "a single 1, for the class"
+        return "classification", f"{seen} rows of {rows}"
     if _is_scores(output) and flat.shape[1] == 1 and not targets.is_floating_point():
         return "classification", seen
     alike = bool(((flat == 0) | (flat == 1)).all())
