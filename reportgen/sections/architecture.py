@@ -153,13 +153,15 @@ def _totals(seen: Trace) -> Facts:
     if totals.lazy:
         more.append(f"{plural(totals.lazy, 'lazy parameter')} without a shape yet left out")
     if totals.packed:
-        more.append(f"{totals.packed:,} packed weights of quantized layers left out")
+        more.append(
+            f"{totals.packed:,} of them packed weights of quantized layers, which parameters() leaves out"
+        )
     dtypes = dict.fromkeys(w.dtype for layer in seen.layers if layer.registered for w in layer.own)
-    share = f"{show(totals.trainable / totals.parameters, 'share')} of all" if totals.parameters else ""
+    share = f"{show(totals.trainable / totals.all, 'share')} of all" if totals.all else ""
     facts = (
         Fact(
             label="Parameters",
-            value=totals.parameters,
+            value=totals.all,
             unit="exact",
             note="; ".join(["each counted once", *more]),
         ),
@@ -235,11 +237,8 @@ def _how(seen: Trace) -> str:
 
 
 def _summary(seen: Trace) -> str:
-    # What is inside a leaf, a quantized layer's packed weights say, is a part of it.
-    inside = {layer.path for layer in seen.layers if layer.leaf and layer.path}
-    layers = sum(1 for one in seen.layers if one.leaf and not one.alias_of and one.parent not in inside)
     name = shorten(seen.layers[0].type, 60)
-    text = f"{name}: {show(seen.totals.parameters, 'count')} parameters in {plural(layers, 'layer')}"
+    text = f"{name}: {show(seen.totals.all, 'count')} parameters in {plural(seen.census.layers, 'layer')}"
     flops = _flops(seen)
     if flops.value is None:
         return f"{text}; FLOPs unknown."

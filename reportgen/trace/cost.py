@@ -33,23 +33,21 @@ def _by_block(trace: Trace) -> list[Block]:
     names = [_short(path, top) for path in inner]
     sizes = [trace.parameters_by_path[path] for path in inner]
     own = trace.parameters_by_path[top] - sum(sizes)
-    of = f"The {plural(len(names), 'block')} of {shorten(top, 60) if top else 'the model'}"
+    of = f"{plural(len(names), 'block')} of {shorten(top, 60) if top else 'the model'}"
     blocks = [
-        _ranked(
-            "parameters-by-block", "Parameters by block", names, sizes, own, "params", f"{of}; each once."
-        )
+        _ranked("parameters-by-block", "Parameters by block", names, sizes, own, "params", of, "; each once.")
     ]
     if trace.complete:
         flops, rest = _shared(trace, trace.flops_by_path, inner, top)
-        said = of_what(f"{of}, a sample; {COUNTED}.", trace)
-        blocks.append(_ranked("flops-by-block", "FLOPs by block", names, flops, rest, "FLOPs", said))
+        said = of_what(f", a sample; {COUNTED}.", trace)
+        blocks.append(_ranked("flops-by-block", "FLOPs by block", names, flops, rest, "FLOPs", of, said))
         made, rest = _shared(trace, trace.made_by_path, inner, top)
         said = of_what(
-            f"{of}, a sample: all tensors made in the forward pass, as many bytes as training keeps at the most.",
+            ", a sample: all tensors made in the forward pass, as many bytes as training keeps at the most.",
             trace,
         )
         title = "Activation memory by block"
-        blocks.append(_ranked("activations-by-block", title, names, made, rest, "bytes", said))
+        blocks.append(_ranked("activations-by-block", title, names, made, rest, "bytes", of, said))
     return [block for block in blocks if block is not None]
 
 
@@ -101,9 +99,14 @@ def _ranked(
     values: Sequence[float],
     own: float,
     unit: str,
-    caption: str,
+    of: str,
+    said: str,
 ) -> Bars | None:
+    """Bars of the blocks that have any, `of` how many there are, and of what lies outside of them."""
     pairs = [(name, value) for name, value in zip(names, values, strict=True) if value]
+    none = len(names) - len(pairs)
+    others = "the other has none" if none == 1 else f"the other {none:,} have none"
+    caption = f"{len(pairs):,} of the {of}; {others}" if none else f"The {of}"
     if own > 0:
         pairs.append(("outside these blocks", own))
     if len(pairs) < 2:
@@ -113,7 +116,9 @@ def _ranked(
         rest = pairs[MOST_BARS - 1 :]
         pairs = [*pairs[: MOST_BARS - 1], (f"{len(rest):,} others", sum(value for _, value in rest))]
     labels, sizes = zip(*pairs, strict=True)
-    return Bars(id=identifier, title=title, labels=labels, values=sizes, unit=unit, caption=caption)
+    return Bars(
+        id=identifier, title=title, labels=labels, values=sizes, unit=unit, caption=f"{caption}{said}"
+    )
 
 
 # --- layer by layer ------------------------------------------------------------------------------------
@@ -154,7 +159,7 @@ def _most_expensive(trace: Trace) -> list[Block]:
         return []
     totals = (
         trace.flops if trace.complete else 0,
-        trace.totals.parameters + trace.totals.packed,
+        trace.totals.all,
         trace.made_by_path[""] if trace.complete else 0,
     )
     what = "FLOPs" if by_flops else "parameters"

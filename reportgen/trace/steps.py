@@ -120,6 +120,21 @@ class Totals:
     lazy: int
     packed: int
 
+    @property
+    def all(self) -> int:
+        """Parameters and the packed weights of quantized layers, which are none."""
+        return self.parameters + self.packed
+
+
+@dataclass(frozen=True)
+class Census:
+    """How many modules are layers, hold layers, are parts of a layer that is counted as one, or stand here again."""
+
+    layers: int
+    holders: int
+    parts: int
+    again: int
+
 
 @dataclass(frozen=True)
 class Trace:
@@ -132,8 +147,10 @@ class Trace:
     numbers of those without a formula. `peak`: bytes of the tensors made by the forward pass that are
     needed at one time, when each is freed after its last use. `used`: the weights that any kernel read;
     `reached`: those that a gradient of the outputs comes to, None where that was not seen; `autograd`: how many
-    nodes the gradient's graph has. `shaped`: paths of the layers that were lazy and got their shapes from the
-    inputs. `cut`: after how many steps no more were kept, 0 where all are.
+    nodes the gradient's graph has. `training`: where some weights were not used, those that a pass in training mode
+    read, as far as it came before `training_error`; None where there was none. `kept`: paths of the layers that keep
+    tensors beside their parameters and buffers. `shaped`: paths of the layers that were lazy and got their shapes from
+    the inputs. `cut`: after how many steps no more were kept, 0 where all are.
     """
 
     layers: tuple[Layer, ...]
@@ -151,6 +168,9 @@ class Trace:
     used: frozenset[str] = field(default_factory=frozenset)
     reached: frozenset[str] | None = None
     autograd: int = 0
+    training: frozenset[str] | None = None
+    training_error: str = ""
+    kept: frozenset[str] = field(default_factory=frozenset)
     shaped: frozenset[str] = field(default_factory=frozenset)
     cut: int = 0
 
@@ -158,6 +178,25 @@ class Trace:
     def complete(self) -> bool:
         """Whether a forward pass ran to its end."""
         return self.how != "static" and not self.error
+
+    @cached_property
+    def census(self) -> Census:
+        """What the modules are."""
+        within: set[str] = set()  # layers, and what is inside them
+        layers = holders = parts = again = 0
+        for layer in self.layers:
+            inside = bool(layer.path) and layer.parent in within
+            if layer.alias_of:
+                again += 1
+            elif inside:
+                parts += 1
+            elif layer.leaf:
+                layers += 1
+            else:
+                holders += 1
+            if (inside or layer.leaf) and not layer.alias_of:
+                within.add(layer.path)
+        return Census(layers, holders, parts, again)
 
     @cached_property
     def by_path(self) -> dict[str, Layer]:
