@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from reportgen.audio import rate
 from reportgen.errors import RAISED, InputError, one_line, only_on_meta
+from reportgen.gaps import Gaps, look
 from reportgen.logs import Log, compiled
 from reportgen.report import Fact, Section
 from reportgen.tokenizer import vocabulary
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from reportgen.tabular import Category
     from reportgen.vocabulary import Vocabulary
 
+PROBE = 64  # samples looked at to tell what the targets are
 TASKS = ("classification", "regression")
 MODALITIES = ("image", "table", "text", "signal", "spectrogram")
 
@@ -82,6 +84,7 @@ class Predictions:
     `targets`: int64 (n,), -1 for a sample without a label, or float32 (n, values); None where the data
     has none, or none that fit the outputs: then `target_problem` says why.
     `soft`: float32 (n, classes), where the targets are shares of classes: `targets` are then the largest of each row.
+    `gaps`: NaN among the inputs.
     `numbers`: int64 (n,), which samples of the data these are. `total`: how many it holds, None for a stream.
     """
 
@@ -92,11 +95,19 @@ class Predictions:
     total: int | None
     target_problem: InputError | None = None
     soft: torch.Tensor | None = None
+    gaps: Gaps = field(default_factory=Gaps)
 
     @property
     def n(self) -> int:
         """How many samples were looked at."""
         return len(self.outputs)
+
+    @property
+    def marred(self) -> np.ndarray:
+        """Flags (n,): NaN or infinity among a sample's inputs."""
+        import numpy as np
+
+        return np.array(self.gaps.marred or [False] * self.n, bool)
 
     @property
     def already(self) -> bool:
@@ -292,6 +303,19 @@ class Experiment:
         """How many forward passes of one sample a budget of FLOPs, by kind of device, allows; inf where unknown."""
         each = self.operations
         return budget.get(self.device.split(":")[0], budget["cpu"]) / each if each else math.inf
+
+    @cached_property
+    def gaps(self) -> Gaps:
+        """NaN among the inputs of the samples that were predicted on, else of the first looked at or the example."""
+        if "predictions" in self.__dict__:
+            return self.predictions.gaps
+        if self.samples is not None:
+            try:
+                batches = list(self.samples.batches(PROBE, PROBE))
+            except InputError:  # which the sections that need them tell
+                return Gaps()
+            return look(self, ((batch.inputs, len(batch.indices)) for batch in batches))
+        return Gaps() if self.example is None else look(self, [(self.example, self.example.size or 1)])
 
     @cached_property
     def predictions(self) -> Predictions:

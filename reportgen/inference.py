@@ -17,13 +17,11 @@ from reportgen import data as reading
 from reportgen.data import Batch, Inputs
 from reportgen.embeddings import lookup
 from reportgen.errors import InputError, one_line
-from reportgen.experiment import Experiment, main_output
+from reportgen.experiment import PROBE, Experiment, main_output
 from reportgen.guard import set_eval, untouched
 from reportgen.report import Fact
 from reportgen.samples import Samples
 from reportgen.targets import shares
-
-PROBE = 64  # samples looked at to tell what the targets are
 
 
 def look(

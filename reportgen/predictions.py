@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
 
 from reportgen.errors import InputError
 from reportgen.experiment import Experiment, Predictions
+from reportgen.gaps import Gaps
 from reportgen.targets import UnreadError, shares
 
 LIMIT = 10_000  # samples; more would change an accuracy by less than its 95 % interval is wide
@@ -38,6 +40,7 @@ def predict(experiment: Experiment, asked: Sequence[int] = ()) -> Predictions:
     outputs, targets = [], []
     seen: list[int] = []
     unread: InputError | None = None
+    gaps = Gaps()
     batches = (
         (samples.fetch([number]) for number in asked)
         if asked
@@ -51,6 +54,7 @@ def predict(experiment: Experiment, asked: Sequence[int] = ()) -> Predictions:
             seen += batch.indices
             outputs.append(scores.detach().float().cpu().reshape(len(scores), -1))
             unread = unread or batch.unread
+            gaps.add(experiment, batch.inputs, len(batch.indices))
             if batch.targets is not None:
                 targets.append(batch.targets.cpu().reshape(len(scores), -1))
     if not outputs:
@@ -58,26 +62,27 @@ def predict(experiment: Experiment, asked: Sequence[int] = ()) -> Predictions:
     stacked = _stacked("outputs", outputs)
     target, unread = _of_all(targets, len(seen), unread)
     total, n, numbers = samples.total, len(stacked), np.array(seen, np.int64)
+    told = partial(Predictions, gaps=gaps)
     if experiment.task != "classification":
         if unread is not None:
-            return Predictions(stacked, None, None, numbers, total, unread)
+            return told(stacked, None, None, numbers, total, unread)
         if target is not None and target.shape != stacked.shape:
             said = f"the outputs are {tuple(stacked.shape)}, the targets {tuple(target.shape)}, expected equal shapes"
-            return Predictions(stacked, None, None, numbers, total, InputError(said))
-        return Predictions(stacked, None, None if target is None else target.float(), numbers, total)
+            return told(stacked, None, None, numbers, total, InputError(said))
+        return told(stacked, None, None if target is None else target.float(), numbers, total)
     # By all samples, where those asked for are few: one score alone may look like a probability by chance.
     probabilities = probabilities_of(stacked, experiment.predictions.already if asked else None)
     scores = stacked if stacked.shape[1] > 1 else _two_scores(stacked, probabilities)
     found = None if target is None else shares(target, probabilities.shape[1])
     if found is not None:
         soft = found.rows if found.soft else None
-        return Predictions(scores, probabilities, found.classes, numbers, total, soft=soft)
+        return told(scores, probabilities, found.classes, numbers, total, soft=soft)
     try:
         classes = None if target is None else _classes(target, probabilities.shape[1])
     except InputError as problem:
         unread, classes = problem, None
     assert classes is None or len(classes) == n
-    return Predictions(scores, probabilities, classes, numbers, total, unread)
+    return told(scores, probabilities, classes, numbers, total, unread)
 
 
 def _of_all(

@@ -50,7 +50,8 @@ def evaluate(experiment: Experiment, options: Options, predictions: Predictions)
     # A sample without a finite output has no prediction: it counts as wrong, and as no class.
     predicted = np.where(finite, np.nan_to_num(probabilities).argmax(axis=1), -1)
     soft = None if predictions.soft is None else predictions.soft.double().numpy()[labelled]
-    seen = Seen(targets, predicted, probabilities, finite, probabilities.shape[1], soft)
+    marred = predictions.marred[labelled]
+    seen = Seen(targets, predicted, probabilities, finite, probabilities.shape[1], soft, marred)
     where = sample_of(predictions.n, predictions.total)
     if not labelled.all():
         where = f"{len(targets):,} with a label of {where}"
@@ -85,7 +86,8 @@ def evaluate(experiment: Experiment, options: Options, predictions: Predictions)
 class Seen:
     """What was predicted of `n` samples: int64 (n,) targets and predictions (-1: none), and (n, count) shares.
 
-    `soft` (n, count), where the targets are shares of classes: `targets` are the largest of each row.
+    `marred`: NaN or infinity among the inputs. `soft` (n, count), where the targets are shares of classes: `targets`
+    are the largest of each row.
     """
 
     targets: np.ndarray
@@ -94,6 +96,13 @@ class Seen:
     finite: np.ndarray
     count: int
     soft: np.ndarray | None = None
+    marred: np.ndarray | None = None
+
+    @property
+    def why(self) -> str:
+        """How many of the samples without a prediction have NaN among their inputs."""
+        both = 0 if self.marred is None else int((self.marred & ~self.finite).sum())
+        return f"; {both:,} of them have NaN or infinity among their inputs" if both else ""
 
     @property
     def right(self) -> int:
@@ -160,10 +169,20 @@ def _totals(seen: Seen, where: str, seed: int) -> Facts:
     share = _round(common.max() / n)
     facts.append(Fact(label="Baseline accuracy", value=share, unit="share", note=always))
     caption = (
-        f"On {where}.{_shares(seen)} Intervals: 95 %; accuracy by Wilson's score, the others by {RESAMPLES:,} "
-        f"bootstrap resamples, seed {seed}."
+        f"On {where}.{_shares(seen)}{_marred(seen)} Intervals: 95 %; accuracy by Wilson's score, the others by "
+        f"{RESAMPLES:,} bootstrap resamples, seed {seed}."
     )
     return Facts(id="totals", title="Metrics", facts=tuple(facts), caption=caption)
+
+
+def _marred(seen: Seen) -> str:
+    """What was done with samples that have NaN among their inputs and a prediction all the same."""
+    held = 0 if seen.marred is None else int((seen.marred & seen.finite).sum())
+    return (
+        f" {held:,} of them have NaN or infinity among their inputs and are counted by what the model says."
+        if held
+        else ""
+    )
 
 
 def _losses(seen: Seen) -> np.ndarray:
@@ -300,7 +319,9 @@ def _findings(experiment: Experiment, seen: Seen) -> list[Finding]:
 
     if not seen.finite.all():
         bad = int((~seen.finite).sum())
-        message = f"The outputs are NaN or infinite for {bad:,} of {n:,} samples, which count as wrong."
+        message = (
+            f"The outputs are NaN or infinite for {bad:,} of {n:,} samples, which count as wrong{seen.why}."
+        )
         add("serious", message, "an output that is not finite", "totals")
     low, high = wilson(seen.right, n)
     scores = per_class(seen.targets, seen.predicted, seen.count)
