@@ -261,8 +261,8 @@ def split(batch: Any, *, spread: bool = False) -> tuple[Inputs, Any]:
     if is_named(batch):
         key = next((name for name in TARGET_KEYS if name in batch._fields), None)
         if key is not None:
-            rest = tuple(value for name, value in zip(batch._fields, batch, strict=True) if name != key)
-            return Inputs(rest, {}), getattr(batch, key)
+            others = tuple(value for name, value in zip(batch._fields, batch, strict=True) if name != key)
+            return Inputs(others, {}), getattr(batch, key)
         if not spread:
             return Inputs((batch,), {}), None
     if isinstance(batch, tuple | list) and batch:

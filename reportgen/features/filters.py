@@ -59,12 +59,13 @@ def _drawable(layer: Any) -> tuple[str, torch.Tensor] | None:
     """The weights that read the input, as what they are called in the layer; None where they are no picture."""
     from torch import nn
 
+    weights: Any = layer
     if isinstance(layer, nn.RNNBase):
-        return "weight_ih_l0", layer.weight_ih_l0
+        return "weight_ih_l0", weights.weight_ih_l0
     if isinstance(layer, nn.RNNCellBase):
-        return "weight_ih", layer.weight_ih
+        return "weight_ih", weights.weight_ih
     kinds = (nn.Conv1d, nn.Conv2d, nn.Linear)
-    return ("", layer.weight) if isinstance(layer, kinds) else None
+    return ("", weights.weight) if isinstance(layer, kinds) else None
 
 
 def filters(experiment: Experiment) -> tuple[Block | None, str]:

@@ -69,7 +69,7 @@ _SEQUENCES = (
 
 def _time_first(model: nn.Module | None) -> bool:
     """Whether a model is, or begins with, one of torch's layers that take sequences (time, samples, ...)."""
-    first = model
+    first: Any = model
     while isinstance(first, _STACKS):
         first = next(iter(getattr(first, "layers", first)), None)
     inside = getattr(first, "self_attn", first)
