@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from reportgen.audio import rate
 from reportgen.errors import RAISED, InputError, one_line, only_on_meta
+from reportgen.gaps import Gaps, look
 from reportgen.logs import Log, compiled
 from reportgen.report import Fact, Section
 from reportgen.tokenizer import vocabulary
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from reportgen.tabular import Category
     from reportgen.vocabulary import Vocabulary
 
+PROBE = 64  # samples looked at to tell what the targets are
 TASKS = ("classification", "regression")
 MODALITIES = ("image", "table", "text", "signal", "spectrogram")
 
@@ -81,6 +83,8 @@ class Predictions:
     `probabilities`: float32 (n, classes), rows sum to 1; None for regression.
     `targets`: int64 (n,), -1 for a sample without a label, or float32 (n, values); None where the data
     has none, or none that fit the outputs: then `target_problem` says why.
+    `soft`: float32 (n, classes), where the targets are shares of classes: `targets` are then the largest of each row.
+    `gaps`: NaN among the inputs.
     `numbers`: int64 (n,), which samples of the data these are. `total`: how many it holds, None for a stream.
     """
 
@@ -90,11 +94,20 @@ class Predictions:
     numbers: np.ndarray
     total: int | None
     target_problem: InputError | None = None
+    soft: torch.Tensor | None = None
+    gaps: Gaps = field(default_factory=Gaps)
 
     @property
     def n(self) -> int:
         """How many samples were looked at."""
         return len(self.outputs)
+
+    @property
+    def marred(self) -> np.ndarray:
+        """Flags (n,): NaN or infinity among a sample's inputs."""
+        import numpy as np
+
+        return np.array(self.gaps.marred or [False] * self.n, bool)
 
     @property
     def already(self) -> bool:
@@ -111,8 +124,8 @@ class Experiment:
     """What is reported on. Made by `build`; a section reads it and changes nothing.
 
     `model` and `samples` are None where none was given; `data_problem` says what was wrong with data
-    that was given but can't be used; `forward_problem` why the model can't be called; `no_values` why what
-    it returns has a shape and no numbers.
+    that was given but can't be used; `target_problem` why its targets can't be read; `forward_problem` why the model
+    can't be called; `no_values` why what it returns has a shape and no numbers.
     `single`: the model takes one sample at a time. `target` is the output that is explained, where the user named one.
     `tokenizer` tells the texts of token ids; `embedding` is the path of the layer that turns them into vectors.
     `categorical`: the features of a table that hold categories.
@@ -145,6 +158,7 @@ class Experiment:
     weights: Weights | None = None
     command: str = ""
     data_problem: InputError | None = None
+    target_problem: InputError | None = None
     forward_problem: InputError | None = None
     no_values: InputError | None = None
     single: bool = False
@@ -291,6 +305,19 @@ class Experiment:
         return budget.get(self.device.split(":")[0], budget["cpu"]) / each if each else math.inf
 
     @cached_property
+    def gaps(self) -> Gaps:
+        """NaN among the inputs of the samples that were predicted on, else of the first looked at or the example."""
+        if "predictions" in self.__dict__:
+            return self.predictions.gaps
+        if self.samples is not None:
+            try:
+                batches = list(self.samples.batches(PROBE, PROBE))
+            except InputError:  # which the sections that need them tell
+                return Gaps()
+            return look(self, ((batch.inputs, len(batch.indices)) for batch in batches))
+        return Gaps() if self.example is None else look(self, [(self.example, self.example.size or 1)])
+
+    @cached_property
     def predictions(self) -> Predictions:
         """Outputs for the data (10,000 samples at most, as the model's cost allows), once. Raises InputError."""
         from reportgen.predictions import predict
@@ -308,10 +335,14 @@ class Experiment:
         return judged_probabilities(self)
 
 
+class UnreadableOutputError(InputError):
+    """The model ran, and what it returned holds no tensor that can be read."""
+
+
 def main_output(raw: Any) -> torch.Tensor:
     """The tensor that predictions are read from: `logits` where there is one, else the first tensor.
 
-    Raises InputError where the output holds no tensor.
+    Raises UnreadableOutputError where the output holds no tensor.
     """
     import torch
 
@@ -325,7 +356,9 @@ def main_output(raw: Any) -> torch.Tensor:
         if isinstance(part, torch.Tensor):
             return part
     kind = type(raw).__name__
-    raise InputError(f"the model returned {kind}, expected a tensor, or a tuple or dict of tensors")
+    raise UnreadableOutputError(
+        f"the model returned {kind}, expected a tensor, or a tuple or dict of tensors"
+    )
 
 
 def build(

@@ -17,12 +17,11 @@ from reportgen import data as reading
 from reportgen.data import Batch, Inputs
 from reportgen.embeddings import lookup
 from reportgen.errors import InputError, one_line
-from reportgen.experiment import Experiment, main_output
+from reportgen.experiment import PROBE, Experiment, main_output
 from reportgen.guard import set_eval, untouched
 from reportgen.report import Fact
 from reportgen.samples import Samples
-
-PROBE = 64  # samples looked at to tell what the targets are
+from reportgen.targets import shares
 
 
 def look(
@@ -45,11 +44,10 @@ def look(
         if data is not None:
             probe = _probe(experiment, data, dtype)
         if example is not None:
-            experiment.example = reading.example(example, dtype).map(lambda t: t.to(experiment.device))
+            given = reading.example(example, dtype, alone=_takes_one(model))
+            experiment.example = given.map(lambda t: t.to(experiment.device))
         elif probe is not None:
-            rows = range(experiment.fixed_batch or 1)
-            first = probe.inputs.take([min(row, probe.inputs.size - 1) for row in rows])
-            experiment.example = first.map(lambda t: t.to(experiment.device))
+            experiment.example = _first(experiment, probe)
         elif experiment.program is not None and experiment.program.example_inputs is not None:
             args, kwargs = experiment.program.example_inputs
             experiment.example = Inputs(tuple(args), dict(kwargs))
@@ -58,6 +56,7 @@ def look(
             # Where the model is looked at in a copy, the copy's state is what all sections see.
             with untouched(experiment.model):
                 _mapping(experiment)
+                probe = _spread(experiment, probe)
                 _forward(experiment)
                 looked_up, experiment.embedding = lookup(experiment, experiment.example)
     if experiment.samples is not None and not experiment.feature_names:
@@ -65,6 +64,54 @@ def look(
     _conclude(experiment, probe, looked_up)
     _check_names(experiment)
     _categories(experiment, said, probe)
+
+
+def _first(experiment: Experiment, probe: Batch) -> Inputs:
+    """The first sample of the data, or as many as the model takes, on its device."""
+    wanted = range(experiment.fixed_batch or 1)
+    if probe.inputs.count is not None and experiment.samples is not None:
+        first = experiment.samples.fetch(list(wanted)).inputs
+    else:
+        first = probe.inputs.take([min(row, probe.inputs.size - 1) for row in wanted])
+    return first.map(lambda t: t.to(experiment.device))
+
+
+def _takes_one(model: nn.Module | None) -> bool:
+    """Whether `forward` asks for one argument and takes no other by its place."""
+    try:
+        declared = inspect.signature(model.forward).parameters.values() if model is not None else ()
+    except (TypeError, ValueError):
+        return False
+    placed = [one for one in declared if one.kind <= one.VAR_POSITIONAL]
+    asked = [one for one in placed if one.kind < one.VAR_POSITIONAL and one.default is one.empty]
+    return len(asked) == 1 and len(placed) == 1
+
+
+def _spread(experiment: Experiment, probe: Batch | None) -> Batch | None:
+    """Give the parts of a named tuple each where the model does not take it whole, and takes them so."""
+    example, samples = experiment.example, experiment.samples
+    assert example is not None
+    if len(example.args) != 1 or not reading.is_named(example.args[0]):
+        return probe
+    with torch.no_grad():
+        with contextlib.suppress(InputError):
+            experiment.call(example)
+            return probe
+        if samples is None:
+            apart = replace(example, args=tuple(example.args[0]))
+        else:
+            samples.spread = True
+            again = samples.probe(PROBE)
+            assert again is not None
+            apart = _first(experiment, again)
+        try:
+            experiment.call(apart)
+        except InputError:
+            if samples is not None:
+                samples.spread = False
+            return probe
+    experiment.example = apart
+    return again if samples is not None else probe
 
 
 def _as_module(experiment: Experiment, model: Any) -> nn.Module | None:
@@ -142,7 +189,7 @@ def _same_place(wanted: str, here: str) -> bool:
 
 def _probe(experiment: Experiment, data: Any, dtype: torch.dtype | None) -> Batch | None:
     try:
-        experiment.samples = Samples(data, dtype=dtype)
+        experiment.samples = Samples(data, dtype=dtype, class_names=experiment.class_names)
         if experiment.samples.total == 0:
             raise InputError("data: the data set is empty (0 samples)", "give at least one sample")
         return experiment.samples.probe(PROBE)
@@ -255,6 +302,7 @@ def _conclude(experiment: Experiment, probe: Batch | None, looked_up: bool) -> N
             said.append(Fact(label="Task", value=experiment.task, note=why))
     if probe is not None and probe.targets is not None:
         experiment.target_shape = tuple(probe.targets.shape)
+    experiment.target_problem = probe.unread if probe is not None else None
     experiment.inferred += tuple(said)
 
 
@@ -303,6 +351,14 @@ def _task(output: tuple[int, ...], probe: Batch | None, named: bool) -> tuple[st
         return "", ""
     flat = targets.reshape(len(targets), -1) if targets.ndim else targets.reshape(1, 1)
     seen = f"the output is {output}, the targets are {str(targets.dtype).removeprefix('torch.')}"
+    told = (
+        shares(flat, output[1] if _is_scores(output) else 2)
+        if len(output) <= 2 and flat.shape[1] > 1
+        else None
+    )
+    if told is not None:
+        rows = "a share of each class, with the sum 1" if told.soft else "a single 1, for the class"
+        return "classification", f"{seen} rows of {rows}"
     if _is_scores(output) and flat.shape[1] == 1 and not targets.is_floating_point():
         return "classification", seen
     alike = bool(((flat == 0) | (flat == 1)).all())

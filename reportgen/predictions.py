@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
 
 from reportgen.errors import InputError
 from reportgen.experiment import Experiment, Predictions
+from reportgen.gaps import Gaps
+from reportgen.targets import UnreadError, shares
 
 LIMIT = 10_000  # samples; more would change an accuracy by less than its 95 % interval is wide
 FEWEST = 100  # samples, whatever the model costs
@@ -36,6 +39,8 @@ def predict(experiment: Experiment, asked: Sequence[int] = ()) -> Predictions:
         raise InputError(f"the output is {shape}, expected one row of scores or values a sample")
     outputs, targets = [], []
     seen: list[int] = []
+    unread: InputError | None = None
+    gaps = Gaps()
     batches = (
         (samples.fetch([number]) for number in asked)
         if asked
@@ -48,27 +53,49 @@ def predict(experiment: Experiment, asked: Sequence[int] = ()) -> Predictions:
                 raise InputError(f"the model returned {len(scores)} rows for {len(batch.indices)} samples")
             seen += batch.indices
             outputs.append(scores.detach().float().cpu().reshape(len(scores), -1))
+            unread = unread or batch.unread
+            gaps.add(experiment, batch.inputs, len(batch.indices))
             if batch.targets is not None:
                 targets.append(batch.targets.cpu().reshape(len(scores), -1))
     if not outputs:
         raise InputError("data: the data set is empty (0 samples)", "give at least one sample")
     stacked = _stacked("outputs", outputs)
-    target = _stacked("targets", targets) if targets else None
+    target, unread = _of_all(targets, len(seen), unread)
     total, n, numbers = samples.total, len(stacked), np.array(seen, np.int64)
+    told = partial(Predictions, gaps=gaps)
     if experiment.task != "classification":
+        if unread is not None:
+            return told(stacked, None, None, numbers, total, unread)
         if target is not None and target.shape != stacked.shape:
             said = f"the outputs are {tuple(stacked.shape)}, the targets {tuple(target.shape)}, expected equal shapes"
-            return Predictions(stacked, None, None, numbers, total, InputError(said))
-        return Predictions(stacked, None, None if target is None else target.float(), numbers, total)
+            return told(stacked, None, None, numbers, total, InputError(said))
+        return told(stacked, None, None if target is None else target.float(), numbers, total)
     # By all samples, where those asked for are few: one score alone may look like a probability by chance.
     probabilities = probabilities_of(stacked, experiment.outputs_are_probabilities if asked else None)
     scores = stacked if stacked.shape[1] > 1 else _two_scores(stacked, probabilities)
+    found = None if target is None else shares(target, probabilities.shape[1])
+    if found is not None:
+        soft = found.rows if found.soft else None
+        return told(scores, probabilities, found.classes, numbers, total, soft=soft)
     try:
         classes = None if target is None else _classes(target, probabilities.shape[1])
     except InputError as problem:
-        return Predictions(scores, probabilities, None, numbers, total, problem)
+        unread, classes = problem, None
     assert classes is None or len(classes) == n
-    return Predictions(scores, probabilities, classes, numbers, total)
+    return told(scores, probabilities, classes, numbers, total, unread)
+
+
+def _of_all(
+    targets: Sequence[torch.Tensor], n: int, unread: InputError | None
+) -> tuple[torch.Tensor | None, InputError | None]:
+    """The targets of all samples in one, or why they can't be read; None and None where there are none."""
+    if unread is not None or not targets:
+        return None, unread
+    held = sum(map(len, targets))
+    if held != n:
+        hint = "give -1 as the class number of a sample that has no label, or leave it out of the data"
+        return None, UnreadError(f"{held:,} of {n:,} samples have a target, and the others none", hint)
+    return _stacked("targets", targets), None
 
 
 def _stacked(what: str, parts: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -137,14 +164,15 @@ def are_probabilities(outputs: torch.Tensor) -> bool:
 
 
 def _classes(targets: torch.Tensor, classes: int) -> torch.Tensor:
-    """Class numbers (n,), -1 where the number is negative: no label, as -1 and -100 mean elsewhere."""
+    """Class numbers (n,), -1 where the number is negative or NaN: no label, as -1 and -100 mean elsewhere."""
     if targets.shape[1] != 1:
         raise InputError(f"the targets are {tuple(targets.shape)}, expected one class number a sample")
-    if targets.is_floating_point() and not bool((targets == targets.round()).all()):
+    if targets.is_floating_point() and not bool(((targets == targets.round()) | targets.isnan()).all()):
         raise InputError(
-            "the targets hold fractions, expected class numbers", "say task='regression' if they are values"
+            "the targets hold fractions, expected class numbers",
+            "say task='regression' if they are values, or give a column a class if they are shares",
         )
-    numbers = targets[:, 0].long()
+    numbers = targets[:, 0].nan_to_num(-1).long()
     if bool((numbers >= classes).any()):
         low, high = int(numbers.min()), int(numbers.max())
         raise InputError(f"the targets run from {low} to {high}, expected class numbers 0 to {classes - 1}")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import (
     BatchSampler,
@@ -18,8 +19,10 @@ from torch.utils.data import (
     default_collate,
 )
 
-from reportgen.data import Batch, as_tensor, is_array, joined, joined_targets, split
+from reportgen.data import TARGET_KEYS, Batch, Inputs, as_tensor, is_array, joined, split
 from reportgen.errors import RAISED, InputError, one_line
+from reportgen.targets import UnreadError, read
+from reportgen.targets import joined as joined_targets
 
 EXPECTED = "a Dataset, a DataLoader, or a tuple of tensors or arrays (inputs, targets)"
 KEPT = 256 << 20  # bytes of samples kept, so that what is shown is what was predicted on
@@ -30,15 +33,21 @@ class Samples:
     """Numbered samples behind any kind of data. What is handed out is a copy, and the same each time.
 
     `alone`: `probe` saw samples of different sizes, which make a batch one at a time alone.
-    `mapped`: the model takes a sample's named inputs as one mapping, and they are handed out so.
+    `mapped`: the model takes a sample's named inputs as one mapping, and they are handed out so. `spread`: it takes the
+    parts of a named tuple each. `counted`: the batches' tensors don't tell how many samples they hold.
     """
 
-    def __init__(self, source: Any, *, dtype: torch.dtype | None = None) -> None:
-        """`source`: see EXPECTED. Floating inputs are cast to `dtype` (the model's). Raises InputError."""
-        self._dtype = dtype
+    def __init__(
+        self, source: Any, *, dtype: torch.dtype | None = None, class_names: Sequence[str] = ()
+    ) -> None:
+        """`source`: see EXPECTED. Floating inputs are cast to `dtype` (the model's). Raises InputError.
+
+        Targets that are texts are the numbers of these `class_names`.
+        """
+        self._dtype, self._names = dtype, tuple(class_names)
         self._collate: Callable[[list[Any]], Any] = default_collate
         self.columns: tuple[str, ...] = ()
-        self.alone, self.mapped = False, False
+        self.alone, self.mapped, self.spread, self.counted = False, False, False, False
         self._reader: _Rows | _Indexed | _Stream
         if isinstance(source, DataLoader):
             self._collate = source.collate_fn or default_collate
@@ -70,8 +79,9 @@ class Samples:
         self.alone = len(found) > 1
         if not self.alone:
             return next(iter(found), None)
-        targets = joined_targets([batch.targets for batch in found])
-        return Batch(found[0].inputs, targets, tuple(index for batch in found for index in batch.indices))
+        targets, unread = _joined(found)
+        numbers = tuple(index for batch in found for index in batch.indices)
+        return Batch(found[0].inputs, targets, numbers, unread)
 
     def batches(self, limit: int, size: int) -> Iterator[Batch]:
         """Up to `limit` samples in order, evenly from the data, `size` at a time; of a stream the first.
@@ -99,6 +109,10 @@ class Samples:
         if len(found) > 1:
             sizes = " and ".join(batch.inputs.describe() for batch in found[:2])
             raise InputError(f"data: the samples don't make a batch: {sizes}, expected equal sizes")
+        inputs = found[0].inputs
+        if inputs.carried and inputs.primary is None:
+            said = f"data: the samples don't make one tensor: {inputs.describe()}, expected equal sizes"
+            raise InputError(said)
         return found[0]
 
     def some(self, positions: Sequence[int]) -> Iterator[Batch]:
@@ -123,21 +137,69 @@ class Samples:
         together = joined([batch.inputs for batch in apart])
         if together is None:
             return apart
-        return [Batch(together, joined_targets([batch.targets for batch in apart]), indices)]
+        targets, unread = _joined(apart)
+        return [Batch(together, targets, indices, unread)]
 
     def _batch(self, samples: list[Any], indices: tuple[int, ...]) -> Batch:
         try:
-            inputs, targets = split(self._collate(samples))
+            inputs, given = self._split(samples)
         except InputError:
             raise
         except RAISED as error:
             raise InputError(f"data: the samples don't make a batch: {one_line(error)}") from error
-        return Batch(replace(inputs.map(self._cast), mapped=self.mapped), targets, indices)
+        inputs = replace(inputs.map(self._cast), mapped=self.mapped)
+        if len(samples) > 1 and not inputs.carried and inputs.size not in (1, len(samples)):
+            self.counted = True
+        inputs = replace(inputs, count=len(samples) if self.counted else None)
+        try:
+            return Batch(inputs, read(given, self._names), indices)
+        except UnreadError as problem:
+            return Batch(inputs, None, indices, problem)
+
+    def _split(self, samples: list[Any]) -> tuple[Inputs, Any]:
+        """Inputs and targets of samples. What torch can't collate may be the targets: then the inputs alone are."""
+        try:
+            return split(self._collate(samples), spread=self.spread)
+        except RAISED:
+            if self._collate is not default_collate:
+                raise
+            apart = [_target_of(sample) for sample in samples]
+            if any(one is None for one in apart):
+                raise
+            heads, targets = zip(*(one for one in apart if one is not None), strict=True)
+            inputs, _ = split(default_collate(list(heads)), spread=self.spread)
+            return inputs, list(targets)
 
     def _cast(self, tensor: torch.Tensor) -> torch.Tensor:
         # .clone(): a stranger's collate function may hand out the very storage of the data set.
         tensor = tensor.detach().clone()
         return tensor.to(self._dtype) if self._dtype is not None and tensor.is_floating_point() else tensor
+
+
+def _target_of(sample: Any) -> tuple[Any, Any] | None:
+    """A sample without its target and the target, None where it has none. Both as `split` reads them of a batch."""
+    keys = sample if isinstance(sample, Mapping) else getattr(sample, "_fields", ())
+    key = next((name for name in TARGET_KEYS if name in keys), None)
+    if isinstance(sample, Mapping):
+        rest = {name: value for name, value in sample.items() if name != key}
+        return None if key is None else (rest, sample[key])
+    if not isinstance(sample, tuple | list) or len(sample) < 2:
+        return None
+    if key is not None:
+        at = list(keys).index(key)
+        return (*sample[:at], *sample[at + 1 :], 0), sample[at]
+    return None if keys else ((*sample[:-1], 0), sample[-1])
+
+
+def _joined(batches: Sequence[Batch]) -> tuple[torch.Tensor | None, InputError | None]:
+    """The targets of batches of one, and why those that are there can't be read."""
+    unread = next((batch.unread for batch in batches if batch.unread is not None), None)
+    if unread is not None:
+        return None, unread
+    try:
+        return joined_targets([batch.targets for batch in batches]), None
+    except UnreadError as problem:
+        return None, problem
 
 
 _END = object()  # what is read beyond the last sample
@@ -150,18 +212,27 @@ class _Rows:
         if not arrays or not all(is_array(array) for array in arrays):
             kinds = ", ".join(type(array).__name__ for array in arrays) or "nothing"
             raise InputError(f"data: got a tuple of {kinds}, expected tensors or arrays (inputs, targets)")
-        self._tensors = [as_tensor(_numeric(arrays[0])), *(as_tensor(array) for array in arrays[1:])]
-        lengths = [len(tensor) if tensor.ndim else 0 for tensor in self._tensors]
+        self._columns = [as_tensor(_numeric(arrays[0])), *(as_tensor(array) for array in arrays[1:-1])]
+        self._columns += [_target_column(array) for array in arrays[1:][-1:]]
+        lengths = [len(column) if column.ndim else 0 for column in self._columns]
         if len(set(lengths)) > 1:
             counts = " and ".join(map(str, lengths))
             raise InputError(f"data: got arrays of {counts} rows, expected equal lengths")
         self.total: int | None = lengths[0]
 
     def read(self, position: int) -> Any:
-        if position >= len(self._tensors[0]):
+        if position >= len(self._columns[0]):
             return _END
-        row = tuple(tensor[position] for tensor in self._tensors)
+        row = tuple(column[position] for column in self._columns)
         return row if len(row) > 1 else row[0]
+
+
+def _target_column(array: Any) -> Any:
+    """The last of several arrays: numbers, or whatever it holds, which may be the names of classes."""
+    if isinstance(array, torch.Tensor):
+        return array
+    values = np.asarray(array)
+    return as_tensor(array) if values.dtype.kind in "fiub" else values.astype(object)
 
 
 def _numeric(array: Any) -> Any:

@@ -17,11 +17,15 @@ class Spectrum:
     """Levels (bands, columns) in dB about the loudest, -80 to 0, the lowest frequency first.
 
     Columns are equal stretches of the clip, each the mean power of its windows; bands are equal stretches from
-    0 to half the sample rate. `window` is in samples.
+    0 to half the sample rate. `window` and `hop` are in samples; `times` (samples) and `frequencies` (cycles a sample)
+    are the middles of columns and bands.
     """
 
     levels: np.ndarray
     window: int
+    hop: int
+    times: np.ndarray
+    frequencies: np.ndarray
 
 
 def spectrum(wave: np.ndarray, rate: float = 0.0, *, bands: int = 64, columns: int = 160) -> Spectrum:
@@ -47,10 +51,17 @@ def spectrum(wave: np.ndarray, rate: float = 0.0, *, bands: int = 64, columns: i
         axis=1,
     )
     power = reduced(power, bands, columns)
+    frequencies = reduced(np.fft.rfftfreq(window)[:, None], bands, 1)[:, 0]
+    times = (places[:-1] + places[1:]) * (hop / 2)
+    return Spectrum(decibels(power), window, hop, times, frequencies)
+
+
+def decibels(power: np.ndarray) -> np.ndarray:
+    """Power in dB about the largest of all, -80 at the least and where all is silence."""
     top = float(power.max())
     if top == 0:
-        return Spectrum(np.full(power.shape, -RANGE), window)
-    return Spectrum(10 * np.log10(np.maximum(power / top, 10 ** (-RANGE / 10))), window)
+        return np.full(power.shape, -RANGE)
+    return 10 * np.log10(np.maximum(power / top, 10 ** (-RANGE / 10)))
 
 
 def reduced(field: np.ndarray, rows: int, columns: int) -> np.ndarray:

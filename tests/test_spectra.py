@@ -62,3 +62,14 @@ def test_reducing_keeps_the_mean_of_equal_stretches():
 def test_the_lowest_band_is_at_the_bottom():
     pixels = grey(np.array([[0.0, 0.0], [1.0, 0.5]]))
     assert pixels.tolist() == [[255, 128], [0, 0]]
+
+
+def test_times_and_frequencies_are_the_middles_of_what_they_name():
+    time = np.arange(8192)
+    wave = np.where((time >= 4096) & (time < 4224), np.sin(2 * np.pi * 0.125 * time), 0)
+    for cells in ((999, 999), (16, 20)):
+        made = spectrum(wave, bands=cells[0], columns=cells[1])
+        band, column = np.unravel_index(made.levels.argmax(), made.levels.shape)
+        assert made.frequencies[band] == pytest.approx(0.125, abs=0.5 / made.levels.shape[0])
+        assert made.times[column] == pytest.approx(4160, abs=8192 / made.levels.shape[1] + made.window / 2)
+        assert (len(made.frequencies), len(made.times)) == made.levels.shape

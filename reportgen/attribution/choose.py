@@ -13,6 +13,7 @@ from reportgen.attribution.said import labelled, said
 from reportgen.attribution.target import Aim
 from reportgen.errors import InputError
 from reportgen.experiment import Experiment, Predictions
+from reportgen.gaps import look
 from reportgen.units import plural
 
 if TYPE_CHECKING:
@@ -66,7 +67,11 @@ def choose(experiment: Experiment, count: int, numbers: Sequence[int] = ()) -> t
     if not experiment.task or len(experiment.output_shape) not in (1, 2):
         return _unjudged(experiment, aim, count, numbers)
     found = _with(experiment, numbers, experiment.predictions)
-    usable = found.outputs.isfinite().all(dim=1).numpy()
+    finite = found.outputs.isfinite().all(dim=1).numpy()
+    usable = finite & ~found.marred
+    if finite.any() and not usable.any():
+        said = f"{found.gaps.what} is among the inputs of all {plural(int(finite.sum()), 'sample')} with finite outputs"
+        raise InputError(said, "fill the gaps, or leave these samples out of the data")
     if not usable.any():
         raise InputError(
             f"the model's outputs are not finite on all {plural(found.n, 'sample')} looked at",
@@ -78,7 +83,7 @@ def choose(experiment: Experiment, count: int, numbers: Sequence[int] = ()) -> t
         chosen, rule = _classes(found, usable, count)
     else:
         chosen, rule = _values(found, usable, count)
-    left_out = int((~usable).sum())
+    left_out, marred = int((~finite).sum()), int((finite & ~usable).sum())
     of = (
         f"{len(chosen)} of {plural(found.n if found.total is None or not numbers else found.total, 'sample')}"
     )
@@ -86,6 +91,8 @@ def choose(experiment: Experiment, count: int, numbers: Sequence[int] = ()) -> t
         of += f" (evenly from {found.total:,})"
     if left_out:
         rule += f"; {left_out:,} with outputs that are not finite left out"
+    if marred:
+        rule += f"; {marred:,} with {found.gaps.what} among the inputs left out"
     subjects = [_subject(experiment, aim, row, why, found) for row, why in chosen]
     return subjects, f"{of}: {rule}"
 
@@ -114,6 +121,8 @@ def _asked(numbers: Sequence[int], found: Predictions, usable: np.ndarray) -> Ch
         if number not in rows:
             wrong = f"explain: there is no sample {number:,} among the {len(usable):,} looked at"
             raise InputError(wrong, f"give numbers from 0 to {len(usable) - 1:,}")
+        if found.marred[rows[number]]:
+            raise InputError(f"explain: {found.gaps.what} is among the inputs of sample {number:,}")
         if not usable[rows[number]]:
             raise InputError(f"explain: the model's output for sample {number:,} is not finite")
     return [(rows[number], "asked for") for number in numbers]
@@ -244,6 +253,9 @@ def _unjudged(
         if not bool(outputs.isfinite().all()):
             rule += f"; sample {number:,} left out, whose output is not finite"
             continue
+        if (gaps := look(experiment, [(batch.inputs, 1)])).count:
+            rule += f"; sample {number:,} left out, with {gaps.what} among its inputs"
+            continue
         found.append((batch, outputs))
     if not found:
         raise InputError(
@@ -271,7 +283,14 @@ def _from_example(
     if len(raw) != example.size:
         raise InputError(f"the model returned {len(raw)} rows for {plural(example.size, 'example input')}")
     flat = raw.reshape(len(raw), -1)
-    usable = flat.isfinite().all(dim=1).nonzero()[:, 0].tolist()
+    finite = flat.isfinite().all(dim=1).nonzero()[:, 0].tolist()
+    gaps = look(experiment, [(example, example.size)])
+    usable = [row for row in finite if not gaps.marred[row]]
+    if finite and not usable:
+        raise InputError(
+            f"{gaps.what} is among {plural(len(finite), 'example input')} with finite outputs",
+            "fill the gaps",
+        )
     if not usable:
         raise InputError(
             f"the model's outputs are not finite on all {plural(example.size, 'example input')}",
@@ -288,5 +307,8 @@ def _from_example(
         subjects.append(Subject(row, example.take([row]), target, f"example {row}", words))
     how = "chosen by number" if numbers else "the first"
     rule = f"{len(subjects)} of {plural(example.size, 'example input')}: {how}"
-    left_out = example.size - len(usable)
-    return subjects, f"{rule}; {left_out:,} with outputs that are not finite left out" if left_out else rule
+    if left_out := example.size - len(finite):
+        rule += f"; {left_out:,} with outputs that are not finite left out"
+    if marred := len(finite) - len(usable):
+        rule += f"; {marred:,} with {gaps.what} among them left out"
+    return subjects, rule

@@ -56,7 +56,7 @@ def mean_maps(
     if experiment.require_data().alone:
         raise NotApplicable("the pictures are of different sizes, so a place in one is none in another")
     found = experiment.predictions
-    usable = np.flatnonzero(found.outputs.isfinite().all(dim=1).numpy())
+    usable = np.flatnonzero(found.outputs.isfinite().all(dim=1).numpy() & ~found.marred)
     allowed = passes(experiment, SHARE)
     wanted = min(MOST, len(usable))
     steps = next((steps for steps in STEPS if allowed >= 3 * steps * wanted), 1)

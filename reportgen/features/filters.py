@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reportgen.errors import InputError
+from reportgen.experiment import UnreadableOutputError
+from reportgen.features.choice import holds_weights
 from reportgen.hooks import hidden, running_order
 from reportgen.report import Block, Heatmap, Images, Map, Picture, Raster
 from reportgen.units import plural, show
 
 if TYPE_CHECKING:
+    import torch
+
     from reportgen.experiment import Experiment
 
 MOST = 64  # filters shown
@@ -21,14 +25,47 @@ LARGEST_MATRIX = (64, 40)  # units and features that a drawn matrix can name
 def first_layer(experiment: Experiment) -> tuple[str, Any] | None:
     """The first layer with weights that runs, by name; the first one registered where nothing runs."""
     from torch import nn
+
+    assert experiment.model is not None
+    if runs(experiment):
+        assert experiment.example is not None
+        called = running_order(experiment, experiment.example, (nn.Module,))
+        return next(((name, module) for name, module in called if _weighs(module)), None)
+    registered = ((n, m) for n, m in experiment.model.named_modules() if _weighs(m) and not _lazy(m))
+    return next(registered, None)
+
+
+def runs(experiment: Experiment) -> bool:
+    """Whether a forward pass tells which layer is the first, whatever it returns."""
+    readable = experiment.forward_problem is None or isinstance(
+        experiment.forward_problem, UnreadableOutputError
+    )
+    return experiment.example is not None and readable
+
+
+def _weighs(module: Any) -> bool:
+    """Whether a layer reads its input by weights: those of a recurrent one and of quantized ones too."""
+    packed = type(module).__module__.startswith("torch.ao.nn.") and callable(getattr(module, "weight", None))
+    return packed or holds_weights(module)
+
+
+def _lazy(module: Any) -> bool:
     from torch.nn.parameter import is_lazy
 
-    kinds = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, nn.Embedding)
-    assert experiment.model is not None
-    if experiment.example is not None and experiment.forward_problem is None:
-        return next(iter(running_order(experiment, experiment.example, kinds)), None)
-    registered = ((n, m) for n, m in experiment.model.named_modules() if isinstance(m, kinds))
-    return next(((n, m) for n, m in registered if not is_lazy(m.weight)), None)
+    return any(is_lazy(tensor) for tensor in module._parameters.values() if tensor is not None)
+
+
+def _drawable(layer: Any) -> tuple[str, torch.Tensor] | None:
+    """The weights that read the input, as what they are called in the layer; None where they are no picture."""
+    from torch import nn
+
+    weights: Any = layer
+    if isinstance(layer, nn.RNNBase):
+        return "weight_ih_l0", weights.weight_ih_l0
+    if isinstance(layer, nn.RNNCellBase):
+        return "weight_ih", weights.weight_ih
+    kinds = (nn.Conv1d, nn.Conv2d, nn.Linear)
+    return ("", weights.weight) if isinstance(layer, kinds) else None
 
 
 def filters(experiment: Experiment) -> tuple[Block | None, str]:
@@ -41,11 +78,14 @@ def filters(experiment: Experiment) -> tuple[Block | None, str]:
         return None, hidden(experiment) or "no layer with weights that could be drawn was found"
     name, layer = found
     kind = f"{type(layer).__name__} {name}".strip()
-    if isinstance(layer, nn.Embedding | nn.Conv3d):
+    drawn = _drawable(layer)
+    if drawn is None:
         return None, f"the first layer is {kind}, whose weights are no picture"
-    if layer.weight.is_meta:
+    part, tensor = drawn
+    if tensor.is_meta:
         return None, f"the weights of the first layer, {kind}, hold no values (meta device)"
-    weights = layer.weight.detach().cpu().double().numpy()
+    name = ".".join(one for one in (name, part) if one)
+    weights = tensor.detach().cpu().double().numpy()
     bad = int((~np.isfinite(weights)).sum())
     if bad:
         raise InputError(
@@ -53,14 +93,21 @@ def filters(experiment: Experiment) -> tuple[Block | None, str]:
             "load a checkpoint from before training diverged",
         )
     if isinstance(layer, nn.Conv2d):
-        return _pictures(name, weights), ""
+        return _noted(experiment, _pictures(name, weights)), ""
     flat = weights if weights.ndim == 2 else weights.reshape(len(weights), -1)
     if flat.shape[0] > LARGEST_MATRIX[0] or flat.shape[1] > LARGEST_MATRIX[1]:
         return (
             None,
             f"the first layer's weights, {name}, are {flat.shape[0]} × {flat.shape[1]}, too many to draw",
         )
-    return _matrix(experiment, name, weights, flat), ""
+    return _noted(experiment, _matrix(experiment, name, weights, flat)), ""
+
+
+def _noted(experiment: Experiment, block: Images | Heatmap) -> Block:
+    if runs(experiment):
+        return block
+    said = "No forward pass ran, so this is the first layer in the order of registration."
+    return block.model_copy(update={"caption": f"{block.caption} {said}"})
 
 
 def _pictures(name: str, weights: np.ndarray) -> Images:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from reportgen.data import Inputs
     from reportgen.experiment import Experiment
     from reportgen.features.weights import Weight
+    from reportgen.targets import Shares
 
 MOST = 512  # samples whose activations are looked at
 MOST_GRADIENT = 128
@@ -158,7 +159,7 @@ def _loss(
 ) -> tuple[str, torch.Tensor | None, int]:
     """The loss's name, its sum over the samples that have one (None where none has), and how many have."""
     if targets is None:
-        raise InputError("the data has no targets")
+        raise experiment.target_problem or InputError("the data has no targets")
     targets = targets.to(experiment.device)
     scores = experiment.scores(inputs)
     if not scores.ndim or len(scores) != rows:
@@ -188,11 +189,19 @@ def _labelled(experiment: Experiment, targets: torch.Tensor, scores: torch.Tenso
         return targets.reshape(rows, -1).isfinite().all(dim=1).tolist()
     if experiment.task != "classification":
         raise InputError("whether the targets are classes or values is not known", "say so with task")
+    if (told := _shares(targets, scores)) is not None:
+        return (told.classes >= 0).tolist()
     if scores.ndim > 2 or targets.numel() != rows:
         said = f"the targets are {tuple(targets.shape)}, the outputs {tuple(scores.shape)}, expected a class a row"
         raise InputError(said)
     flat, classes = targets.reshape(rows), max(2, scores[0].numel())
     return ((flat >= 0) & (flat < classes) & (flat == flat.round())).tolist()
+
+
+def _shares(targets: torch.Tensor, scores: torch.Tensor) -> Shares | None:
+    from reportgen.targets import shares
+
+    return shares(targets, max(2, scores[0].numel())) if scores.ndim <= 2 else None
 
 
 def _summed(experiment: Experiment, scores: torch.Tensor, targets: torch.Tensor) -> tuple[str, torch.Tensor]:
@@ -203,11 +212,24 @@ def _summed(experiment: Experiment, scores: torch.Tensor, targets: torch.Tensor)
     if experiment.task == "regression":
         wanted = targets.reshape(scores.shape).float()
         return "mean squared error", functional.mse_loss(scores, wanted, reduction="sum") / scores.shape[1]
-    labels = targets.reshape(len(scores)).long()
     inside = experiment.outputs_are_probabilities
+    told = _shares(targets, scores)
+    if told is not None and told.soft and scores.shape[1] > 1:
+        logs = scores.clamp(min=1e-12).log() if inside else functional.log_softmax(scores, dim=1)
+        return "cross-entropy with shares of classes", -(told.rows * logs).sum()
+    if told is not None and told.soft:
+        return "cross-entropy with shares of classes", _of_one(scores, told.rows[:, 1], inside)
+    labels = (told.classes if told is not None else targets.reshape(len(scores))).long()
     if scores.shape[1] == 1:
-        loss = functional.binary_cross_entropy if inside else functional.binary_cross_entropy_with_logits
-        return "cross-entropy", loss(scores[:, 0], labels.float(), reduction="sum")
+        return "cross-entropy", _of_one(scores, labels.float(), inside)
     if inside:
         return "cross-entropy", functional.nll_loss(scores.clamp(min=1e-12).log(), labels, reduction="sum")
     return "cross-entropy", functional.cross_entropy(scores, labels, reduction="sum")
+
+
+def _of_one(scores: torch.Tensor, second: torch.Tensor, inside: bool) -> torch.Tensor:
+    """The cross-entropy of one score a sample (n, 1) with the share (n,) of the second class, summed."""
+    from torch.nn import functional
+
+    loss = functional.binary_cross_entropy if inside else functional.binary_cross_entropy_with_logits
+    return loss(scores[:, 0], second, reduction="sum")

@@ -49,7 +49,7 @@ def one_pass(
         count, bad = count + len(kept), bad + len(batch.indices) - len(kept)
         if scores is not None:
             said.append(_said(scores, len(kept)))
-            targets.append(_single(batch.targets, len(batch.indices), kept))
+            targets.append(_single(experiment, batch.targets, len(batch.indices), kept))
             width = scores.shape[1] if scores.ndim == 2 else 1
     return Seen(count, bad, _joined(targets), _joined(said), width)
 
@@ -101,7 +101,14 @@ def _said(scores: torch.Tensor, rows: int) -> torch.Tensor | None:
     return flat[:, 0] if flat.shape[1] == 1 else flat.argmax(dim=1)
 
 
-def _single(targets: torch.Tensor | None, rows: int, kept: list[int]) -> torch.Tensor | None:
+def _single(
+    experiment: Experiment, targets: torch.Tensor | None, rows: int, kept: list[int]
+) -> torch.Tensor | None:
+    from reportgen.targets import shares
+
+    if targets is not None and experiment.task == "classification" and targets.numel() > rows:
+        told = shares(targets, targets.numel() // rows)
+        return None if told is None else told.classes.cpu()[kept]
     return targets.cpu().reshape(rows)[kept] if targets is not None and targets.numel() == rows else None
 
 

@@ -49,7 +49,9 @@ def evaluate(experiment: Experiment, options: Options, predictions: Predictions)
         )
     # A sample without a finite output has no prediction: it counts as wrong, and as no class.
     predicted = np.where(finite, np.nan_to_num(probabilities).argmax(axis=1), -1)
-    seen = Seen(targets, predicted, probabilities, finite, probabilities.shape[1])
+    soft = None if predictions.soft is None else predictions.soft.double().numpy()[labelled]
+    marred = predictions.marred[labelled]
+    seen = Seen(targets, predicted, probabilities, finite, probabilities.shape[1], soft, marred)
     where = sample_of(predictions.n, predictions.total)
     if not labelled.all():
         where = f"{len(targets):,} with a label of {where}"
@@ -82,13 +84,25 @@ def evaluate(experiment: Experiment, options: Options, predictions: Predictions)
 
 @dataclass(frozen=True)
 class Seen:
-    """What was predicted of `n` samples: int64 (n,) targets and predictions (-1: none), and (n, count) shares."""
+    """What was predicted of `n` samples: int64 (n,) targets and predictions (-1: none), and (n, count) shares.
+
+    `marred`: NaN or infinity among the inputs. `soft` (n, count), where the targets are shares of classes: `targets`
+    are the largest of each row.
+    """
 
     targets: np.ndarray
     predicted: np.ndarray
     probabilities: np.ndarray
     finite: np.ndarray
     count: int
+    soft: np.ndarray | None = None
+    marred: np.ndarray | None = None
+
+    @property
+    def why(self) -> str:
+        """How many of the samples without a prediction have NaN among their inputs."""
+        both = 0 if self.marred is None else int((self.marred & ~self.finite).sum())
+        return f"; {both:,} of them have NaN or infinity among their inputs" if both else ""
 
     @property
     def right(self) -> int:
@@ -139,20 +153,55 @@ def _totals(seen: Seen, where: str, seed: int) -> Facts:
     low, high = bootstrap(n, seed, lambda rows: macro_f1(targets[rows], predicted[rows], seen.count))
     f1 = macro_f1(targets, predicted, seen.count)
     facts.append(Fact(label="Macro F1", value=_round(f1), note=_between(low, high)))
-    losses = -np.log(np.clip(seen.probabilities[np.arange(n), targets], 1e-12, 1))[seen.finite]
+    losses = _losses(seen)[seen.finite]
     low, high = bootstrap(len(losses), seed, lambda rows: float(losses[rows].mean()))
     some = "" if seen.finite.all() else f"; of {len(losses):,} with finite outputs"
     loss = _round(float(losses.mean()))
     facts.append(Fact(label="Log loss", value=loss, unit="nats", note=_between(low, high) + some))
+    if seen.soft is not None:
+        own = -np.sum(seen.soft * np.log(np.clip(seen.soft, 1e-12, 1)), axis=1)[seen.finite]
+        note = "mean over the samples, the least that the log loss can be"
+        facts.append(
+            Fact(label="Entropy of the targets", value=_round(float(own.mean())), unit="nats", note=note)
+        )
     common = np.bincount(targets, minlength=seen.count)
     always = f"of always saying the most common class, {common.max():,} of {n:,}"
     share = _round(common.max() / n)
     facts.append(Fact(label="Baseline accuracy", value=share, unit="share", note=always))
     caption = (
-        f"On {where}. Intervals: 95 %; accuracy by Wilson's score, the others by {RESAMPLES:,} bootstrap "
+        f"On {where}.{_shares(seen)}{_marred(seen)} Intervals: 95 %; accuracy by Wilson's score, the others by "
+        f"{RESAMPLES:,} bootstrap resamples, seed {seed}."
     )
-    return Facts(
-        id="totals", title="Metrics", facts=tuple(facts), caption=f"{caption}resamples, seed {seed}."
+    return Facts(id="totals", title="Metrics", facts=tuple(facts), caption=caption)
+
+
+def _marred(seen: Seen) -> str:
+    """What was done with samples that have NaN among their inputs and a prediction all the same."""
+    held = 0 if seen.marred is None else int((seen.marred & seen.finite).sum())
+    return (
+        f" {held:,} of them have NaN or infinity among their inputs and are counted by what the model says."
+        if held
+        else ""
+    )
+
+
+def _losses(seen: Seen) -> np.ndarray:
+    """Of each sample the cross-entropy with its class, or with its shares of the classes."""
+    logs = -np.log(np.clip(seen.probabilities, 1e-12, 1))
+    if seen.soft is None:
+        return logs[np.arange(len(seen.targets)), seen.targets]
+    return np.sum(seen.soft * logs, axis=1)
+
+
+def _shares(seen: Seen) -> str:
+    """How targets that are shares of classes are read."""
+    if seen.soft is None:
+        return ""
+    alike = int((np.diff(np.sort(seen.soft, axis=1)[:, -2:]) == 0).sum())
+    ties = f" ({alike:,} with two largest alike count for the first)" if alike else ""
+    return (
+        f" The targets are shares of the classes: the class of a sample is the one with its largest share{ties}, "
+        "and the log loss is the cross-entropy with the shares."
     )
 
 
@@ -270,7 +319,9 @@ def _findings(experiment: Experiment, seen: Seen) -> list[Finding]:
 
     if not seen.finite.all():
         bad = int((~seen.finite).sum())
-        message = f"The outputs are NaN or infinite for {bad:,} of {n:,} samples, which count as wrong."
+        message = (
+            f"The outputs are NaN or infinite for {bad:,} of {n:,} samples, which count as wrong{seen.why}."
+        )
         add("serious", message, "an output that is not finite", "totals")
     low, high = wilson(seen.right, n)
     scores = per_class(seen.targets, seen.predicted, seen.count)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from reportgen.attribution.base import Attribution, Missing, Outcome
-from reportgen.attribution.kinds.signal import Clip
+from reportgen.attribution.kinds.signal import Clip, heard
 from reportgen.attribution.sight import Sight
 from reportgen.report import Block, Failure, Signal, Text
 from reportgen.sections._by_sample import SAMPLES, heading
 from reportgen.sections._sound import made_by, pictures
-from reportgen.spectra import reduced, spectrum
+from reportgen.spectra import RANGE, reduced, spectrum
 from reportgen.units import plural, show
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _sample(told: Told, sight: Sight, row: tuple[Outcome, ...]) -> list[Block]:
     rate, clip = told.experiment.sample_rate, Clip.of(tuple(sight.subject.values.shape[1:]))
     wave = clip.channels(sight.subject.values)[0].double().mean(dim=0).cpu().numpy()
     mixed = int(np.prod(clip.shape)) // max(clip.shape)
-    seen = spectrum(wave, rate)
+    seen = spectrum(heard(sight.subject.values), rate)
     columns = seen.levels.shape[1]
     maps = [_columns(made.values[None], columns) for made in row if isinstance(made, Attribution)]
     axes = _axes(len(wave), seen.window, rate) + (
@@ -70,7 +70,7 @@ def _axes(length: int, window: int, rate: float) -> str:
         f"0 to {show(float(f'{length / rate:.4g}'), 's')}" if rate else f"0 to {plural(length, 'sample')}"
     )
     up = f"0 to {show(rate / 2, 'exact')} Hz" if rate else "0 to half the sample rate"
-    how = f"Hann windows of {plural(window, 'sample')}, 80 dB from white (loud) to black"
+    how = f"Hann windows of {plural(window, 'sample')}, {show(RANGE, 'dB')} from white (loud) to black"
     return f"Time across, {across}; frequency upwards, {up}. Spectrogram: {how}."
 
 

@@ -14,6 +14,8 @@ RESAMPLES = 1000
 def wilson(right: int, n: int) -> tuple[float, float]:
     """The 95 % score interval of a share (Wilson, 1927); (0, 1) where nothing was seen.
 
+    It begins at 0 where none is right and ends at 1 where all are, which rounding misses by some 1e-17.
+
     centre = (p + z²/2n) / (1 + z²/n), half = z sqrt(p(1-p)/n + z²/4n²) / (1 + z²/n).
     """
     if n == 0:
@@ -21,7 +23,7 @@ def wilson(right: int, n: int) -> tuple[float, float]:
     share, square = right / n, Z95 * Z95
     centre = (share + square / (2 * n)) / (1 + square / n)
     half = Z95 * math.sqrt(share * (1 - share) / n + square / (4 * n * n)) / (1 + square / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return (max(0.0, centre - half) if right else 0.0), (min(1.0, centre + half) if right < n else 1.0)
 
 
 def bootstrap(n: int, seed: int, figure: Callable[[np.ndarray], float]) -> tuple[float, float]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from reportgen.attribution.kinds.signal import Clip, silence
+from reportgen.attribution.kinds.signal import heard
 from reportgen.experiment import Experiment, Options
-from reportgen.features.kernels import FLOOR, Responses, Spectrogram, responses, spectrogram
+from reportgen.features.kernels import Responses, responses
 from reportgen.report import Heatmap
 from reportgen.sections._samples import label
 from reportgen.sections._survey import Made
+from reportgen.spectra import RANGE, Spectrum, spectrum
 from reportgen.units import plural, show
 
 CLIPS = 3
+SHORTEST = 32  # samples of a clip that is drawn
 KERNELS = 64  # drawn
 BINS = 128  # frequencies drawn of a response, at most
 
@@ -64,7 +66,7 @@ def _responses(experiment: Experiment, found: Responses) -> Heatmap:
         title=f"Frequency responses: {found.name}",
         caption=f"{which} {plural(count, 'kernel')} of {found.taps} taps{over}, sorted by centre frequency (mean "
         f"weighted by power). |rfft| of the kernels filled up with zeros to {found.padded}, in dB under the largest; "
-        f"{show(FLOOR, 'dB')} and less alike.",
+        f"{show(-RANGE, 'dB')} and less alike.",
         row_labels=tuple(str(found.kernels[at]) for at in strongest),
         column_labels=_ticks(experiment, found.frequencies[::every]),
         values=_rows(shown),
@@ -95,20 +97,21 @@ def _clips(experiment: Experiment, made: Made) -> None:
                 f"There are no spectrograms: the input is {given}, expected waveforms (n, T), (n, C, T) or (n, T, C)."
             )
             return
-        primary = primary.detach().cpu()
-        wave = Clip.of(tuple(primary.shape[1:])).channels(primary.double() - silence(primary).double())[0]
-        # Two channels side by side would need two pictures; their mean is what a single microphone would have heard.
-        seen = spectrogram(wave.mean(dim=0).numpy(), _rate(experiment))
-        if seen is None:
+        wave = heard(primary)
+        if len(wave) < SHORTEST or not np.isfinite(wave).all():
             made.notes.append(
-                f"There is no spectrogram of {of}: it is shorter than 32 samples, or not finite."
+                f"There is no spectrogram of {of}: it is shorter than {SHORTEST} samples, or not finite."
             )
             continue
         named = f"{of}, {name}" if name else of
-        made.blocks.append(_spectrogram(experiment, seen, named, len(wave)))
+        made.blocks.append(
+            _spectrogram(
+                experiment, spectrum(wave, _rate(experiment)), named, primary[0].numel() // len(wave)
+            )
+        )
 
 
-def _spectrogram(experiment: Experiment, found: Spectrogram, of: str, channels: int) -> Heatmap:
+def _spectrogram(experiment: Experiment, found: Spectrum, of: str, channels: int) -> Heatmap:
     rate = _rate(experiment)
     over = "" if channels == 1 else f" of the mean of {channels} channels"
     length = f"{found.window} samples" + (
@@ -118,10 +121,10 @@ def _spectrogram(experiment: Experiment, found: Spectrogram, of: str, channels: 
     return Heatmap(
         title=f"Spectrogram, {of}",
         caption=f"Power{over} by short Fourier transforms: Hann window of {length}, hop {found.hop}; in dB under the "
-        f"clip's largest, {show(FLOOR, 'dB')} and less alike; means over blocks of cells.",
+        f"clip's loudest place, {show(-RANGE, 'dB')} and less alike; means over equal stretches of time and frequency.",
         row_labels=_ticks(experiment, found.frequencies[::-1]),
         column_labels=tuple(show(float(f"{time:.3g}")) for time in times),
-        values=_rows(found.decibels[::-1]),
+        values=_rows(found.levels[::-1]),
         row_title=_axis(experiment),
         column_title="time (s)" if rate else "time (samples)",
         unit="dB",

@@ -35,6 +35,9 @@ def evaluate(experiment: Experiment, options: Options, predictions: Predictions)
     where = sample_of(predictions.n, predictions.total)
     output, target = outputs[finite], targets[finite]
     options.step("intervals", 0, 1)
+    held = int((predictions.marred & finite).sum())
+    if held:
+        where += f", {held:,} of them with NaN or infinity among the inputs"
     totals = _totals(output, target, where, options.seed)
     blocks = (
         totals,
@@ -44,7 +47,8 @@ def evaluate(experiment: Experiment, options: Options, predictions: Predictions)
     )
     first = totals.facts[0]
     summary = f"Mean absolute error {show(first.value)} ({first.note}) on {where}."
-    findings = tuple(_findings(output, target, finite, options.seed))
+    marred = predictions.marred
+    findings = tuple(_findings(output, target, finite, marred, options.seed))
     return Section(name="evaluation", title="Evaluation", summary=summary, blocks=blocks, findings=findings)
 
 
@@ -135,13 +139,16 @@ def _values(row: np.ndarray) -> float | str:
     return _round(float(row[0])) if len(row) == 1 else ", ".join(f"{value:.4g}" for value in row[:6])
 
 
-def _findings(output: np.ndarray, target: np.ndarray, finite: np.ndarray, seed: int) -> list[Finding]:
+def _findings(
+    output: np.ndarray, target: np.ndarray, finite: np.ndarray, marred: np.ndarray, seed: int
+) -> list[Finding]:
     found = []
     if not finite.all():
+        both = int((marred & ~finite).sum())
+        why = f"; {both:,} of them have NaN or infinity among their inputs" if both else ""
         bad, n = int((~finite).sum()), len(finite)
-        message = (
-            f"{bad:,} of {n:,} samples have an output or a target that is NaN or infinite; they are left out."
-        )
+        said = "samples have an output or a target that is NaN or infinite; they are left out"
+        message = f"{bad:,} of {n:,} {said}{why}."
         rule = "an output or target that is not finite"
         found.append(Finding(severity="serious", message=message, rule=rule, evidence="evaluation/totals"))
     low, high = bootstrap(len(target), seed, lambda rows: r2(output[rows], target[rows]))

@@ -26,7 +26,12 @@ def two(experiment: Experiment) -> list[tuple[str, Inputs]]:
 
 def label(experiment: Experiment, batch: Batch, row: int) -> str:
     """The true class or value of one sample of a batch, or nothing where it has none of one number."""
+    from reportgen.targets import shares
+
     targets = batch.targets
+    if targets is not None and experiment.task == "classification" and targets.numel() > len(batch.indices):
+        told = shares(targets, targets.numel() // len(batch.indices))
+        targets = None if told is None else told.classes
     if targets is None or targets.numel() != len(batch.indices):
         return ""
     value = targets.reshape(-1)[row].item()

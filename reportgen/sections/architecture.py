@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from reportgen.errors import RAISED, one_line, only_on_meta
-from reportgen.experiment import Experiment, Options
+from reportgen.experiment import Experiment, Options, UnreadableOutputError
 from reportgen.report import Block, Fact, Facts, Failure, Finding, Section, Severity, Text
 from reportgen.timelimit import OutOfTime
 from reportgen.units import plural, shorten, show
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from reportgen.trace import Trace
 
 TITLE = "Architecture"
+WHOLE = "of the whole input, of which nothing says how many samples it holds"
 
 
 def architecture(experiment: Experiment, options: Options) -> Section:
@@ -100,10 +101,20 @@ def _problems(experiment: Experiment, seen: Trace) -> tuple[list[Block], list[Fi
         )
         where = f" in {name}"
     severity: Severity = "serious"
+    title, rule = "The forward pass did not end", "one forward pass on one sample runs to its end"
     message, hint = seen.error, ""
     text = f"The forward pass raised{where}: {shorten(seen.error or str(problem), 200)}"
     if problem is not None:
         message, hint = str(problem), problem.hint
+        if isinstance(problem, UnreadableOutputError):
+            title, rule = (
+                "The output can't be read",
+                "the model returns a tensor, or a tuple or dict of tensors",
+            )
+            severity, text = (
+                "warning",
+                f"The model runs, but its output can't be read: {shorten(str(problem), 200)}",
+            )
         if seen.how == "meta" and only_on_meta(seen.error):
             severity = "warning"
             text = (
@@ -114,7 +125,7 @@ def _problems(experiment: Experiment, seen: Trace) -> tuple[list[Block], list[Fi
     message = f"{message.rstrip('.')}; raised{where}." if where else message
     block = Failure(
         id="failure",
-        title="The forward pass did not end",
+        title=title,
         error=(seen.error or "InputError").partition(":")[0],
         message=message,
         hint=hint,
@@ -122,7 +133,7 @@ def _problems(experiment: Experiment, seen: Trace) -> tuple[list[Block], list[Fi
     finding = Finding(
         severity=severity,
         message=text,
-        rule="one forward pass on one sample runs to its end",
+        rule=rule,
         evidence="architecture/failure",
     )
     return [block], [finding]
@@ -142,13 +153,15 @@ def _totals(seen: Trace) -> Facts:
     if totals.lazy:
         more.append(f"{plural(totals.lazy, 'lazy parameter')} without a shape yet left out")
     if totals.packed:
-        more.append(f"{totals.packed:,} packed weights of quantized layers left out")
+        more.append(
+            f"{totals.packed:,} of them packed weights of quantized layers, which parameters() leaves out"
+        )
     dtypes = dict.fromkeys(w.dtype for layer in seen.layers if layer.registered for w in layer.own)
-    share = f"{show(totals.trainable / totals.parameters, 'share')} of all" if totals.parameters else ""
+    share = f"{show(totals.trainable / totals.all, 'share')} of all" if totals.all else ""
     facts = (
         Fact(
             label="Parameters",
-            value=totals.parameters,
+            value=totals.all,
             unit="exact",
             note="; ".join(["each counted once", *more]),
         ),
@@ -179,26 +192,34 @@ def _unknown(seen: Trace) -> str:
 def _flops(seen: Trace) -> Fact:
     from reportgen.trace.steps import per_sample
 
+    label = _label(seen, "FLOPs")
     if not seen.complete:
-        return Fact(label="FLOPs a sample", value=None, unit="FLOPs", note=_unknown(seen))
+        return Fact(label=label, value=None, unit="FLOPs", note=_unknown(seen))
     total = seen.known + sum(count for _, count in seen.unknown)
     note = f"known for {seen.known:,} of {plural(total, 'operation')}; 1 multiply-add = 2 FLOPs"
     if seen.unknown:
         missing = ", ".join(f"{shorten(name, 60)} × {count}" for name, count in seen.unknown[:5])
         note += f"; no formula for {missing}" + (" and others" if len(seen.unknown) > 5 else "")
-    if seen.batch != 1:
+    if seen.batch > 1:
         note += f"; a batch of {seen.batch} divided by {seen.batch}"
+    if not seen.batch:
+        note += f"; {WHOLE}"
     value = None if seen.unknown and not seen.known else per_sample(seen.flops, seen)
-    return Fact(label="FLOPs a sample", value=value, unit="FLOPs", note=note)
+    return Fact(label=label, value=value, unit="FLOPs", note=note)
+
+
+def _label(seen: Trace, what: str) -> str:
+    return what if seen.complete and not seen.batch else f"{what} a sample"
 
 
 def _memory(seen: Trace) -> Fact:
     from reportgen.trace.steps import per_sample
 
-    label = "Activation memory a sample"
+    label = _label(seen, "Activation memory")
     if seen.peak is None:
         return Fact(label=label, value=None, unit="bytes", note=_unknown(seen))
     note = "peak, each tensor freed after its last use; without weights, inputs and what kernels use inside"
+    note += "" if seen.batch else f"; {WHOLE}"
     return Fact(label=label, value=per_sample(seen.peak, seen), unit="bytes", note=note)
 
 
@@ -216,12 +237,10 @@ def _how(seen: Trace) -> str:
 
 
 def _summary(seen: Trace) -> str:
-    # What is inside a leaf, a quantized layer's packed weights say, is a part of it.
-    inside = {layer.path for layer in seen.layers if layer.leaf and layer.path}
-    layers = sum(1 for one in seen.layers if one.leaf and not one.alias_of and one.parent not in inside)
     name = shorten(seen.layers[0].type, 60)
-    text = f"{name}: {show(seen.totals.parameters, 'count')} parameters in {plural(layers, 'layer')}"
+    text = f"{name}: {show(seen.totals.all, 'count')} parameters in {plural(seen.census.layers, 'layer')}"
     flops = _flops(seen)
     if flops.value is None:
         return f"{text}; FLOPs unknown."
-    return f"{text}, {'at least ' if seen.unknown else ''}{show(flops.value, 'FLOPs')} a sample."
+    of = "a sample" if seen.batch else "for the whole input"
+    return f"{text}, {'at least ' if seen.unknown else ''}{show(flops.value, 'FLOPs')} {of}."

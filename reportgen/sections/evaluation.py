@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reportgen.report import Section
+from reportgen.report import Finding, Section
 from reportgen.units import plural
 
 if TYPE_CHECKING:
+    from reportgen.errors import InputError
     from reportgen.experiment import Experiment, Options
 
 TITLE = "Evaluation"
+UNREAD = "the targets can't be read"
 NO_TARGETS = "the data has no targets to hold the predictions against"
 
 
 def evaluation(experiment: Experiment, options: Options) -> Section:
     """Accuracy or error with a 95 % interval, confusion, per-class figures and the worst mistakes."""
+    if experiment.model is not None and experiment.target_problem is not None:
+        return _unread(experiment.target_problem)
     reason = _nothing(experiment)
     if reason:
         return Section(name="evaluation", title=TITLE, status="empty", reason=reason)
+    from reportgen.targets import UnreadError
+
     options.step("predictions", 0, 1)
     predictions = experiment.predictions
+    if isinstance(predictions.target_problem, UnreadError):
+        return _unread(predictions.target_problem)
     if predictions.target_problem is not None:
         raise predictions.target_problem
     if predictions.targets is None:
@@ -30,6 +38,18 @@ def evaluation(experiment: Experiment, options: Options) -> Section:
     else:
         from reportgen.sections._regression import evaluate
     return evaluate(experiment, options, predictions)
+
+
+def _unread(problem: InputError) -> Section:
+    """What the targets are, and what to give instead."""
+    finding = Finding(
+        severity="warning",
+        message=f"{UNREAD[0].upper()}{UNREAD[1:]}: {problem}. Mend: {problem.hint}.",
+        rule="the data has targets, and they are no classes or values that predictions can be held against",
+        evidence="evaluation",
+    )
+    reason = f"{UNREAD}: {problem}; {problem.hint}"
+    return Section(name="evaluation", title=TITLE, status="empty", reason=reason, findings=(finding,))
 
 
 def _nothing(experiment: Experiment) -> str:

@@ -100,9 +100,11 @@ def _explained(experiment: Experiment, options: Options) -> Section:
 
 def _held(experiment: Experiment, kind: str) -> str:
     """Which of several input tensors is explained, and that the others stay as they are."""
+    from reportgen.data import IDS
+
     inputs = experiment.require_forward()
     tensors, taken = inputs.tensors, 1
-    which = "the first is" if inputs.primary is tensors[0] else "the token ids are"
+    which = "the token ids are" if hasattr(inputs.kwargs.get(IDS), "shape") else "the first is"
     if kind == "table":
         taken = len(tabular.places(inputs))
         which = f"the {taken} of the table are" if taken > 1 else which

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 HEADLINE = (
     ("architecture", "Parameters", "Parameters"),
     ("architecture", "FLOPs a sample", "FLOPs a sample"),
+    ("architecture", "FLOPs", "FLOPs of the whole input"),
     ("training", "Best validation metric", "Best validation metric"),
     ("evaluation", "Accuracy", "Accuracy"),
     ("evaluation", "Mean absolute error", "Mean absolute error"),
@@ -47,7 +48,7 @@ def overview(experiment: Experiment, options: Options) -> Section:
         title="Overview",
         summary=_summary(experiment, done),
         blocks=tuple(blocks),
-        findings=tuple(_problems(options)),
+        findings=(*_problems(options), *_gaps(experiment)),
     )
 
 
@@ -98,6 +99,23 @@ def _summary(experiment: Experiment, done: dict[str, Section]) -> str:
     parts = [done[name].summary for name in ("architecture", "evaluation") if name in done]
     said = " ".join(part for part in parts if part)
     return said or (done["training"].summary if "training" in done else "")
+
+
+def _gaps(experiment: Experiment) -> list[Finding]:
+    """NaN among the inputs."""
+    found = experiment.gaps
+    if not found.count:
+        return []
+    where = found.said(experiment)
+    return [
+        Finding(
+            severity="warning",
+            message=f"{found.count:,} of {plural(len(found.marred), 'sample')} looked at "
+            f"{'holds' if found.count == 1 else 'hold'} {found.what} among the inputs{f': {where}' if where else ''}.",
+            rule="an input number that is NaN, or infinite in what is explained",
+            evidence="overview/given",
+        )
+    ]
 
 
 def _problems(options: Options) -> list[Finding]:

@@ -21,7 +21,14 @@ def swapped(value: Any, fake: Callable[[torch.Tensor], torch.Tensor]) -> Any:
 
 def aliases(func: Any) -> bool:
     """Whether a kernel returns what it was given: a view of it, or the same overwritten."""
-    return any(result.alias_info is not None for result in func._schema.returns)
+    schema = getattr(func, "_schema", None)  # a higher-order operator has none
+    return schema is not None and any(result.alias_info is not None for result in schema.returns)
+
+
+def kernel_name(func: Any) -> str:
+    """`addmm`, `quantized::linear`, `flex_attention`."""
+    schema = getattr(func, "_schema", None)
+    return str(func) if schema is None else str(schema.name).removeprefix("aten::")
 
 
 def settings(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:

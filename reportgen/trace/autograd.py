@@ -14,7 +14,7 @@ from reportgen.errors import RAISED, InputError, one_line
 from reportgen.guard import untouched
 from reportgen.report import Block, Edge, Failure, Graph, Node, Text
 from reportgen.trace.names import row_id, uncompiled
-from reportgen.trace.steps import Trace
+from reportgen.trace.steps import Trace, batch_text
 from reportgen.trace.tensors import tensors
 from reportgen.units import plural, shorten
 
@@ -145,10 +145,9 @@ def _drawn(seen: Trace, layer: nn.Module, inputs: Inputs, options: Options, *, g
     dot = make_dot(outputs, params=names, show_attrs=options.show_attrs, show_saved=options.show_saved)
     nodes, edges = read(dot.body, lambda name: _row(seen, options.autograd, name))
     of = f"the layer {shorten(options.autograd, 80)}" if options.autograd else "the model"
-    batch = "one sample" if inputs.size == 1 else f"a batch of {inputs.size}"
     caption = (
-        f"torchviz's make_dot of {of}, {batch}, in eval mode: {plural(len(nodes), 'node')}. Gradients flow against "
-        "the arrows, from the outputs to the parameters."
+        f"torchviz's make_dot of {of}, {batch_text(seen)}, in eval mode: {plural(len(nodes), 'node')}. Gradients "
+        "flow against the arrows, from the outputs to the parameters."
     )
     if not options.show_attrs and not options.show_saved:
         caption += " With --show-attrs and --show-saved nodes say their settings and what they keep."

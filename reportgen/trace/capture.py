@@ -15,8 +15,9 @@ import torch
 from torch import nn
 
 from reportgen.data import Inputs, unwrapped
-from reportgen.errors import RAISED, one_line
+from reportgen.errors import RAISED, InputError, one_line
 from reportgen.guard import eager
+from reportgen.trace.batch import samples_in
 from reportgen.trace.exported import Program
 from reportgen.trace.fakes import Fakes, fake_mode
 from reportgen.trace.layers import Catalogue, catalogue
@@ -70,7 +71,57 @@ def trace(
             break
         failures.append(f"{NAMES[how]}: {one_line(error)}")
     assert recorder is not None
-    return dataclasses.replace(_finished(known, recorder, inputs, how, failures, error), shaped=shaped)
+    seen = _finished(known, recorder, inputs, how, failures, error, model)
+    training = _in_training(known, model, inputs, seen, most_steps) if error is None else {}
+    return dataclasses.replace(seen, shaped=shaped, kept=_keepers(known), **training)
+
+
+def _in_training(
+    known: Catalogue, model: nn.Module, inputs: Inputs, seen: Trace, most_steps: int
+) -> dict[str, Any]:
+    """What a pass in training mode reads, where one in the mode of the model leaves parameters unread.
+
+    A layer for training alone is read there, and what eval mode reads a cache of (the attention biases of LeViT).
+    """
+    if seen.used >= {name for name, tensor in known.tensors.items() if isinstance(tensor, nn.Parameter)}:
+        return {}
+    # Batch norm in training mode wants more than one value a channel.
+    several = inputs
+    if inputs.size == 1:
+        with contextlib.suppress(InputError):
+            several = inputs.take([0, 0])
+    with _training(model):
+        recorder, error = _attempt(known, model, several, seen.how, most_steps, gradients=False)
+    return {
+        "training": frozenset(recorder.usage.used),
+        "training_error": "" if error is None else one_line(error),
+    }
+
+
+@contextlib.contextmanager
+def _training(model: nn.Module) -> Iterator[None]:
+    """Training mode, without calling `train()`, which a model may have overridden to do more."""
+    modules = [one for one in model.modules() if not isinstance(one, torch.jit.ScriptModule)]
+    before = [one.__dict__.get("training") for one in modules]
+    try:
+        for one in modules:
+            one.__dict__["training"] = True
+        yield
+    finally:
+        for one, mode in zip(modules, before, strict=True):
+            one.__dict__["training"] = mode
+
+
+def _keepers(known: Catalogue) -> frozenset[str]:
+    return frozenset(
+        path
+        for path, module in known.modules.items()
+        if not isinstance(module, torch.jit.ScriptModule)
+        and any(tensors(value) for name, value in vars(module).items() if name not in _OWN)
+    )
+
+
+_OWN = ("_parameters", "_buffers", "_modules")
 
 
 def _program(program: torch.export.ExportedProgram, most_steps: int) -> Trace:
@@ -127,6 +178,7 @@ def _finished(
     how: How,
     failures: list[str],
     error: BaseException | None,
+    model: nn.Module | None = None,
 ) -> Trace:
     failed = recorder.failed
     return Trace(
@@ -136,7 +188,7 @@ def _finished(
         error="" if error is None else one_line(error),
         error_path=failed[1] if error is not None and failed is not None and failed[0] is error else None,
         inputs=inputs.describe(),
-        batch=inputs.size,
+        batch=samples_in(inputs, model, recorder.rows),
         steps=tuple(recorder.record.steps),
         links=tuple(recorder.record.links),
         known=recorder.known,

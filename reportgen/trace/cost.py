@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 from reportgen.report import Bars, Block, Column, Row, Table
 from reportgen.trace.names import span
-from reportgen.trace.steps import Layer, Trace, per_sample
+from reportgen.trace.steps import Layer, Trace, of_what, per_sample
 from reportgen.units import plural, shorten
 
 MOST_BARS = 20
 MOST_LAYERS = 10
 NEARLY_ALL = 0.9  # the share of the parameters from which a block alone says too little
-COUNTED = "1 multiply-add = 2 FLOPs; elementwise work, normalisation and pooling count as 0"
+COUNTED = (
+    "1 multiply-add = 2 FLOPs; elementwise work, normalisation, pooling, interpolation and sums count as 0"
+)
 
 
 def cost(trace: Trace) -> list[Block]:
@@ -31,27 +33,29 @@ def _by_block(trace: Trace) -> list[Block]:
     names = [_short(path, top) for path in inner]
     sizes = [trace.parameters_by_path[path] for path in inner]
     own = trace.parameters_by_path[top] - sum(sizes)
-    of = f"The {plural(len(names), 'block')} of {shorten(top, 60) if top else 'the model'}"
+    of = f"{plural(len(names), 'block')} of {shorten(top, 60) if top else 'the model'}"
     blocks = [
-        _ranked(
-            "parameters-by-block", "Parameters by block", names, sizes, own, "params", f"{of}; each once."
-        )
+        _ranked("parameters-by-block", "Parameters by block", names, sizes, own, "params", of, "; each once.")
     ]
-    if trace.complete and trace.batch:
+    if trace.complete:
         flops, rest = _shared(trace, trace.flops_by_path, inner, top)
-        said = f"{of}, a sample; {COUNTED}."
-        blocks.append(_ranked("flops-by-block", "FLOPs by block", names, flops, rest, "FLOPs", said))
+        said = of_what(f", a sample; {COUNTED}.", trace)
+        blocks.append(_ranked("flops-by-block", "FLOPs by block", names, flops, rest, "FLOPs", of, said))
         made, rest = _shared(trace, trace.made_by_path, inner, top)
-        said = f"{of}, a sample: all tensors made in the forward pass, as many bytes as training keeps at the most."
+        said = of_what(
+            ", a sample: all tensors made in the forward pass, as many bytes as training keeps at the most.",
+            trace,
+        )
         title = "Activation memory by block"
-        blocks.append(_ranked("activations-by-block", title, names, made, rest, "bytes", said))
+        blocks.append(_ranked("activations-by-block", title, names, made, rest, "bytes", of, said))
     return [block for block in blocks if block is not None]
 
 
 def _shared(trace: Trace, figures: dict[str, int], inner: list[str], top: str) -> tuple[list[float], float]:
     """A figure of each block, a sample, and what is left outside them."""
-    values = [figures[path] / trace.batch for path in inner]
-    return values, figures[top] / trace.batch - sum(values)
+    count = trace.batch or 1
+    values = [figures[path] / count for path in inner]
+    return values, figures[top] / count - sum(values)
 
 
 def _inner(trace: Trace, path: str) -> list[str]:
@@ -95,9 +99,14 @@ def _ranked(
     values: Sequence[float],
     own: float,
     unit: str,
-    caption: str,
+    of: str,
+    said: str,
 ) -> Bars | None:
+    """Bars of the blocks that have any, `of` how many there are, and of what lies outside of them."""
     pairs = [(name, value) for name, value in zip(names, values, strict=True) if value]
+    none = len(names) - len(pairs)
+    others = "the other has none" if none == 1 else f"the other {none:,} have none"
+    caption = f"{len(pairs):,} of the {of}; {others}" if none else f"The {of}"
     if own > 0:
         pairs.append(("outside these blocks", own))
     if len(pairs) < 2:
@@ -107,7 +116,9 @@ def _ranked(
         rest = pairs[MOST_BARS - 1 :]
         pairs = [*pairs[: MOST_BARS - 1], (f"{len(rest):,} others", sum(value for _, value in rest))]
     labels, sizes = zip(*pairs, strict=True)
-    return Bars(id=identifier, title=title, labels=labels, values=sizes, unit=unit, caption=caption)
+    return Bars(
+        id=identifier, title=title, labels=labels, values=sizes, unit=unit, caption=f"{caption}{said}"
+    )
 
 
 # --- layer by layer ------------------------------------------------------------------------------------
@@ -138,7 +149,7 @@ class _Alike:
 
 def _most_expensive(trace: Trace) -> list[Block]:
     """Ten kinds of layers, those first of which one takes most; none where there are fewer than three layers."""
-    by_flops = trace.complete and trace.batch > 0 and bool(trace.flops)
+    by_flops = trace.complete and bool(trace.flops)
     groups = _alike(trace)
     if sum(len(group.layers) for group in groups) < 3:
         return []
@@ -148,7 +159,7 @@ def _most_expensive(trace: Trace) -> list[Block]:
         return []
     totals = (
         trace.flops if trace.complete else 0,
-        trace.totals.parameters + trace.totals.packed,
+        trace.totals.all,
         trace.made_by_path[""] if trace.complete else 0,
     )
     what = "FLOPs" if by_flops else "parameters"
@@ -157,7 +168,8 @@ def _most_expensive(trace: Trace) -> list[Block]:
     )
     rows = tuple(_row(trace, group, totals) for group in shown)
     title = "The most expensive layers"
-    return [Table(id="most-expensive", title=title, columns=COLUMNS, rows=rows, caption=caption)]
+    columns = tuple(column.model_copy(update={"note": of_what(column.note, trace)}) for column in COLUMNS)
+    return [Table(id="most-expensive", title=title, columns=columns, rows=rows, caption=caption)]
 
 
 def _alike(trace: Trace) -> list[_Alike]:

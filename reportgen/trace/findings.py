@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from reportgen.report import Finding
+from reportgen.report import Finding, Severity
 from reportgen.trace.findings_cost import cost
 from reportgen.trace.findings_flow import flow
 from reportgen.trace.names import uncompiled
@@ -23,7 +23,7 @@ def findings(trace: Trace, model: nn.Module, *, task: str = "") -> tuple[Finding
     """All findings, in a fixed order. `model` is only read, for values that are not finite."""
     found = [
         _not_finite(model),
-        _never_run(trace),
+        *_never_run(trace),
         _no_gradient(trace),
         _unregistered(trace),
         *flow(trace, task),
@@ -91,21 +91,53 @@ def _counted(trace: Trace) -> list[tuple[Layer, Weight]]:
     ]
 
 
-def _never_run(trace: Trace) -> Finding | None:
+def _never_run(trace: Trace) -> list[Finding]:
+    """Parameters that nothing read: in no mode, in eval mode alone, or as far as could be seen."""
     if not trace.complete:
-        return None
-    idle = [weight for _, weight in _counted(trace) if weight.name not in trace.used and weight.numel]
+        return []
+    idle = [(layer, w) for layer, w in _counted(trace) if w.name not in trace.used and w.numel]
+    read = trace.training or frozenset()
+    whole = trace.how == "program" or (trace.training is not None and not trace.training_error)
+    training = [weight for _, weight in idle if weight.name in read]
+    rest = [(layer, weight) for layer, weight in idle if weight.name not in read]
+    never = [weight for layer, weight in rest if whole and layer.path not in trace.kept]
+    unsure = [weight for layer, weight in rest if not whole or layer.path in trace.kept]
+    why = "their layers keep tensors of their own, which may be made of them"
+    if not whole:
+        why = f"a pass in training mode raised {shorten(trace.training_error, 120)}"
+    found = [
+        _idle(
+            trace, never, "warning", "not used in the traced forward pass", "",
+            "no kernel of one forward pass in eval mode, and of one in training mode, read the parameter",
+        ),
+        _idle(
+            trace, unsure, "info", "not seen in the traced forward pass in eval mode",
+            f" This does not show that they are idle: {why}.",
+            "no kernel of one forward pass in eval mode read the parameter, and more can't be seen",
+        ),
+        _idle(
+            trace, training, "info", "read in training mode, and not in the traced forward pass in eval mode",
+            " Eval mode leaves them out, or reads what was made of them before.",
+            "a kernel of a forward pass in training mode read the parameter, and none of one in eval mode did",
+        ),
+    ]  # fmt: skip
+    return [finding for finding in found if finding is not None]
+
+
+def _idle(
+    trace: Trace, idle: list[Weight], severity: Severity, what: str, more: str, rule: str
+) -> Finding | None:
     if not idle:
         return None
     size = sum(weight.numel or 0 for weight in idle)
-    share = show(size / trace.totals.parameters, "share")
+    share = show(size / trace.totals.all, "share")
     return Finding(
-        severity="warning",
+        severity=severity,
         message=(
             f"{plural(len(idle), 'parameter tensor')} ({size:,} values, {share} of all) "
-            f"{_verb(len(idle), 'was', 'were')} not used in the traced forward pass: {_names(w.name for w in idle)}."
+            f"{_verb(len(idle), 'was', 'were')} {what}: {_names(w.name for w in idle)}.{more}"
         ),
-        rule="no kernel of one forward pass in eval mode read the parameter",
+        rule=rule,
         evidence="architecture/layers",
     )
 
@@ -126,7 +158,7 @@ def _no_gradient(trace: Trace) -> Finding | None:
             evidence="architecture/layers",
         )
     size = sum(weight.numel or 0 for weight in cut)
-    share = show(size / trace.totals.parameters, "share")
+    share = show(size / trace.totals.all, "share")
     return Finding(
         severity="warning",
         message=(
@@ -200,7 +232,7 @@ def _tied(trace: Trace) -> Finding | None:
 def _frozen(trace: Trace) -> Finding | None:
     parameters = _counted(trace)
     frozen = [(layer, weight) for layer, weight in parameters if not weight.trainable]
-    size, total = sum(weight.numel or 0 for _, weight in frozen), trace.totals.parameters
+    size, total = sum(weight.numel or 0 for _, weight in frozen), trace.totals.all
     if not frozen or not total:
         return None
     layers = list(dict.fromkeys(layer.path or layer.type for layer, _ in frozen))

@@ -1,7 +1,7 @@
 """FLOPs of one kernel: PyTorch's own formulas, and those it lacks. One multiply-add is 2 FLOPs.
 
 Multiply-adds of matrix products, convolutions, attention and recurrence are counted; elementwise work,
-normalisation, pooling, reductions and copies are counted as 0, as `torch.utils.flop_counter` does.
+normalisation, pooling, interpolation, reductions and copies (`free`) as 0, as `torch.utils.flop_counter` does.
 """
 
 from __future__ import annotations
@@ -14,28 +14,17 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import flop_registry
 
-# Kernels without multiply-adds that make no view and lack PyTorch's tag "pointwise".
-_FREE = re.compile(
-    r"""^(.*norm.*|.*pool.*|.*softmax.*|.*dropout.*|.*embedding.*|upsample.*|.*interpolate.*
-    |cat|stack|split.*|unsafe_.*|unbind.*|clone|copy|to_copy|lift.*|detach.*|alias.*|contiguous|resize.*|set
-    |empty.*|zeros.*|ones.*|full.*|new_.*|arange.*|linspace.*|eye.*|scalar_tensor|tril.*|triu.*|fill.*|zero
-    |rand.*|bernoulli.*|normal.*|uniform.*|multinomial|exponential.*
-    |index.*|gather|scatter.*|select.*|slice.*|masked_.*|where|take.*|nonzero.*|roll|flip|repeat.*|tile
-    |constant_pad.*|reflection_pad.*|replication_pad.*|pixel_(un)?shuffle|channel_shuffle|im2col|col2im
-    |topk|sort|argsort|unique.*|bincount|histc|cum.*|logcumsumexp|one_hot|searchsorted|bucketize
-    |sum|nansum|mean|prod|max|min|amax|amin|aminmax|argmax|argmin|any|all|var.*|std.*|median|local_scalar_dense|equal|is_.*|item
-    |reshape.*|view.*|expand.*|permute.*|transpose.*|squeeze.*|unsqueeze.*|as_strided.*|glu|prelu.*|hardswish.*|floor_divide|rrelu.*|logsumexp
-    |fused_moving_avg.*|dequantize.*|quantize_per.*|fake_quantize.*|thnn_fused_(lstm|gru)_cell|assert.*|sym_.*
-    |local_response.*|meshgrid|diagonal.*|diag.*|complex|view_as_.*|constant.*|pack_padded.*|pad_packed.*
-    |stft_center|gumbel.*|cudnn_rnn_flatten_weight|use_cudnn.*|functional_assert.*|make_dep_token)$""",
-    re.VERBOSE,
-)
+from reportgen.trace.free import is_free
 
 
 def count(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> int | None:
     """FLOPs of one kernel on these arguments: 0 where it multiplies and adds nothing, None where unknown."""
-    packet = func._overloadpacket
+    packet = getattr(func, "_overloadpacket", func)  # a higher-order operator has no overloads
     formula = flop_registry.get(packet)
+    if packet is func:
+        return None if formula is None else int(formula(*args, **kwargs, out_val=out))
+    if func.namespace == "aten" and any(_is_sparse(value) for value in args):
+        return _sparse_product(packet, args) if packet in _SPARSE_PRODUCTS else 0 if is_free(func) else None
     if formula is not None:
         return int(formula(*args, **kwargs, out_val=out))
     ours = _FORMULAS.get(str(packet).removeprefix("aten."))
@@ -43,16 +32,7 @@ def count(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) ->
         return ours(*args, **kwargs)
     if _QUANTIZED.fullmatch(func._schema.name):
         return _quantized_linear(args[0], out=out)
-    return 0 if _is_free(func) else None
-
-
-def _is_free(func: Any) -> bool:
-    if func.namespace == "prim":
-        return True
-    if func.namespace not in ("aten", "prims"):
-        return False
-    name = func._schema.name.split("::")[-1].strip("_")
-    return bool(func.is_view or torch.Tag.pointwise in func.tags or _FREE.match(name))
+    return 0 if is_free(func) else None
 
 
 def _attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *_: Any, **__: Any) -> int:
@@ -120,6 +100,81 @@ def _grouped_matrices(left: torch.Tensor, right: torch.Tensor, *_: Any, **__: An
     return 2 * prod(left.shape) * right.shape[-1]
 
 
+def _is_sparse(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.layout not in (torch.strided, torch.jagged)
+
+
+_SPARSE_PRODUCTS = {
+    torch.ops.aten.mm: 0, torch.ops.aten.mv: 0, torch.ops.aten.addmm: 1, torch.ops.aten.addmv: 1,
+    torch.ops.aten._sparse_addmm: 1,
+}  # fmt: skip
+
+
+def _sparse_product(packet: Any, args: tuple[Any, ...]) -> int | None:
+    """A sparse matrix by a dense one: each value that it holds is multiplied by a row; None where none are known."""
+    from torch._subclasses.fake_tensor import FakeTensor
+    from torch.utils._python_dispatch import _disable_current_modes
+
+    left, right = args[_SPARSE_PRODUCTS[packet] :][:2]
+    matrix, other = (left, right) if _is_sparse(left) else (right, left)
+    if _is_sparse(other) or not _is_sparse(matrix) or matrix.is_meta or isinstance(matrix, FakeTensor):
+        return None
+    with _disable_current_modes():  # a fake mode would say that it holds none
+        values = matrix._values() if matrix.layout == torch.sparse_coo else matrix.values()
+        held = int(values.numel())
+    return 2 * held * (1 if other.ndim == 1 else other.shape[1 if matrix is left else 0])
+
+
+def _trilinear(*tensors: Any, **kwargs: Any) -> int:
+    """Products of three tensors, summed over some axes: a multiply-add for each combination of indices.
+
+    What is multiplied and summed is the product of two of them, elementwise, with the third. `nn.Bilinear` is
+    B·out·in1·in2 multiply-adds.
+    """
+    first, second, third, *axes = tensors
+    sizes = [list(tensor.shape) for tensor in (first, second, third)]
+    for size, added in zip(sizes, axes[:3], strict=True):
+        for axis in sorted(added):
+            size.insert(axis, 1)
+    summed = axes[3] if len(axes) > 3 else kwargs.get("sumdim", ())
+    return 2 * prod(map(max, *sizes)) if summed else 0
+
+
+def _conv_tbc(given: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, pad: int = 0) -> int:
+    """(T, B, in) by weights (K, in, out): each of (T + 2·pad - K + 1)·B places by all of them."""
+    steps = given.shape[0] + 2 * pad - weight.shape[0] + 1
+    return 2 * steps * given.shape[1] * weight.numel()
+
+
+def _added_outer(_added: torch.Tensor, left: torch.Tensor, right: torch.Tensor, *_: Any, **__: Any) -> int:
+    return 2 * left.numel() * right.numel()
+
+
+def _integers(left: torch.Tensor, right: torch.Tensor, *_: Any, **__: Any) -> int:
+    """(M, K) by (K, N)."""
+    return 2 * left.numel() * right.shape[1]
+
+
+def _int8_weights(left: torch.Tensor, weight: torch.Tensor, *_: Any, **__: Any) -> int:
+    """(M, K) by the weights (N, K)."""
+    return 2 * left.shape[0] * weight.numel()
+
+
+def _bag(
+    weight: torch.Tensor,
+    indices: torch.Tensor,
+    offsets: torch.Tensor,
+    scale_grad_by_freq: bool = False,
+    mode: int = 0,
+    sparse: bool = False,
+    per_sample_weights: torch.Tensor | None = None,
+    *_: Any,
+    **__: Any,
+) -> int:
+    """Rows that are summed are a reduction; each by a weight of its own, a multiply-add for each of its values."""
+    return 0 if per_sample_weights is None else 2 * indices.numel() * weight.shape[1]
+
+
 def _quantized_linear(given: torch.Tensor, *_: Any, out: Any) -> int:
     """Each value that comes out is a sum over a row of what went in."""
     return 2 * out.numel() * int(given.shape[-1])
@@ -140,4 +195,11 @@ _FORMULAS: dict[str, Callable[..., int]] = {
     "vdot": _dot,
     "addbmm": _added_batches,
     "_grouped_mm": _grouped_matrices,
+    "_trilinear": _trilinear,
+    "conv_tbc": _conv_tbc,
+    "addr": _added_outer,
+    "_int_mm": _integers,
+    "_weight_int8pack_mm": _int8_weights,
+    "_embedding_bag": _bag,
+    "_embedding_bag_forward_only": _bag,
 }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from reportgen.trace.families import module_family, settings
 from reportgen.trace.steps import PACKED, Layer, Weight
@@ -185,13 +187,14 @@ def weight_of(
     first = names.setdefault(id(tensor), full)
     tensors.setdefault(first, tensor)
     lazy = is_lazy(tensor)
-    numel = None if lazy else tensor.numel()
+    shape = () if lazy else _shape(tensor)
+    numel = None if lazy else prod(shape)
     return Weight(
         name=full,
-        shape=() if lazy else tuple(tensor.shape),
+        shape=shape,
         dtype=str(tensor.dtype).removeprefix("torch."),
         numel=numel,
-        bytes=(numel or 0) * tensor.element_size() if not lazy else 0,
+        bytes=_bytes(tensor) if not lazy else 0,
         trainable=tensor.requires_grad,
         tied_to="" if first == full else first,
         saved=saved,
@@ -204,15 +207,35 @@ def _packed(place: _Place) -> list[Weight]:
     if isinstance(module, torch.jit.ScriptModule) or "quantized" not in type(module).__module__:
         return []
     found = []
-    for name in ("weight", "bias"):
-        read = getattr(module, name, None)
+    for name, tensor in _unpacked(module):
+        full = f"{_full(place, name)} {PACKED}"
+        kind = str(tensor.dtype).removeprefix("torch.")
+        size = tensor.numel() * tensor.element_size()
+        found.append(Weight(full, tuple(tensor.shape), kind, tensor.numel(), size, False))
+    return found
+
+
+def _unpacked(module: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """A linear layer or convolution says its weight and bias; a recurrent layer all of them, by name."""
+    for method in ("weight", "bias", "get_weight", "get_bias"):
+        read = getattr(module, method, None)
         try:
-            tensor = read() if callable(read) else None
+            value = read() if callable(read) else None
         except Exception:  # noqa: BLE001 - a packed format that can't be unpacked here
             continue
-        if isinstance(tensor, torch.Tensor):
-            full = f"{_full(place, name)} {PACKED}"
-            kind = str(tensor.dtype).removeprefix("torch.")
-            size = tensor.numel() * tensor.element_size()
-            found.append(Weight(full, tuple(tensor.shape), kind, tensor.numel(), size, False))
-    return found
+        items = value.items() if isinstance(value, dict) else [(method, value)]
+        yield from ((name, tensor) for name, tensor in items if isinstance(tensor, torch.Tensor))
+
+
+def _shape(tensor: torch.Tensor) -> tuple[int, ...]:
+    """The shape of what a tensor stands for: of 4-bit weights in packed bytes, as their `quant_state` says it."""
+    told = getattr(getattr(tensor, "quant_state", None), "shape", None)
+    return tuple(told if isinstance(told, torch.Size | tuple) else tensor.shape)
+
+
+def _bytes(tensor: torch.Tensor) -> int:
+    """What a tensor takes in memory: of a subclass that holds others, such as quantized weights, what these take."""
+    if is_traceable_wrapper_subclass(tensor):
+        names, _ = tensor.__tensor_flatten__()
+        return sum(_bytes(getattr(tensor, name)) for name in names)
+    return int(tensor.numel() * tensor.element_size())

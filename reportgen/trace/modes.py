@@ -54,7 +54,9 @@ class Operations(TorchFunctionMode):
 
 
 class Kernels(TorchDispatchMode):
-    """Hands every kernel to the recorder, composite ones in their parts."""
+    """Hands every kernel to the recorder, composite ones in their parts and higher-order operators whole."""
+
+    supports_higher_order_operators = True
 
     def __init__(self, recorder: Recorder) -> None:
         super().__init__()
@@ -62,6 +64,8 @@ class Kernels(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if isinstance(func, torch._ops.HigherOrderOperator):
+            return self._recorder.kernel(func, args, kwargs)
         if not isinstance(func, torch._ops.OpOverload) or func.namespace in ("prim", "profiler"):
             return func(*args, **kwargs)
         if func._can_decompose():

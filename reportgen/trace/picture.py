@@ -5,7 +5,7 @@ from __future__ import annotations
 from reportgen.report import Cluster, Edge, Graph, Node
 from reportgen.trace.names import between, row_id
 from reportgen.trace.repeats import Group, Repeats
-from reportgen.trace.steps import Step, Trace, shape_text
+from reportgen.trace.steps import Step, Trace, batch_text, shape_text
 from reportgen.units import shorten
 
 BUDGET = 60
@@ -275,9 +275,8 @@ class _Picture:
     def _caption(self) -> str:
         trace = self.trace
         drawn = sum(1 for step in self.steps if step.leaf and step.kind in ("call", "op"))
-        batch = "one sample" if trace.batch == 1 else f"a batch of {trace.batch}"
         text = (
-            f"{drawn:,} layer calls and operations of one forward pass on {batch} ({trace.inputs}); "
+            f"{drawn:,} layer calls and operations of one forward pass on {batch_text(trace)} ({trace.inputs}); "
             f"repeats once, at most {self.budget} nodes. Edges carry shapes without the batch."
         )
         if trace.cut:

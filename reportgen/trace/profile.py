@@ -133,8 +133,9 @@ def _timed(model: nn.Module, inputs: Inputs, seed: int) -> float:
 
 def _settle(inputs: Inputs) -> None:
     """Wait for a GPU's queue: without that only the launching is timed."""
-    if inputs.primary is not None and inputs.primary.is_cuda:
-        torch.cuda.synchronize(inputs.primary.device)
+    for tensor in inputs.tensors[:1]:
+        if tensor.is_cuda:
+            torch.cuda.synchronize(tensor.device)
 
 
 @contextlib.contextmanager
@@ -204,7 +205,7 @@ class _Watch:
     def run(self, inputs: Inputs, seed: int) -> dict[str, float]:
         """Seconds of one pass: of the whole under "", of the rest, and of each layer itself."""
         own = inputs.map(lambda tensor: tensor.clone())
-        cuda = inputs.primary is not None and inputs.primary.is_cuda
+        cuda = any(tensor.is_cuda for tensor in inputs.tensors)
         seed_all(seed)
         self._on, self.calls = True, {}
         # Without kineto on the CPU, which only a GPU needs.
@@ -243,7 +244,7 @@ class _Watch:
 
 
 def _caption(measured: Measured, inputs: Inputs) -> str:
-    kind = inputs.primary
+    kind = next(iter(inputs.tensors), None)
     where = processor() or "an unnamed processor"
     if kind is not None and kind.is_cuda:
         where = torch.cuda.get_device_name(kind.device)

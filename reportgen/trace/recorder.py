@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from reportgen.trace.arguments import aliases, settings, swapped
+from reportgen.trace.arguments import aliases, kernel_name, settings, swapped
+from reportgen.trace.batch import Rows, rows_of
 from reportgen.trace.fakes import Fakes
 from reportgen.trace.families import operation_family, operation_name
 from reportgen.trace.flops import count
@@ -65,6 +66,7 @@ class Recorder:
         self.reached: set[str] | None = None
         self.autograd = 0
         self.failed: tuple[BaseException, str] | None = None
+        self.rows: Rows | None = None
         self.producers = self.record.producers
         self.memory = Memory(self.producers.key)
         self.usage = Usage(catalogue.tensors, self.producers.key)
@@ -94,6 +96,7 @@ class Recorder:
             finally:
                 self.leave("", out)
         self._outputs(out)
+        self.rows = rows_of(out)
         if torch.is_grad_enabled():
             self.reached, self.autograd = reached(out, self.usage.names, self.usage.unwatched)
 
@@ -246,6 +249,10 @@ class Recorder:
             before = [(info(t), version(t)) for t in given] if alone else []
             for tensor in given:
                 self.usage.read(tensor)
+        counted = (
+            args,
+            kwargs,
+        )  # as they are given: a sparse weight knows how many values it holds, its stand-in not
         if self._fake is not None:
             # The mode would convert them too, but then finds nothing in its cache of shapes.
             args, kwargs = swapped(args, self._fake), swapped(kwargs, self._fake)
@@ -263,11 +270,11 @@ class Recorder:
             if len(self.producers) > self._sweep:
                 self.memory.forget(self.producers.forget_dead())
                 self._sweep = SWEEP + 2 * len(self.producers)
-            self._count(func, args, kwargs, out, made)
+            self._count(func, *counted, out, made)
             if made and self._leaves:
                 self._squares(out, product=product)
             if alone:
-                self._note(func._schema.name, (args, kwargs), given, before, out)
+                self._note(kernel_name(func), (args, kwargs), given, before, out)
         return out
 
     def _squares(self, out: Any, *, product: bool) -> None:
@@ -284,7 +291,7 @@ class Recorder:
         except Exception:  # noqa: BLE001 - a formula that does not fit these arguments knows nothing of them
             flops = None
         if flops is None:
-            name = func._schema.name.removeprefix("aten::")
+            name = kernel_name(func)
             self.unknown[name] = self.unknown.get(name, 0) + 1
         elif flops:
             self.known += 1

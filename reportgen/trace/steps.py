@@ -120,6 +120,21 @@ class Totals:
     lazy: int
     packed: int
 
+    @property
+    def all(self) -> int:
+        """Parameters and the packed weights of quantized layers, which are none."""
+        return self.parameters + self.packed
+
+
+@dataclass(frozen=True)
+class Census:
+    """How many modules are layers, hold layers, are parts of a layer that is counted as one, or stand here again."""
+
+    layers: int
+    holders: int
+    parts: int
+    again: int
+
 
 @dataclass(frozen=True)
 class Trace:
@@ -127,12 +142,15 @@ class Trace:
 
     `how`: what it was run with; `failures`: why what was tried before did not do. `error` and
     `error_path`: what the run raised and in which module ("" is the root, None when nothing was).
-    `batch`: the samples in the inputs. `known`: kernels whose FLOPs are counted; `unknown`: names and
+    `batch`: the samples in the inputs, 0 where nothing says how many they are: then figures are of the whole
+    input. `known`: kernels whose FLOPs are counted; `unknown`: names and
     numbers of those without a formula. `peak`: bytes of the tensors made by the forward pass that are
     needed at one time, when each is freed after its last use. `used`: the weights that any kernel read;
     `reached`: those that a gradient of the outputs comes to, None where that was not seen; `autograd`: how many
-    nodes the gradient's graph has. `shaped`: paths of the layers that were lazy and got their shapes from the
-    inputs. `cut`: after how many steps no more were kept, 0 where all are.
+    nodes the gradient's graph has. `training`: where some weights were not used, those that a pass in training mode
+    read, as far as it came before `training_error`; None where there was none. `kept`: paths of the layers that keep
+    tensors beside their parameters and buffers. `shaped`: paths of the layers that were lazy and got their shapes from
+    the inputs. `cut`: after how many steps no more were kept, 0 where all are.
     """
 
     layers: tuple[Layer, ...]
@@ -150,6 +168,9 @@ class Trace:
     used: frozenset[str] = field(default_factory=frozenset)
     reached: frozenset[str] | None = None
     autograd: int = 0
+    training: frozenset[str] | None = None
+    training_error: str = ""
+    kept: frozenset[str] = field(default_factory=frozenset)
     shaped: frozenset[str] = field(default_factory=frozenset)
     cut: int = 0
 
@@ -157,6 +178,25 @@ class Trace:
     def complete(self) -> bool:
         """Whether a forward pass ran to its end."""
         return self.how != "static" and not self.error
+
+    @cached_property
+    def census(self) -> Census:
+        """What the modules are."""
+        within: set[str] = set()  # layers, and what is inside them
+        layers = holders = parts = again = 0
+        for layer in self.layers:
+            inside = bool(layer.path) and layer.parent in within
+            if layer.alias_of:
+                again += 1
+            elif inside:
+                parts += 1
+            elif layer.leaf:
+                layers += 1
+            else:
+                holders += 1
+            if (inside or layer.leaf) and not layer.alias_of:
+                within.add(layer.path)
+        return Census(layers, holders, parts, again)
 
     @cached_property
     def by_path(self) -> dict[str, Layer]:
@@ -256,10 +296,22 @@ def is_square(tensor: TensorInfo) -> bool:
 
 
 def per_sample(value: int | None, trace: Trace) -> int | float | None:
-    """A figure of the whole batch for one sample; None where it or the batch is unknown."""
+    """A figure of the whole batch for one sample, or as it is where it is not known of how many; None where unknown."""
     if value is None or trace.batch < 1:
-        return None
+        return value
     return value // trace.batch if value % trace.batch == 0 else value / trace.batch
+
+
+def batch_text(trace: Trace) -> str:
+    """What a pass was of."""
+    if not trace.batch:
+        return "the whole input"
+    return "one sample" if trace.batch == 1 else f"a batch of {trace.batch}"
+
+
+def of_what(text: str, trace: Trace) -> str:
+    """What is said of figures `a sample`, of a pass of which it is not known how many samples it was of."""
+    return text if trace.batch else text.replace("a sample", "of the whole input")
 
 
 def shape_text(tensor: TensorInfo, batch: int) -> str:

@@ -8,7 +8,17 @@ from itertools import pairwise
 from reportgen.kept_rows import kept_rows
 from reportgen.report import Column, Row, Table
 from reportgen.trace.names import row_id, stem
-from reportgen.trace.steps import PACKED, Layer, Step, TensorInfo, Trace, Weight, per_sample, shape_text
+from reportgen.trace.steps import (
+    PACKED,
+    Layer,
+    Step,
+    TensorInfo,
+    Trace,
+    Weight,
+    of_what,
+    per_sample,
+    shape_text,
+)
 from reportgen.units import plural, shorten
 
 MOST_ROWS = 2000
@@ -49,13 +59,13 @@ class _Rows:
             (w.dtype for one in trace.layers for w in one.weights if w.dtype.startswith(("float", "bfloat"))),
             "float32",
         )
-        self.total = trace.totals.parameters + trace.totals.packed
+        self.total = trace.totals.all
         self.dtypes, self.trained, self.counted = _inside(trace)
         self.lazy = _lazy(trace)
 
     def table(self) -> Table:
         layers = list(self.trace.layers)
-        caption = f"{plural(len(layers), 'layer')}, in order of registration."
+        caption = _modules(self.trace)
         if len(layers) > MOST_ROWS:
             layers = self._folded()
             caption += (
@@ -71,7 +81,9 @@ class _Rows:
         return Table(
             id="layers",
             title="Layers",
-            columns=COLUMNS,
+            columns=tuple(
+                column.model_copy(update={"note": of_what(column.note, self.trace)}) for column in COLUMNS
+            ),
             rows=rows,
             caption=caption,
             total=len(self.trace.layers),
@@ -194,6 +206,19 @@ class _Rows:
             for tensor in tensors
         ]
         return ", ".join(texts[:4]) + (f", and {len(texts) - 4} more" if len(texts) > 4 else "")
+
+
+def _modules(trace: Trace) -> str:
+    """How many modules there are, and what they are."""
+    seen = trace.census
+    kinds = [plural(seen.layers, "layer")]
+    if seen.holders:
+        kinds.append(f"{seen.holders:,} that {'hold' if seen.holders > 1 else 'holds'} others")
+    if seen.parts:
+        kinds.append(f"{plural(seen.parts, 'part')} of layers that are counted as one")
+    if seen.again:
+        kinds.append(f"{seen.again:,} that {'stand' if seen.again > 1 else 'stands'} here again")
+    return f"{plural(len(trace.layers), 'module')} in order of registration: {', '.join(kinds)}."
 
 
 def _name(layer: Layer) -> str:

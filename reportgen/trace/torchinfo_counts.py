@@ -47,10 +47,11 @@ def differences(trace: Trace, model: nn.Module, statistics: Any) -> str:
 
 
 def _parameters(trace: Trace, model: nn.Module, statistics: Any) -> str:
-    ours, theirs = trace.totals.parameters, int(statistics.total_params)
+    ours, theirs = trace.totals.all, int(statistics.total_params)
     if ours == theirs:
         return ""
-    causes = [(size, why) for size, why in parameter_causes(model, statistics) if size]
+    packed = (-trace.totals.packed, "leaves out {:,} that quantized layers hold packed")
+    causes = [(size, why) for size, why in (*parameter_causes(model, statistics), packed) if size]
     known = sum(size for size, _ in causes) == theirs - ours
     why = "; ".join(f"it {reason.format(abs(size))}" for size, reason in causes) if known else ""
     more = "more" if theirs > ours else "fewer"

@@ -40,7 +40,7 @@ def torchinfo_blocks(trace: Trace, model: nn.Module, inputs: Inputs | None, *, s
         said = f"torchinfo could not summarise this model: {one_line(error, 200)}"
         return [Text(id="torchinfo", title="torchinfo", text=said)]
     lines = text.splitlines()
-    caption = f"As torchinfo prints it, to depth 3, {_with(given)}."
+    caption = f"As torchinfo prints it, to depth 3, {_with(given, trace.batch)}."
     if len(lines) > MOST_LINES:
         caption += f" The first {MOST_LINES} of {len(lines):,} lines, and the totals."
         lines = [*lines[: MOST_LINES - 15], "...", *lines[-14:]]
@@ -52,10 +52,12 @@ def torchinfo_blocks(trace: Trace, model: nn.Module, inputs: Inputs | None, *, s
     ]
 
 
-def _with(inputs: Inputs | None) -> str:
+def _with(inputs: Inputs | None, batch: int) -> str:
     if inputs is None:
         return "without an input"
-    return f"with a batch of {inputs.size}" if inputs.size > 1 else "with one sample"
+    if not batch:
+        return f"with {inputs.describe()}"
+    return f"with a batch of {batch}" if batch > 1 else "with one sample"
 
 
 def _summary(model: nn.Module, inputs: Inputs | None) -> Any:

@@ -55,6 +55,82 @@ def test_the_first_layer_is_the_first_that_runs():
     assert first_layer(build(Backwards()))[0] == "last"
 
 
+class Recurrent(nn.Module):
+    """Its head is registered first."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.head, self.rnn = nn.Linear(4, 2), kind(3, 4)
+
+    def forward(self, x):
+        out = self.rnn(x)
+        return self.head(out if isinstance(out, torch.Tensor) else out[0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "part"),
+    [
+        (nn.LSTM, "weight_ih_l0"),
+        (nn.GRU, "weight_ih_l0"),
+        (nn.RNN, "weight_ih_l0"),
+        (nn.GRUCell, "weight_ih"),
+    ],
+)
+def test_of_a_recurrent_network_the_weights_that_read_the_input_are_drawn(kind, part):
+    model = Recurrent(kind).eval()
+    block, reason = filters(
+        build(model, example_inputs=torch.rand(5, 3) if "Cell" in kind.__name__ else torch.rand(5, 2, 3))
+    )
+    assert reason == ""
+    assert block.title == f"First-layer weights: rnn.{part}"
+    weights = getattr(model.rnn, part).detach().numpy()
+    assert np.array(block.values) == pytest.approx(weights, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("first", "shape"),
+    [
+        (nn.MultiheadAttention(4, 2, batch_first=True), (1, 5, 4)),
+        (nn.ConvTranspose1d(4, 4, 1), (1, 4, 4)),
+        (nn.Bilinear(4, 4, 4), (1, 4)),
+    ],
+)
+def test_a_first_layer_that_is_no_picture_is_not_left_out_for_the_next(first, shape):
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.head = first, nn.Linear(4, 2)
+
+        def forward(self, x):
+            two = isinstance(self.first, nn.Bilinear | nn.MultiheadAttention)
+            out = (
+                self.first(x, x, x)
+                if isinstance(self.first, nn.MultiheadAttention)
+                else self.first(x, x)
+                if two
+                else self.first(x)
+            )
+            return self.head(out[0] if isinstance(out, tuple) else out)
+
+    block, reason = filters(build(Network().eval(), example_inputs=torch.rand(shape)))
+    assert block is None
+    assert reason == f"the first layer is {type(first).__name__} first, whose weights are no picture"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_quantized_first_layer_is_not_left_out_for_one_that_is_not():
+    model = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), {nn.Linear})
+    model = nn.Sequential(model, nn.Linear(4, 2))
+    assert filters(build(model, example_inputs=torch.rand(1, 4)))[1].startswith(
+        "the first layer is Linear 0.0"
+    )
+
+
+def test_without_a_forward_pass_the_layer_is_said_to_be_the_first_one_registered():
+    block, _ = filters(build(nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2))))
+    assert block.caption.endswith("this is the first layer in the order of registration.")
+
+
 def test_a_table_model_shows_its_weights_by_feature_name(cancer_mlp):
     model, data, names = cancer_mlp
     block, _ = filters(build(model, data=data, feature_names=names))

@@ -267,3 +267,52 @@ def test_time_that_runs_out_in_torchinfo_keeps_what_is_done(monkeypatch: pytest.
     assert made.block("torchinfo").error == "OutOfTime"
     assert made.block("autograd") is None
     assert not report.provenance.reproducible
+
+
+def test_counts_of_layers_on_the_page_agree_or_say_what_they_count() -> None:
+    model = nn.Sequential(
+        nn.Sequential(nn.Linear(4, 8), nn.ReLU()),
+        nn.Sequential(nn.Linear(8, 8), nn.ReLU()),
+        nn.Flatten(),
+        nn.Linear(8, 2),
+    )
+    made = section(model, example_inputs=torch.zeros(1, 4))
+    assert "parameters in 6 layers" in made.summary
+    table = made.block("layers")
+    assert table.caption.startswith("9 modules in order of registration: 6 layers, 3 that hold others.")
+    assert len(table.rows) == 9
+    bars = made.block("parameters-by-block")
+    assert bars.caption == "3 of the 4 blocks of the model; the other has none; each once."
+    assert len(bars.labels) == 3
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_headline_of_a_quantized_model_has_its_packed_weights() -> None:
+    class Reads(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table, self.rnn, self.head = (
+                nn.Embedding(20, 8),
+                nn.LSTM(8, 6, batch_first=True),
+                nn.Linear(6, 3),
+            )
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(self.rnn(self.table(x))[0][:, -1])
+
+    model = Reads()
+    count = sum(parameter.numel() for parameter in model.parameters())
+    small = torch.ao.quantization.quantize_dynamic(model, {nn.LSTM, nn.Linear}, dtype=torch.qint8)
+    report = collect(
+        small, example_inputs=torch.zeros(1, 5, dtype=torch.long), sections=["overview", "architecture"]
+    )
+    made = report.section("architecture")
+    assert fact(made, "Parameters").value == count
+    assert f"{count - 160:,} of them packed weights of quantized layers" in fact(made, "Parameters").note
+    headline = {one.label: one.value for one in report.section("overview").block("headline").facts}
+    assert headline["Parameters"] == count
+    matrices = 4 * 6 * (8 + 6) + 6 * 3
+    assert headline["Size on disk"] == 4 * 160 + matrices + 4 * (count - 160 - matrices)
+    said = made.block("torchinfo-differences").text
+    assert f"the {count:,} here" in said
+    assert "that quantized layers hold packed" in said

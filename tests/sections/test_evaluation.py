@@ -50,6 +50,23 @@ def test_wilsons_interval_has_the_published_values():
     assert wilson(0, 0) == (0, 1)
 
 
+@given(st.integers(1, 10**9), st.floats(0, 1))
+def test_wilsons_interval_holds_the_share_and_ends_where_shares_do(n, part):
+    for right in {0, n, round(part * n)}:
+        low, high = wilson(right, n)
+        assert 0 <= low <= right / n <= high <= 1
+        assert (low == 0) == (right == 0)
+        assert (high == 1) == (right == n)
+
+
+def test_an_interval_that_begins_at_nothing_says_0():
+    section = evaluated(Constant([1.0, 0.0, 0.0]), (X[:10], torch.ones(10).long()))
+    assert "95 % interval 0 % to" in fact(section, "Accuracy").note
+    assert "(95 % interval 0 % to" in section.summary
+    assert section.block("recall").low[0] == 0
+    assert [row.cells[4] for row in section.block("per-class").rows][1].startswith("0\u00a0%\u00a0to")
+
+
 def test_the_bootstrap_of_a_mean_agrees_with_theory():
     values = np.random.default_rng(0).normal(size=400)
     low, high = bootstrap(400, 0, lambda rows: values[rows].mean())

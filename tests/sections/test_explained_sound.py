@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import tracemalloc
 
 import numpy as np
 import pytest
 import torch
 from networks import train
+from PIL import Image
 from torch import nn
 
 from reportgen.collecting import collect
 from reportgen.experiment import Options, build
-from reportgen.report import Failure, Images, Signal
+from reportgen.report import Failure, Heatmap, Images, Raster, Signal
 from reportgen.sections._explained_spectrogram import axes
 from reportgen.sections.explanations import explanations
 from reportgen.sections.features import features
+from reportgen.spectra import grey
 
 RATE, LENGTH, TONE = 8000, 4000, 800
 
@@ -76,6 +80,10 @@ def section(trained):
     return explanations(experiment, Options(samples=3))
 
 
+def pixels(raster: Raster) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(raster.data))).convert("L")).astype(float)
+
+
 def of(section, kind):
     return [block for block in section.blocks if isinstance(block, kind)]
 
@@ -112,6 +120,30 @@ def test_each_samples_group_names_label_prediction_and_reason(section):
     groups = {wave.choice for wave in of(section, Signal)}
     assert len(groups) == 3
     assert all("true " in group and "predicted " in group and " – " in group for group in groups)
+
+
+@pytest.mark.parametrize("rate", [RATE, 0])
+@pytest.mark.parametrize("kind", [torch.float32, torch.uint8])
+def test_a_clips_spectrogram_is_the_same_wherever_it_is_drawn(trained, rate, kind):
+    class Reads(nn.Module):
+        def forward(self, x):
+            return trained[0](x.float() - (128 if x.dtype == torch.uint8 else 0))
+
+    clips = trained[1][:3]
+    clips = (clips * 100 + 128).round().to(kind) if kind == torch.uint8 else clips
+    experiment = build(
+        Reads(), data=clips, sample_rate=rate or None, modality="signal", class_names=["low", "high"]
+    )
+    drawn = features(experiment, Options(samples=3)).blocks
+    heat = [block for block in drawn if isinstance(block, Heatmap) and block.title.startswith("Spectrogram")]
+    grids = of(explanations(experiment, Options(samples=3, methods=("occlusion",))), Images)
+    assert len(heat) == len(grids) == 3
+    shown = {grid.title.split(" by ")[0].lower(): grid.pictures[0].raster for grid in grids}
+    for block in heat:
+        levels = np.array(block.values)[::-1]
+        assert levels.min() >= -80
+        raster = shown[block.title.removeprefix("Spectrogram, ").split(",")[0]]
+        assert np.abs(pixels(raster) - grey(levels).astype(float)).max() <= 1
 
 
 def test_maps_lie_over_the_clips_spectrum_with_axes_in_words(section, trained):

@@ -278,3 +278,95 @@ def test_what_reentrant_checkpointing_hides_is_not_called_without_a_gradient() -
             return torch.utils.checkpoint.checkpoint(self.two, self.one(x), use_reentrant=True)
 
     assert said(Checkpointed()) == []
+
+
+class Biased(nn.Module):
+    """Attention biases that eval mode reads from what an earlier pass kept of them, as LeViT does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.biases, self.cache = nn.Linear(4, 4), nn.Parameter(torch.zeros(4)), {}
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            return self.layer(x) + self.biases
+        if "cpu" not in self.cache:
+            self.cache["cpu"] = self.biases * 2
+        return self.layer(x) + self.cache["cpu"]
+
+
+def test_a_parameter_that_eval_mode_keeps_a_cache_of_is_not_called_unused() -> None:
+    model = Biased().eval()
+    assert said(model) == []
+    with torch.no_grad():
+        model(torch.zeros(1, 4))
+    (found,) = said(model)
+    assert found.startswith(
+        "1 parameter tensor (4 values, 16.67 % of all) was read in training mode, and not in"
+    )
+    assert model.training is model.layer.training is False
+
+
+def test_the_attention_biases_of_levit_are_used() -> None:
+    transformers = pytest.importorskip("transformers")
+    config = transformers.LevitConfig(
+        image_size=64, hidden_sizes=[16, 24, 32], num_attention_heads=[1, 1, 2], depths=[1, 1, 1], key_dim=[4, 4, 4],
+        attention_ratio=[2, 2, 2], mlp_ratio=[2, 2, 2],
+        down_ops=[["Subsample", 4, 4, 4, 2, 2], ["Subsample", 4, 6, 4, 2, 2]],
+    )  # fmt: skip
+    model, images = transformers.LevitModel(config).eval(), torch.zeros(1, 3, 64, 64)
+    with torch.no_grad():
+        model(images)
+    found = [text for text in said(model, Inputs((images,), {})) if "parameter tensor" in text]
+    assert [text for text in found if "not used" in text] == []
+    assert "5 parameter tensors" in found[0]
+    assert "were read in training mode" in found[0]
+
+
+def test_where_training_mode_cannot_be_looked_at_or_a_layer_keeps_tensors_nothing_is_called_unused() -> None:
+    class Refuses(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.idle = nn.Linear(4, 4), nn.Linear(4, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if self.training:
+                raise ValueError("targets are wanted")
+            return self.layer(x)
+
+    (found,) = said(Refuses())
+    assert (
+        "were not seen in the traced forward pass in eval mode: idle.weight, idle.bias. This does not show"
+        in found
+    )
+    assert "ValueError: targets are wanted" in found
+
+    class Keeps(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(4))
+            self.made = [self.weight.detach() * 2]
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * self.made[0]
+
+    (found,) = said(Keeps())
+    assert "was not seen in the traced forward pass in eval mode: weight." in found
+    assert "keep tensors of their own" in found
+
+
+def test_a_head_that_training_alone_uses_is_told_from_one_that_nothing_uses() -> None:
+    class Auxiliary(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.aside, self.idle = nn.Linear(4, 4), nn.Linear(4, 2), nn.Linear(4, 4)
+            self.norm = nn.BatchNorm1d(4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            hidden = self.norm(self.layer(x))
+            return hidden + self.aside(hidden).sum() if self.training else hidden
+
+    unused, training = said(Auxiliary(), Inputs((torch.zeros(1, 4),), {}))[:2]
+    assert "were not used in the traced forward pass: idle.weight, idle.bias." in unused
+    assert "were read in training mode" in training
+    assert "aside.weight, aside.bias." in training

@@ -107,6 +107,13 @@ def sights(experiment: Experiment, subjects: Sequence[Subject]) -> list[Sight]:
     return made
 
 
+def heard(waves: torch.Tensor) -> np.ndarray:
+    """Samples (T,) of a clip (1, ...) about silence, float64: the mean of its channels, as one microphone hears it."""
+    values = waves.detach().cpu()
+    apart = Clip.of(tuple(values.shape[1:])).channels(values.double() - silence(values).double())[0]
+    return np.asarray(apart.mean(dim=0).numpy())
+
+
 def silence(wave: torch.Tensor) -> torch.Tensor:
     """Zeros; of unsigned 8-bit sound its middle, 128."""
     import torch

@@ -1,0 +1,108 @@
+"""Kernels that multiply and add nothing: those that PyTorch tags so or that make a view, and a list of whole names.
+
+Moving, making, comparing, drawing and summing numbers, elementwise functions without PyTorch's tag "pointwise",
+normalisation, pooling and interpolation. A kernel that is in neither place is no free one: its FLOPs are unknown.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+# As the operator is called, without underscores at its ends; whole, since a beginning takes in strangers:
+# `tril` is free and `_trilinear` is not.
+_FREE = """
+adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool2d_backward adaptive_avg_pool3d
+adaptive_avg_pool3d_backward adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool2d_backward
+adaptive_max_pool3d adaptive_max_pool3d_backward avg_pool1d avg_pool2d avg_pool2d_backward avg_pool3d
+avg_pool3d_backward fractional_max_pool2d fractional_max_pool2d_backward fractional_max_pool3d
+fractional_max_pool3d_backward max_pool1d max_pool1d_with_indices max_pool2d max_pool2d_backward
+max_pool2d_with_indices max_pool2d_with_indices_backward max_pool3d max_pool3d_with_indices
+max_pool3d_with_indices_backward max_unpool2d max_unpool3d mkldnn_adaptive_avg_pool2d mkldnn_max_pool2d
+mkldnn_max_pool3d quantized_max_pool1d quantized_max_pool2d quantized_max_pool3d
+
+batch_norm batch_norm_backward batch_norm_elemt batch_norm_gather_stats batch_norm_gather_stats_with_counts
+batch_norm_impl_index batch_norm_impl_index_backward batch_norm_no_update batch_norm_stats
+batch_norm_update_stats batch_norm_with_update batch_norm_with_update_functional cudnn_batch_norm
+cudnn_batch_norm_backward embedding_renorm frobenius_norm fused_rms_norm fused_rms_norm_backward group_norm
+instance_norm layer_norm linalg_vector_norm miopen_batch_norm miopen_batch_norm_backward native_batch_norm
+native_batch_norm_backward native_batch_norm_legit native_batch_norm_legit_functional
+native_batch_norm_legit_no_training native_group_norm native_group_norm_backward native_layer_norm
+native_layer_norm_backward native_norm norm norm_except_dim quantized_batch_norm renorm rms_norm weight_norm
+weight_norm_interface weight_norm_interface_backward
+
+log_softmax log_softmax_backward_data masked_softmax masked_softmax_backward nested_tensor_softmax_with_shape
+safe_softmax softmax softmax_backward_data sparse_log_softmax sparse_softmax special_log_softmax
+special_softmax
+
+upsample_bicubic2d upsample_bicubic2d_aa upsample_bicubic2d_backward upsample_bilinear2d
+upsample_bilinear2d_aa upsample_bilinear2d_backward upsample_lanczos2d_aa upsample_linear1d
+upsample_linear1d_backward upsample_nearest1d upsample_nearest1d_backward upsample_nearest2d
+upsample_nearest2d_backward upsample_nearest3d upsample_nearest3d_backward upsample_nearest_exact1d
+upsample_nearest_exact2d upsample_nearest_exact3d upsample_trilinear3d upsample_trilinear3d_backward
+
+alpha_dropout bernoulli cauchy cudnn_init_dropout_state dropout exponential feature_alpha_dropout
+feature_dropout fused_dropout geometric log_normal multinomial native_dropout normal normal_functional
+philox_normal philox_uniform poisson rand rand_like randint randint_like randn randn_like random randperm
+rrelu rrelu_with_noise rrelu_with_noise_backward rrelu_with_noise_functional uniform
+
+arange bartlett_window blackman_window complex empty empty_affine_quantized empty_like
+empty_per_channel_affine_quantized empty_permuted empty_quantized empty_strided eye fill fill_diagonal full
+full_like hamming_window hann_window iota kaiser_window linspace logspace new_empty new_empty_strided new_full
+new_ones new_zeros new_zeros_with_same_feature_meta ones ones_like polar range scalar_tensor tril_indices
+triu_indices zero zeros zeros_like
+
+alias_copy as_strided as_strided_copy as_strided_scatter cat channel_shuffle clone col2im constant_pad_nd
+contiguous copy copy_from copy_from_and_resize detach detach_copy device_put diag diag_embed diagflat
+diagonal_backward diagonal_copy diagonal_scatter embedding embedding_dense_backward expand_copy flip gather
+im2col index index_copy index_fill index_put index_put_impl index_select lift lift_fresh_copy masked_fill
+masked_scatter masked_select meshgrid native_channel_shuffle nested_from_padded nested_from_padded_tensor
+nested_tensor_from_mask nested_tensor_from_tensor_list jagged_to_padded_dense_forward
+padded_dense_to_jagged_forward pack_padded_sequence pad_packed_sequence permute_copy pixel_shuffle
+pixel_unshuffle put reflection_pad1d reflection_pad2d reflection_pad3d repeat repeat_interleave
+replication_pad1d replication_pad2d replication_pad3d reshape reshape_alias_copy reshape_copy
+reshape_from_tensor resize resize_as resize_as_sparse resize_output roll rot90 scatter select_backward
+select_copy select_scatter set slice slice_backward slice_copy slice_scatter split split_copy
+split_with_sizes_copy squeeze squeeze_copy stack t_copy take take_along_dim tile to_copy to_dense
+to_padded_tensor to_sparse to_sparse_csr transpose transpose_copy tril triu unbind_copy unfold_backward
+unfold_copy unsafe_chunk unsafe_index unsafe_index_put unsafe_masked_index unsafe_split
+unsafe_split_with_sizes unsafe_view unsqueeze unsqueeze_copy view_as_complex_copy view_as_real_copy view_copy
+where
+
+all amax amin aminmax any argmax argmin argsort bincount bucketize count_nonzero cummax cummax_helper cummin
+cummin_helper cumprod cumsum histc index_add index_reduce isin kthvalue logcumsumexp logsumexp max mean median
+min mode nanmedian nansum nonzero nonzero_static one_hot prod scatter_add scatter_reduce searchsorted
+segment_reduce sort std std_mean sum topk trace unique unique2 unique_consecutive unique_dim
+unique_dim_consecutive unsafe_masked_index_put_accumulate var var_mean
+
+binary_cross_entropy celu copysign elu floor_divide gelu glu glu_backward hardshrink hardsigmoid hardswish
+hardswish_backward hardtanh heaviside huber_loss leaky_relu log_sigmoid_forward masked_scale mish mse_loss
+multi_margin_loss multilabel_margin_loss_forward nll_loss2d_forward nll_loss_forward prelu prelu_kernel
+prelu_kernel_backward smooth_l1_loss soft_margin_loss softplus softshrink thnn_fused_gru_cell
+thnn_fused_lstm_cell threshold threshold_backward gelu_backward elu_backward leaky_relu_backward
+hardtanh_backward hardsigmoid_backward softplus_backward mse_loss_backward
+
+dequantize fake_quantize_learnable_per_channel_affine fake_quantize_learnable_per_tensor_affine
+fake_quantize_per_channel_affine fake_quantize_per_channel_affine_cachemask fake_quantize_per_tensor_affine
+fake_quantize_per_tensor_affine_cachemask fake_quantize_per_tensor_affine_cachemask_tensor_qparams
+fused_moving_avg_obs_fake_quant fused_moving_avg_obs_fq_helper fused_moving_avg_obs_fq_helper_functional
+int_repr quantize_per_channel quantize_per_tensor quantize_per_tensor_dynamic choose_qparams_per_tensor
+
+assert_async assert_scalar assert_tensor_metadata cudnn_rnn_flatten_weight equal functional_assert_async
+functional_assert_scalar has_same_storage_numel is_all_true is_any_true is_coalesced is_contiguous is_nonzero
+is_pinned is_same_size is_set_to item local_scalar_dense make_dep_token sym_constrain_range
+sym_constrain_range_for_size sym_is_contiguous sym_numel sym_size sym_storage_offset sym_stride
+use_cudnn_ctc_loss use_cudnn_rnn_flatten_weight fused_sdp_choice linalg_check_errors efficientzerotensor
+"""
+NAMES = frozenset(_FREE.split())
+
+
+def is_free(func: Any) -> bool:
+    """Whether a kernel multiplies and adds nothing that is counted."""
+    if func.namespace == "prim":
+        return True
+    if func.namespace not in ("aten", "prims"):
+        return False
+    name = func._schema.name.split("::")[-1].strip("_")
+    return bool(func.is_view or torch.Tag.pointwise in func.tags or name in NAMES)
