@@ -89,6 +89,7 @@ def kept(said: Aftermath) -> Iterator[None]:
 
 def watch(steps: Steps) -> None:
     """Note the settings as they are."""
+    frequent(steps)
     _interpreter(steps)
     _system(steps)
     _loggers(steps)
@@ -100,6 +101,21 @@ def watch(steps: Steps) -> None:
         from reportgen import torchstate
 
         torchstate.watch(steps)
+
+
+def frequent(steps: Steps) -> None:
+    """Note those settings without which our own code could not go on after a forward pass."""
+    _folder(steps)
+    steps.keep("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit)
+    steps.keep("the warning filters", lambda: list(warnings.filters), _filters)
+    if (np := sys.modules.get("numpy")) is not None:
+        steps.keep("NumPy's error state", np.geterr, lambda before: np.seterr(**before))
+
+
+def _folder(steps: Steps) -> None:
+    with contextlib.suppress(OSError):  # a working folder that is gone is no place to come back to
+        here = os.getcwd()
+        steps.add("the working folder", lambda: _go_back(here))
 
 
 def _lasting(steps: Steps) -> None:
@@ -136,14 +152,12 @@ def _interpreter(steps: Steps) -> None:
     _names(steps, threading, "excepthook")
     _names(steps, warnings, "showwarning", "formatwarning")
     _names(steps, builtins, "print", "open", "input", "__import__")
-    steps.keep("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit)
     steps.keep("the switch interval", sys.getswitchinterval, sys.setswitchinterval)
     steps.keep("the longest number in digits", sys.get_int_max_str_digits, sys.set_int_max_str_digits)
     steps.keep("the trace function", sys.gettrace, sys.settrace)
     steps.keep("the profile function", sys.getprofile, sys.setprofile)
     steps.keep("the garbage collector", gc.isenabled, lambda on: gc.enable() if on else gc.disable())
     steps.keep("its thresholds", gc.get_threshold, lambda before: gc.set_threshold(*before))
-    steps.keep("the warning filters", lambda: list(warnings.filters), _filters)
     if "decimal" in sys.modules:
         import decimal
 
@@ -164,9 +178,6 @@ def _filters(before: list[Any]) -> None:
 
 
 def _system(steps: Steps) -> None:
-    with contextlib.suppress(OSError):  # a working folder that is gone is no place to come back to
-        here = os.getcwd()
-        steps.add("the working folder", lambda: _go_back(here))
     steps.keep("the umask", _umask, os.umask)
     steps.keep("the locale", lambda: locale.setlocale(locale.LC_ALL), _locale)
     if threading.current_thread() is threading.main_thread():
@@ -278,7 +289,6 @@ def _numbers(steps: Steps) -> None:
     np = sys.modules.get("numpy")
     if np is None:
         return
-    steps.keep("NumPy's error state", np.geterr, lambda before: np.seterr(**before))
     steps.keep("NumPy's error handler", np.geterrcall, np.seterrcall)
     steps.keep("NumPy's print options", np.get_printoptions, lambda before: np.set_printoptions(**before))
 

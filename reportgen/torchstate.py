@@ -10,6 +10,9 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from reportgen import process
+from reportgen.aftermath import Aftermath
+from reportgen.errors import RAISED
 from reportgen.process import Steps
 
 CPU = torch.device("cpu")
@@ -137,23 +140,30 @@ def _precision(steps: Steps) -> None:
                 holder.fp32_precision = value
 
     steps.keep("float32 precision", get, put)
-    if not newer:
-        for holder in (backends.cuda.matmul, backends.cudnn):
-            steps.keep(
-                "TF32",
-                lambda holder=holder: holder.allow_tf32,
-                lambda before, holder=holder: setattr(holder, "allow_tf32", before),
-            )
-    # Added last, so put back first: it sets some of the others.
-    if _matmul() is not None:
-        steps.keep("float32 matmul precision", _matmul, torch.set_float32_matmul_precision)
+    # Added last, so put back first: they set some of the others.
+    older: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
+        (
+            lambda: backends.cuda.matmul.allow_tf32,
+            lambda before: setattr(backends.cuda.matmul, "allow_tf32", before),
+        ),
+        (lambda: backends.cudnn.allow_tf32, lambda before: setattr(backends.cudnn, "allow_tf32", before)),
+        (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+    )
+    for read, write in older:
+        if (known := _readable(read))() is not None:
+            steps.keep("float32 precision", known, write)
 
 
-def _matmul() -> str | None:
-    try:
-        return torch.get_float32_matmul_precision()
-    except RuntimeError:  # the older words can't say what was set with the newer ones
-        return None
+def _readable(read: Callable[[], Any]) -> Callable[[], Any]:
+    """The same, or None where the older words can't say what was set with the newer ones."""
+
+    def get() -> Any:
+        try:
+            return read()
+        except RuntimeError:
+            return None
+
+    return get
 
 
 def _refiller(holder: Any) -> Callable[[Any], None]:
@@ -185,48 +195,48 @@ def plain(model: nn.Module | None = None) -> Iterator[None]:
     """Inside, tensors are made on the CPU in float32 where nothing is said, as our own code takes for granted.
 
     While `model` runs, the caller's defaults hold where its weights are there and of that dtype: its forward pass may
-    count on them. The caller puts the defaults back.
+    count on them. What it sets itself ends with it. The caller puts the first defaults back.
     """
-    device, dtype = torch.get_default_device(), torch.get_default_dtype()
-    if device == CPU and dtype == torch.float32:
+    meant = _meant(model)
+    _defaults((CPU, torch.float32))
+    if model is None or isinstance(model, torch.jit.ScriptModule):
         yield
         return
+    entered: list[Steps] = []
+
+    def before(*_: Any) -> None:
+        steps = Steps(Aftermath())
+        process.frequent(steps)
+        steps.keep("grad mode", torch.is_grad_enabled, torch.set_grad_enabled)
+        steps.keep("defaults", _current, _defaults)
+        entered.append(steps)
+        _defaults(meant)
+
+    def after(*_: Any) -> None:
+        if entered:
+            entered.pop().put_back()
+
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(*RAISED):  # a module that takes no hooks runs without
+            stack.callback(model.register_forward_pre_hook(before).remove)
+            stack.callback(model.register_forward_hook(after, always_call=True).remove)
+        yield
+
+
+def _meant(model: nn.Module | None) -> tuple[torch.device, torch.dtype]:
+    """The defaults that this model's forward pass is run under."""
+    device, dtype = _current()
     weights = () if model is None else (*model.parameters(), *model.buffers())
     own = next((one for one in weights if not is_lazy(one) and one.is_floating_point()), None)
-    meant = (
-        device if own is not None and own.device.type == device.type else CPU,
-        dtype if own is not None and own.dtype == dtype else torch.float32,
-    )
-    _defaults(CPU, torch.float32)
-    if model is None or meant == (CPU, torch.float32):
-        yield
-        return
-    depth = 0
-
-    def before(module: nn.Module, _: Any) -> None:
-        nonlocal depth
-        if module is model:
-            depth += 1
-            _defaults(*meant)
-
-    def after(module: nn.Module, *_: Any) -> None:
-        nonlocal depth
-        if module is model:
-            depth -= 1
-            if not depth:
-                _defaults(CPU, torch.float32)
-
-    handles = (
-        nn.modules.module.register_module_forward_pre_hook(before),
-        nn.modules.module.register_module_forward_hook(after, always_call=True),
-    )
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+    if own is None:
+        return CPU, torch.float32
+    return device if own.device.type == device.type else CPU, dtype if own.dtype == dtype else torch.float32
 
 
-def _defaults(device: torch.device, dtype: torch.dtype) -> None:
-    set_default_device(device)
-    torch.set_default_dtype(dtype)
+def _current() -> tuple[torch.device, torch.dtype]:
+    return torch.get_default_device(), torch.get_default_dtype()
+
+
+def _defaults(wanted: tuple[torch.device, torch.dtype]) -> None:
+    set_default_device(wanted[0])
+    torch.set_default_dtype(wanted[1])
