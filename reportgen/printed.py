@@ -67,8 +67,8 @@ class Text:
 class _Raw(io.RawIOBase):
     """A standard stream's bytes; those of a thread that was there before go where they went."""
 
-    def __init__(self, text: Text, before: Any, others: frozenset[int], saved: dict[int, int]) -> None:
-        self._text, self._before, self._others, self._saved = text, before, others, saved
+    def __init__(self, capture: Capture, before: Any, others: frozenset[int]) -> None:
+        self._capture, self._before, self._others, self._saved = capture, before, others, capture._saved
 
     def writable(self) -> bool:
         return True
@@ -76,7 +76,8 @@ class _Raw(io.RawIOBase):
     def write(self, data: Any) -> int:
         content = bytes(data)
         if threading.get_ident() not in self._others:
-            self._text.add(content)
+            self._capture._drain()
+            self._capture.text.add(content)
             return len(content)
         number = self._number()
         if number in self._saved:
@@ -130,7 +131,7 @@ class Capture:
         others = frozenset(thread.ident for thread in threading.enumerate() if thread.ident) - {me}
         for name in ("stdout", "stderr"):
             stream = getattr(sys, name)
-            raw = _Raw(self.text, stream, others, self._saved)
+            raw = _Raw(self, stream, others)
             self._streams[name] = io.TextIOWrapper(
                 raw,  # type: ignore[type-var]
                 encoding="utf-8",
@@ -178,13 +179,21 @@ class Capture:
         for handler, name in self._handlers:
             handler.stream = self._before[name]
         warnings.formatwarning = self._format
-        if self._file is not None:
-            with contextlib.suppress(OSError):
-                self._file.seek(0)
-                while data := self._file.read(1 << 20):
-                    self.text.add(data)
-                self._file.seek(0)
-                self._file.truncate()
+        self._drain()
+
+    def _drain(self) -> None:
+        """Take over what came through the descriptors, before what Python prints next."""
+        if self._file is None or self._file.closed:
+            return
+        _flush_c()
+        with contextlib.suppress(OSError):
+            if not os.fstat(self._file.fileno()).st_size:
+                return
+            self._file.seek(0)
+            while data := self._file.read(1 << 20):
+                self.text.add(data)
+            self._file.seek(0)
+            self._file.truncate()
 
 
 @contextlib.contextmanager
@@ -218,5 +227,9 @@ def _flush() -> None:
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         with contextlib.suppress(Exception):  # closed, or none
             stream.flush()  # type: ignore[union-attr]
+    _flush_c()
+
+
+def _flush_c() -> None:
     with contextlib.suppress(Exception):  # no C library by that name
         (ctypes.CDLL(None) if os.name == "posix" else ctypes.cdll.msvcrt).fflush(None)

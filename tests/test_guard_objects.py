@@ -228,8 +228,7 @@ def test_attributes_of_plain_objects_and_of_those_with_slots_come_back():
         cache.keys.append(2)
         cache.length = 3
         space.n += 1
-        holder.__class__ = Cell = type("Cell", (Holder,), {})
-        assert type(holder) is Cell
+        holder.__class__ = type("Cell", (Holder,), {})
     assert vars(holder) == {"value": [1]}
     assert type(holder) is Holder
     assert slotted.value == 1

@@ -88,7 +88,10 @@ CHANGES = {
     "logging.disable": (lambda: logging.disable(50), lambda: logging.root.manager.disable),
     "warnings": (warnings.resetwarnings, lambda: list(warnings.filters)),
     "decimal": (change_decimal, lambda: repr(decimal.getcontext())),
-    "garbage collector": (lambda: (gc.disable(), gc.set_threshold(1, 2, 3)), lambda: (gc.isenabled(), gc.get_threshold())),
+    "garbage collector": (
+        lambda: (gc.disable(), gc.set_threshold(1, 2, 3)),
+        lambda: (gc.isenabled(), gc.get_threshold()),
+    ),
     "locale": (lambda: locale.setlocale(locale.LC_ALL, "C"), lambda: locale.setlocale(locale.LC_ALL)),
     "time zone": (change_zone, lambda: (os.environ.get("TZ"), time.tzname)),
     "generators": (
