@@ -8,6 +8,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from reportgen.errors import RAISED
 from reportgen.gitinfo import commit
 from reportgen.machine import cores, processor
 from reportgen.report import Code, Column, Fact, Facts, Row, Section, Table
@@ -110,6 +111,8 @@ def weights_digest(model: nn.Module) -> str | None:
     import torch
     from torch.nn.parameter import is_lazy
 
+    from reportgen.dense import parts
+
     digest = hashlib.sha256()
     for name, value in model.state_dict().items():
         if not isinstance(value, torch.Tensor):
@@ -119,7 +122,11 @@ def weights_digest(model: nn.Module) -> str | None:
             return None
         head = f"{name}:{tuple(value.shape)}:{value.dtype};"
         digest.update(head.encode("utf-8", "surrogatepass"))
-        plain = value.dequantize() if value.is_quantized else value.to_dense() if value.is_sparse else value
-        raw = plain.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        digest.update(raw.numpy().data)
+        try:
+            found = parts(value)
+        except RAISED:  # a class of its own that shows no values
+            return None
+        for part in found:
+            raw = part.resolve_conj().cpu().contiguous().reshape(-1).view(torch.uint8)
+            digest.update(raw.numpy().data)
     return digest.hexdigest()
