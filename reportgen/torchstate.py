@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -226,7 +227,9 @@ def plain(model: nn.Module | None = None) -> Iterator[None]:
 def _meant(model: nn.Module | None) -> tuple[torch.device, torch.dtype]:
     """The defaults that this model's forward pass is run under."""
     device, dtype = _current()
-    weights = () if model is None else (*model.parameters(), *model.buffers())
+    if model is None or (device, dtype) == (CPU, torch.float32):
+        return CPU, torch.float32
+    weights = itertools.chain(model.parameters(), model.buffers())
     own = next((one for one in weights if not is_lazy(one) and one.is_floating_point()), None)
     if own is None:
         return CPU, torch.float32

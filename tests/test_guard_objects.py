@@ -312,7 +312,7 @@ def test_what_cant_be_put_back_is_said_and_the_rest_is_put_back():
     assert state.of_model(model) == before
     (line,) = said.changed
     assert line.startswith("it can't be put back: BufferError")
-    assert "Linear.held" in said.changed[line]
+    assert "held" in said.changed[line]
     view.release()
 
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from reportgen import process, torchstate
 from reportgen.aftermath import Aftermath
-from reportgen.guard.objects import Walk
+from reportgen.guard.objects import Walk, members
 from reportgen.process import Steps
 
 
@@ -98,7 +98,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 def set_eval(model: nn.Module) -> None:
     """Eval mode without calling `train()`, which a model may have overridden to do more."""
-    for module in model.modules():
+    for _, module in members(model):
         if not isinstance(module, torch.jit.ScriptModule):
             # Not by setattr, which a model may have overridden.
             module.__dict__["training"] = False

@@ -45,6 +45,22 @@ _ATOMS = frozenset({
 _MODULES = ("torch", "numpy", "builtins", "reportgen")
 
 
+def members(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Each module of a model once, by its name; where they lie, for a class may have its own idea of `modules()`."""
+    waiting, seen = [("", model)], set()
+    while waiting:
+        name, module = waiting.pop()
+        if id(module) in seen:
+            continue
+        seen.add(id(module))
+        yield name, module
+        scripted = isinstance(module, torch.jit.ScriptModule)
+        inner = module.named_children() if scripted else (module.__dict__.get("_modules") or {}).items()
+        waiting += [(f"{name}.{at}" if name else at, one) for at, one in inner if isinstance(one, nn.Module)][
+            ::-1
+        ]
+
+
 class Walk:
     """Visits what hangs on a model, nearest first, and notes how each thing is put back."""
 
@@ -60,15 +76,14 @@ class Walk:
         self._kinds: dict[type, Callable[[Any, str], None] | None] = {}
         self._undo: list[tuple[Callable[[], None], str]] = []
         self._beyond: dict[str, None] = {}
+        self._vacant: list[tuple[Any, str]] = []  # dicts with nothing in them
 
     def model(self, model: nn.Module) -> None:
         """Note a model: each module with its attributes and its class, and all that these hold."""
-        for name, module in model.named_modules():
+        for name, module in members(model):
             if id(module) not in self._seen:
                 self._seen[id(module)] = module
-                self._guarded(self._of_module, module, name or type(module).__name__)
-        for name, tensor in (*model.named_parameters(), *model.named_buffers()):  # those of scripted modules
-            self._push(tensor, name)
+                self._guarded(self._of_module, module, name)
         self._go()
 
     def thing(self, thing: Any, where: str) -> None:
@@ -88,6 +103,9 @@ class Walk:
 
     def _put_back(self) -> None:
         stopped: BaseException | None = None
+        for holder, where in self._vacant:
+            if holder:
+                self._note(functools.partial(_empty, holder), where)
         for undo, where in reversed(self._undo):
             try:
                 undo()
@@ -190,13 +208,22 @@ class Walk:
         self._of_class_of(module)
         self._note_class(module, where)
         self._note(_mapping(attributes), where)
-        known = self._kinds
+        known, start = self._kinds, f"{where}." if where else ""
         for name, value in attributes.items():
-            if known.get(type(value), _ABSENT) is not None:
-                self._push(value, f"{where}.{name}")
+            kind = type(value)
+            if kind in (OrderedDict, dict) and not value:  # hooks: most of what there is
+                self._vacant.append((value, start + name))
+                continue
+            if name in ("_parameters", "_buffers"):
+                for key, tensor in value.items():
+                    self._push(tensor, start + key)
+            if known.get(kind, _ABSENT) is not None:
+                self._push(value, start + name)
 
     def _of_script(self, module: torch.jit.ScriptModule, where: str) -> None:
         """A scripted module's attributes lie in C++: those that its code names are read as Python's values."""
+        for name, tensor in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)):
+            self._push(tensor, f"{where}.{name}" if where else name)
         inner: Any = module._c
         names = {"training"} if inner.hasattr("training") else set()
         for method in inner._method_names():
@@ -328,9 +355,6 @@ class Walk:
             self.tensors[id(tensor)] = (tensor, where)
 
     def _about(self, tensor: torch.Tensor, where: str) -> None:
-        if (attributes := tensor.__dict__) and type(tensor) in (torch.Tensor, nn.Parameter):
-            self._note(_mapping(attributes), where)
-            self._push_all(attributes.values(), where)
         leaf = tensor.is_leaf
         gradient = tensor.grad if leaf else None
         if gradient is not None:

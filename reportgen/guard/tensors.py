@@ -37,7 +37,7 @@ class Held:
 def hold(steps: Steps, found: dict[int, tuple[torch.Tensor, str]]) -> None:
     """Note the values of these tensors, the smallest first, until COPY_LIMIT is reached."""
     held = [one for tensor, where in found.values() if (one := _held(steps, tensor, where)) is not None]
-    held.sort(key=lambda one: _size(one.alias))
+    held.sort(key=_weight)
     spent = 0
     for one in held:
         spent += _size(one.alias)
@@ -52,6 +52,13 @@ def hold(steps: Steps, found: dict[int, tuple[torch.Tensor, str]]) -> None:
                 f"{type(one.tensor).__name__} can't be copied: {one_line(error, 120)}", one.where
             )
     steps.add("tensors", lambda: _put_back(steps, held))
+
+
+def _weight(one: Held) -> int:
+    try:
+        return _size(one.alias)
+    except RAISED:  # told when it is copied
+        return 0
 
 
 def _held(steps: Steps, tensor: torch.Tensor, where: str) -> Held | None:
