@@ -36,3 +36,8 @@ def parts(tensor: torch.Tensor) -> list[torch.Tensor]:
         return [dense(tensor)]
     inner = [getattr(tensor, name) for name in tensor.__tensor_flatten__()[0]]
     return [one for part in inner for one in parts(part)]
+
+
+def sizes(tensor: torch.Tensor) -> tuple[int, ...]:
+    """The shape; of a nested tensor, whose rows differ in it, the number of rows alone."""
+    return (tensor.size(0),) if tensor.is_nested else tuple(int(size) for size in tensor.shape)

@@ -206,10 +206,11 @@ class DropPath(nn.Module):
 
 class Timmish(nn.Module):
     default_cfg = Pretrained()
-    counts = OrderedDict(calls=0)
+    counts: OrderedDict = OrderedDict(calls=0)  # noqa: RUF012 - of the class, as timm's registries are
 
-    def __init__(self, act=functools.partial(nn.GELU, approximate="tanh")):
+    def __init__(self):
         super().__init__()
+        act = functools.partial(nn.GELU, approximate="tanh")
         self.pretrained_cfg, self.feature_info = Pretrained(), FeatureInfo()
         self.stem, self.act, self.drop = nn.Linear(8, 4), act(), DropPath()
         self.head = nn.Linear(4, CLASSES)

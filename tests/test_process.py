@@ -10,6 +10,7 @@ import logging
 import os
 import random
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -167,6 +168,46 @@ def test_a_report_on_a_model_that_changes_everything_leaves_it_all_as_it_was():
     after = {what: read() for what, (_, read) in CHANGES.items()}
     assert [what for what in CHANGES if before[what] != after[what]] == []
     assert [(section.name, section.reason) for section in report.failed] == []
+
+
+FRESH = """
+import logging, os, signal, sys, torch, warnings
+from torch import nn
+import reportgen
+
+def state():
+    return {
+        "environ": dict(os.environ), "path": list(sys.path), "argv": list(sys.argv), "filters": list(warnings.filters),
+        "signals": [signal.getsignal(n) for n in signal.valid_signals()], "handlers": list(logging.root.handlers),
+        "hooks": (sys.excepthook, sys.stdout, sys.stderr), "dtype": torch.get_default_dtype(), "cwd": os.getcwd(),
+        "precision": torch.get_float32_matmul_precision(), "limit": sys.getrecursionlimit(),
+    }
+
+class Lazy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.last, self.tool = nn.LazyLinear(8), nn.LazyLinear(3), None
+    def forward(self, x):
+        if self.tool is None:
+            os.environ["TORCHINDUCTOR_CACHE_DIR"] = "/nowhere"
+            os.environ.setdefault("KMP_DUPLICATE_LIB_OK", "TRUE")
+            sys.path.insert(0, "/vendored")
+            self.tool = torch.relu
+        return self.last(self.tool(self.first(x)))
+
+data = (torch.rand(12, 4), torch.arange(12) % 3)
+reportgen.collect  # its own import
+before = state()
+report = reportgen.collect(Lazy(), data=data, samples=1)
+after = state()
+assert not report.failed, report.failed
+assert after == before, [key for key in before if after[key] != before[key]]
+"""
+
+
+def test_a_first_report_in_a_fresh_process_leaves_nothing_behind_nor_do_its_imports():
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KMP")}
+    subprocess.run([sys.executable, "-c", FRESH], check=True, env=environment, timeout=300)
 
 
 def test_a_step_that_fails_is_said_and_the_others_are_done():

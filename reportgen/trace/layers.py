@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from reportgen.dense import sizes
 from reportgen.trace.families import module_family, settings
 from reportgen.trace.steps import PACKED, Layer, Weight
 
@@ -188,7 +189,7 @@ def weight_of(
     numel = None if lazy else tensor.numel()
     return Weight(
         name=full,
-        shape=() if lazy else tuple(tensor.shape),
+        shape=() if lazy else sizes(tensor),
         dtype=str(tensor.dtype).removeprefix("torch."),
         numel=numel,
         bytes=(numel or 0) * tensor.element_size() if not lazy else 0,
