@@ -133,7 +133,7 @@ class Capture:
             stream = getattr(sys, name)
             raw = _Raw(self, stream, others)
             self._streams[name] = io.TextIOWrapper(
-                raw,  # type: ignore[type-var]
+                raw,
                 encoding="utf-8",
                 errors="backslashreplace",
                 newline="",

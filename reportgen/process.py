@@ -15,6 +15,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from reportgen.aftermath import Aftermath
@@ -139,9 +140,7 @@ def _names(steps: Steps, module: Any, *names: str) -> None:
     for name in names:
         if hasattr(module, name):
             value = getattr(module, name)
-            steps.add(
-                f"{module.__name__}.{name}", lambda name=name, value=value: setattr(module, name, value)
-            )
+            steps.add(f"{module.__name__}.{name}", partial(setattr, module, name, value))
 
 
 def _interpreter(steps: Steps) -> None:
@@ -162,14 +161,14 @@ def _interpreter(steps: Steps) -> None:
         import decimal
 
         context = decimal.getcontext()
-        before = context.copy()
-        steps.add(
-            "the decimal context",
-            lambda: (
-                (decimal.getcontext() is context and repr(context) == repr(before))
-                or decimal.setcontext(before)
-            ),
-        )
+        steps.add("the decimal context", partial(_decimal, context, context.copy()))
+
+
+def _decimal(context: Any, before: Any) -> None:
+    import decimal
+
+    if decimal.getcontext() is not context or repr(context) != repr(before):
+        decimal.setcontext(before)
 
 
 def _filters(before: list[Any]) -> None:
@@ -184,7 +183,7 @@ def _system(steps: Steps) -> None:
         for number in signal.valid_signals():
             before = signal.getsignal(number)
             if before is not None:  # None: it was not Python that set it
-                steps.add(f"signal {number}", lambda number=number, before=before: _signal(number, before))
+                steps.add(f"signal {number}", partial(_signal, number, before))
     if hasattr(time, "tzset"):
         zone = os.environ.get("TZ")
         steps.add("the time zone", lambda: _zone(zone))
@@ -208,8 +207,8 @@ def _system(steps: Steps) -> None:
             limit = getattr(resource, name)
             steps.keep(
                 name,
-                lambda limit=limit: resource.getrlimit(limit),
-                lambda before, limit=limit: resource.setrlimit(limit, before),
+                partial(resource.getrlimit, limit),
+                partial(resource.setrlimit, limit),
             )
     if "socket" in sys.modules:
         import socket

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -37,7 +38,7 @@ def watch(steps: Steps) -> None:
     hooks = torch.nn.modules.module
     for name in _HOOKS:
         if (found := getattr(hooks, name, None)) is not None:
-            steps.keep("global hooks of modules", lambda found=found: list(found.items()), _refiller(found))
+            steps.keep("global hooks of modules", partial(_entries, found), partial(_refill, found))
     generators(steps)
 
 
@@ -111,8 +112,8 @@ def _backends(steps: Steps) -> None:
         for name in names:
             steps.keep(
                 name,
-                lambda holder=holder, name=name: getattr(holder, name),
-                lambda before, holder=holder, name=name: setattr(holder, name, before),
+                partial(getattr, holder, name),
+                partial(setattr, holder, name),
             )
     cuda: Any = backends.cuda
     for name in ("flash", "mem_efficient", "math", "cudnn"):
@@ -167,12 +168,13 @@ def _readable(read: Callable[[], Any]) -> Callable[[], Any]:
     return get
 
 
-def _refiller(holder: Any) -> Callable[[Any], None]:
-    def put(before: Any) -> None:
-        holder.clear()
-        holder.update(before)
+def _entries(holder: Any) -> list[Any]:
+    return list(holder.items())
 
-    return put
+
+def _refill(holder: Any, before: list[Any]) -> None:
+    holder.clear()
+    holder.update(before)
 
 
 def generators(steps: Steps) -> None:

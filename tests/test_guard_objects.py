@@ -265,13 +265,20 @@ def test_a_model_that_holds_itself_in_a_circle_is_walked_once():
 
 
 def test_what_is_beyond_the_bound_is_said_and_the_nearest_is_put_back(monkeypatch):
-    monkeypatch.setattr(objects, "MOST", 1000)
+    monkeypatch.setattr(objects, "MOST", 3000)
     near, far = [1], [list(range(10)) for _ in range(200)]
-    model = holding({"near": near, "far": far})
-    with untouched(model) as said:
+    model, x = nn.Sequential(*(nn.Linear(2, 2) for _ in range(200))), torch.zeros(2)
+    model.held = {"near": near, "far": far}
+    before = state.of_model(model)
+    with untouched(model, x) as said:
         near.append(2)
+        x.add_(1)
+        for parameter in model.parameters():
+            parameter.data.add_(1)
     assert near == [1]
-    assert "1,000" in next(iter(said.unwatched))
+    assert x.tolist() == [0, 0]
+    assert state.of_model(model) == before
+    assert "3,000" in next(iter(said.unwatched))
     assert not said.changed
 
 

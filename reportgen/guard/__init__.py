@@ -37,10 +37,10 @@ def untouched(
     with process.kept(said):
         steps = Steps(said)
         walk = Walk(steps)
-        if model is not None:
-            walk.model(model)
         for tensor in inputs:
             walk.thing(tensor, "the input")
+        if model is not None:
+            walk.model(model)
         walk.end()
         try:
             if seed is not None:

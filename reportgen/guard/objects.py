@@ -76,6 +76,7 @@ class Walk:
         self._kinds: dict[type, Callable[[Any, str], None] | None] = {}
         self._undo: list[tuple[Callable[[], None], str]] = []
         self._beyond: dict[str, None] = {}
+        self._slotted: dict[type, tuple[Any, ...]] = {}
         self._vacant: list[tuple[Any, str]] = []  # dicts with nothing in them
 
     def model(self, model: nn.Module) -> None:
@@ -214,9 +215,15 @@ class Walk:
             if kind in (OrderedDict, dict) and not value:  # hooks: most of what there is
                 self._vacant.append((value, start + name))
                 continue
-            if name in ("_parameters", "_buffers"):
+            if kind is dict and name in ("_parameters", "_buffers", "_modules"):
+                # At once, and so without counting against the bound.
+                self._seen[id(value)] = value
+                self._note(_mapping(value), start + name)
                 for key, tensor in value.items():
-                    self._push(tensor, start + key)
+                    if isinstance(tensor, torch.Tensor) and id(tensor) not in self._seen:
+                        self._seen[id(tensor)] = tensor
+                        self._guarded(self._of_tensor, tensor, start + key)
+                continue
             if known.get(kind, _ABSENT) is not None:
                 self._push(value, start + name)
 
@@ -248,7 +255,10 @@ class Walk:
             if self._room_for(len(attributes), where):
                 self._note(_mapping(attributes), where)
                 self._push_all(attributes.values(), where)
-        for slot in _slots(type(value)):
+        kind = type(value)
+        if kind not in self._slotted:
+            self._slotted[kind] = _slots(kind)
+        for slot in self._slotted[kind]:
             held = _read(slot, value)
             self._note(functools.partial(_write, slot, value, held), where)
             self._push(held, where)
@@ -482,7 +492,7 @@ def _objects(array: np.ndarray, before: list[Any]) -> None:
 def _array(value: np.ndarray, plain: np.ndarray, before: np.ndarray) -> None:
     """`plain` is the array's memory as it was seen; `value` may have another shape or dtype by now."""
     if value.dtype != before.dtype:
-        value.dtype = before.dtype
+        value.dtype = before.dtype  # type: ignore[misc]
     if value.shape != before.shape:
         value.shape = before.shape
     if plain.tobytes() != before.tobytes():
@@ -584,7 +594,6 @@ def _attributes(value: Any) -> dict[str, Any] | None:
     return found if type(found) is dict else None
 
 
-@functools.lru_cache(maxsize=2048)
 def _slots(kind: type) -> tuple[Any, ...]:
     """The descriptors of the slots that a class and those it is made from declare in Python."""
     return tuple(
