@@ -7,8 +7,6 @@ on, its attributes where they lie. What the walk can't follow, or what is beyond
 from __future__ import annotations
 
 import functools
-import itertools
-import operator
 import random
 import sys
 import types
@@ -22,27 +20,12 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from reportgen.errors import RAISED, one_line
+from reportgen.guard import places, undo
 from reportgen.guard.tensors import COPY_LIMIT, hold
 from reportgen.process import Steps
 
 MOST = 2_000_000  # elements that are looked at beside the modules' own attributes
 EACH = 10  # as many elements as looking at one object costs
-_ABSENT: Any = object()
-
-# Packages whose objects hold nothing of a model's, or far too much of everything else.
-_FOREIGN = (
-    "torch.fx", "torch.jit", "torch._", "torch.export", "torch.cuda", "torch.package", "torch.futures",
-    "torch.multiprocessing",
-    "logging", "threading", "concurrent", "asyncio", "multiprocessing", "importlib", "io", "pathlib", "weakref",
-    "enum", "typing", "abc", "inspect", "subprocess", "socket", "tempfile", "contextlib", "reportgen",
-)  # fmt: skip
-_ATOMS = frozenset({
-    type(None), bool, int, float, complex, str, bytes, range, slice, type(Ellipsis), type(NotImplemented),
-    types.ModuleType, types.BuiltinFunctionType, types.GeneratorType, types.CoroutineType, types.CodeType,
-    types.FrameType, types.TracebackType, types.MappingProxyType, torch.dtype, torch.device, torch.Size,
-    torch.layout, torch.memory_format, memoryview, np.dtype,
-})  # fmt: skip
-_MODULES = ("torch", "numpy", "builtins", "reportgen")
 
 
 def members(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -106,10 +89,10 @@ class Walk:
         stopped: BaseException | None = None
         for holder, where in self._vacant:
             if holder:
-                self._note(functools.partial(_empty, holder), where)
-        for undo, where in reversed(self._undo):
+                self._note(functools.partial(undo.emptied, holder), where)
+        for step, where in reversed(self._undo):
             try:
-                undo()
+                step()
             except RAISED as error:
                 self.steps.said.lost(f"it can't be put back: {one_line(error, 120)}", where)
             except BaseException as stop:  # noqa: BLE001 - raised when all is put back
@@ -139,8 +122,8 @@ class Walk:
 
     def _push(self, value: Any, where: str) -> None:
         kind = type(value)
-        visit = self._kinds.get(kind, _ABSENT)
-        if visit is _ABSENT:
+        visit = self._kinds.get(kind, places.ABSENT)
+        if visit is places.ABSENT:
             visit = self._kinds[kind] = self._visitor(kind)
         if visit is None or id(value) in self._seen:
             return
@@ -150,16 +133,16 @@ class Walk:
     def _push_all(self, values: Iterable[Any], where: str) -> None:
         known = self._kinds
         for value in values:
-            if known.get(type(value), _ABSENT) is not None:
+            if known.get(type(value), places.ABSENT) is not None:
                 self._push(value, where)
 
     def _visitor(self, kind: type) -> Callable[[Any, str], None] | None:
-        if kind in _ATOMS:
+        if kind in places.ATOMS:
             return None
         for base, visit in self._table():
             if base in kind.__mro__:
                 return visit
-        return None if _foreign(kind) else self._of_object
+        return None if places.foreign(kind) else self._of_object
 
     def _table(self) -> Iterator[tuple[type, Callable[[Any, str], None]]]:
         yield torch.Tensor, self._of_tensor
@@ -196,8 +179,8 @@ class Walk:
         self._left -= count
         return True
 
-    def _note(self, undo: Callable[[], None], where: str) -> None:
-        self._undo.append((undo, where))
+    def _note(self, step: Callable[[], None], where: str) -> None:
+        self._undo.append((step, where))
 
     # --- what there is ----------------------------------------------------------------------------------
 
@@ -208,7 +191,7 @@ class Walk:
         attributes = module.__dict__
         self._of_class_of(module)
         self._note_class(module, where)
-        self._note(_mapping(attributes), where)
+        self._note(undo.mapping(attributes), where)
         known, start = self._kinds, f"{where}." if where else ""
         for name, value in attributes.items():
             kind = type(value)
@@ -218,13 +201,13 @@ class Walk:
             if kind is dict and name in ("_parameters", "_buffers", "_modules"):
                 # At once, and so without counting against the bound.
                 self._seen[id(value)] = value
-                self._note(_mapping(value), start + name)
+                self._note(undo.mapping(value), start + name)
                 for key, tensor in value.items():
                     if isinstance(tensor, torch.Tensor) and id(tensor) not in self._seen:
                         self._seen[id(tensor)] = tensor
                         self._guarded(self._of_tensor, tensor, start + key)
                 continue
-            if known.get(kind, _ABSENT) is not None:
+            if known.get(kind, places.ABSENT) is not None:
                 self._push(value, start + name)
 
     def _of_script(self, module: torch.jit.ScriptModule, where: str) -> None:
@@ -244,64 +227,64 @@ class Walk:
             if isinstance(value, torch._C.ScriptModule | torch._C.ScriptObject):
                 continue
             self._push(value, f"{where}.{name}")
-            self._note(functools.partial(_script_attribute, inner, name, value), f"{where}.{name}")
+            self._note(functools.partial(undo.script_attribute, inner, name, value), f"{where}.{name}")
 
     def _of_object(self, value: Any, where: str) -> None:
         """Attributes in `__dict__` and in slots, the class, and what they hold."""
         self._of_class_of(value)
-        attributes = _attributes(value)
+        attributes = places.attributes(value)
         if attributes is not None:
             self._note_class(value, where)
             if self._room_for(len(attributes), where):
-                self._note(_mapping(attributes), where)
+                self._note(undo.mapping(attributes), where)
                 self._push_all(attributes.values(), where)
         kind = type(value)
         if kind not in self._slotted:
-            self._slotted[kind] = _slots(kind)
+            self._slotted[kind] = places.slots(kind)
         for slot in self._slotted[kind]:
-            held = _read(slot, value)
-            self._note(functools.partial(_write, slot, value, held), where)
+            held = places.read(slot, value)
+            self._note(functools.partial(places.write, slot, value, held), where)
             self._push(held, where)
 
     def _also(self, value: Any, where: str) -> None:
         """The attributes of a container or tensor whose class is of Python's."""
-        if type(value).__flags__ & _HEAP and type(value).__module__ not in ("builtins", "collections"):
+        if type(value).__flags__ & places.HEAP and type(value).__module__ not in ("builtins", "collections"):
             self._of_object(value, where)
 
     def _of_dict(self, value: Any, where: str) -> None:
         self._also(value, where)
         if self._room_for(dict.__len__(value), where):
-            self._note(_mapping(value), where)
+            self._note(undo.mapping(value), where)
             self._push_all(dict.values(value), where)
 
     def _of_ordered(self, value: Any, where: str) -> None:
         self._also(value, where)
         if not dict.__len__(value):
-            self._note(functools.partial(_empty, value), where)
+            self._note(functools.partial(undo.emptied, value), where)
         elif self._room_for(dict.__len__(value), where):
             before = list(OrderedDict.items(value))
-            self._note(functools.partial(_ordered, value, before), where)
+            self._note(functools.partial(undo.reordered, value, before), where)
             self._push_all([held for _, held in before], where)
 
     def _of_list(self, value: Any, where: str) -> None:
         self._also(value, where)
         if self._room_for(list.__len__(value), where):
             before = list.copy(value)
-            self._note(functools.partial(_list, value, before), where)
+            self._note(functools.partial(undo.relisted, value, before), where)
             self._push_all(before, where)
 
     def _of_set(self, value: Any, where: str) -> None:
         self._also(value, where)
         if self._room_for(set.__len__(value), where):
             before = list(set.__iter__(value))
-            self._note(functools.partial(_set, value, before), where)
+            self._note(functools.partial(undo.recollected, value, before), where)
             self._push_all(before, where)
 
     def _of_deque(self, value: Any, where: str) -> None:
         self._also(value, where)
         if self._room_for(deque.__len__(value), where):
             before = list(deque.__iter__(value))
-            self._note(functools.partial(_deque, value, before), where)
+            self._note(functools.partial(undo.requeued, value, before), where)
             self._push_all(before, where)
 
     def _of_fixed(self, value: Any, where: str) -> None:
@@ -313,7 +296,7 @@ class Walk:
     def _of_bytes(self, value: bytearray, where: str) -> None:
         self._also(value, where)
         if self._room_for(len(value) // 8, where):
-            self._note(functools.partial(_bytes, value, bytes(value)), where)
+            self._note(functools.partial(undo.rewritten, value, bytes(value)), where)
 
     def _of_array(self, value: np.ndarray, where: str) -> None:
         self._also(value, where)
@@ -321,18 +304,18 @@ class Walk:
         if plain.dtype.hasobject:
             if plain.dtype == object and self._room_for(plain.size, where):
                 before = plain.ravel().tolist()
-                self._note(functools.partial(_objects, plain, before), where)
+                self._note(functools.partial(undo.array_of_objects, plain, before), where)
                 self._push_all(before, where)
         elif self._values and plain.flags.writeable:
             self._room -= plain.nbytes
             if self._room < 0:
                 self.steps.said.unseen("arrays too large to copy", where)
             else:
-                self._note(functools.partial(_array, value, plain, plain.copy()), where)
+                self._note(functools.partial(undo.array, value, plain, plain.copy()), where)
 
     def _of_generator(self, value: torch.Generator, where: str) -> None:
         state = value.get_state()
-        self._note(functools.partial(_generator, value, state), where)
+        self._note(functools.partial(undo.generator, value, state), where)
 
     def _of_bits(self, value: Any, where: str) -> None:
         state = value.state
@@ -354,7 +337,7 @@ class Walk:
             self._also(tensor, where)
             if is_lazy(tensor):
                 return
-            inner = _inner(tensor)
+            inner = places.inner_tensors(tensor)
             self._push_all(inner, where)
             real = (
                 not inner
@@ -374,19 +357,21 @@ class Walk:
         ]
         for _, found in hooks:
             self._push(found, where)
-        self._note(functools.partial(_leaf, tensor, leaf, tensor.requires_grad, gradient, hooks), where)
+        self._note(
+            functools.partial(undo.about_tensor, tensor, leaf, tensor.requires_grad, gradient, hooks), where
+        )
 
     def _of_function(self, function: types.FunctionType, where: str) -> None:
         """A function's own attributes and default values, and the functions and classes beside it that it names."""
-        if not _own(function):
+        if not places.own(function):
             return
         self._push(function.__dict__, where)
         self._push(function.__defaults__, where)
         self._push(function.__kwdefaults__, where)
         defaults, keywords = function.__defaults__, function.__kwdefaults__
-        self._note(functools.partial(_defaults, function, defaults, keywords), where)
+        self._note(functools.partial(undo.default_values, function, defaults, keywords), where)
         beside = function.__globals__
-        for name in _named(function.__code__):
+        for name in places.named(function.__code__):
             found = beside.get(name)
             if isinstance(found, types.FunctionType | type) and found.__module__ == function.__module__:
                 self._push(found, name)
@@ -398,11 +383,11 @@ class Walk:
 
     def _of_class(self, kind: type, where: str) -> None:
         """A class's attributes; of one that belongs to the model also what they hold."""
-        if not kind.__flags__ & _HEAP or kind.__module__.partition(".")[0] in sys.stdlib_module_names:
+        if not kind.__flags__ & places.HEAP or kind.__module__.partition(".")[0] in sys.stdlib_module_names:
             return
         before = dict(vars(kind))
-        self._note(functools.partial(_class, kind, before), where)
-        if not _own(kind):
+        self._note(functools.partial(undo.of_class, kind, before), where)
+        if not places.own(kind):
             return
         for base in kind.__mro__[1:]:
             self._push(base, base.__qualname__)
@@ -411,233 +396,10 @@ class Walk:
                 value = value.__func__
             elif isinstance(value, property):
                 self._push_all((value.fget, value.fset), f"{where}.{name}")
-            if isinstance(value, types.FunctionType) or not _dunder(name):
+            if isinstance(value, types.FunctionType) or not places.dunder(name):
                 self._push(value, f"{where}.{name}")
 
     def _note_class(self, value: Any, where: str) -> None:
         kind = type(value)
-        if kind.__flags__ & _HEAP:
-            self._note(functools.partial(_retype, value, kind), where)
-
-
-# --- how it is put back: each compares first -----------------------------------------------------------------
-
-
-def _mapping(holder: dict[Any, Any]) -> Callable[[], None]:
-    if not dict.__len__(holder):
-        return functools.partial(_empty, holder)
-    return functools.partial(_dict, holder, dict.copy(holder))
-
-
-def _empty(holder: Any) -> None:
-    if dict.__len__(holder):
-        (OrderedDict if isinstance(holder, OrderedDict) else dict).clear(holder)
-
-
-def _alike(now: Iterable[Any], before: Iterable[Any]) -> bool:
-    """Whether two equally long rows hold the very same objects."""
-    return all(map(operator.is_, now, before))
-
-
-def _dict(holder: Any, before: dict[Any, Any]) -> None:
-    if dict.__len__(holder) == len(before) and _alike(dict.keys(holder), before):
-        if not _alike(dict.values(holder), before.values()):
-            for name, value in before.items():
-                dict.__setitem__(holder, name, value)
-        return
-    dict.clear(holder)
-    dict.update(holder, before)
-
-
-def _ordered(holder: Any, before: list[tuple[Any, Any]]) -> None:
-    now = list(OrderedDict.items(holder))
-    flat = itertools.chain.from_iterable
-    if len(now) == len(before) and _alike(flat(now), flat(before)):
-        return
-    OrderedDict.clear(holder)
-    for name, value in before:
-        OrderedDict.__setitem__(holder, name, value)
-
-
-def _list(holder: Any, before: list[Any]) -> None:
-    if list.__len__(holder) != len(before) or not _alike(list.__iter__(holder), before):
-        list.__setitem__(holder, slice(None), before)
-
-
-def _set(holder: Any, before: list[Any]) -> None:
-    now, wanted = {id(one): one for one in set.__iter__(holder)}, {id(one): one for one in before}
-    for key in now.keys() - wanted.keys():
-        set.discard(holder, now[key])
-    for key in wanted.keys() - now.keys():
-        set.add(holder, wanted[key])
-
-
-def _deque(holder: Any, before: list[Any]) -> None:
-    if deque.__len__(holder) != len(before) or not _alike(deque.__iter__(holder), before):
-        deque.clear(holder)
-        deque.extend(holder, before)
-
-
-def _bytes(holder: bytearray, before: bytes) -> None:
-    if bytes(holder) != before:
-        bytearray.__setitem__(holder, slice(None), before)
-
-
-def _objects(array: np.ndarray, before: list[Any]) -> None:
-    if array.size != len(before) or not _alike(array.ravel().tolist(), before):
-        for place, value in zip(np.ndindex(array.shape), before, strict=True):
-            array[place] = value
-
-
-def _array(value: np.ndarray, plain: np.ndarray, before: np.ndarray) -> None:
-    """`plain` is the array's memory as it was seen; `value` may have another shape or dtype by now."""
-    if value.dtype != before.dtype:
-        value.dtype = before.dtype  # type: ignore[misc]
-    if value.shape != before.shape:
-        value.shape = before.shape
-    if plain.tobytes() != before.tobytes():
-        if not plain.flags.writeable:
-            plain.flags.writeable = True
-        plain[...] = before
-
-
-def _generator(generator: torch.Generator, state: torch.Tensor) -> None:
-    if not torch.equal(generator.get_state(), state):
-        generator.set_state(state)
-
-
-def _script_attribute(inner: Any, name: str, before: Any) -> None:
-    now = inner.getattr(name)
-    if isinstance(before, torch.Tensor):
-        if now is not before:
-            inner.setattr(name, before)
-    elif now != before:
-        inner.setattr(name, before)
-
-
-def _leaf(
-    tensor: torch.Tensor,
-    leaf: bool,
-    wanted: bool,
-    gradient: torch.Tensor | None,
-    hooks: list[tuple[str, Any]],
-) -> None:
-    """requires_grad, grad, the hooks; and a tensor that was written to by what is differentiated is none of that."""
-    with torch._C.DisableTorchFunctionSubclass():
-        if leaf and not tensor.is_leaf:
-            tensor.detach_()
-        if leaf:
-            if tensor.requires_grad != wanted:
-                tensor.requires_grad_(wanted)
-            if tensor.grad is not gradient:
-                tensor.grad = gradient
-        for name, before in hooks:
-            now = getattr(tensor, name, None)
-            if now is not before and (before is not None or now):
-                setattr(tensor, name, before)
-
-
-def _defaults(function: types.FunctionType, defaults: Any, keywords: Any) -> None:
-    if function.__defaults__ is not defaults:
-        function.__defaults__ = defaults
-    if function.__kwdefaults__ is not keywords:
-        function.__kwdefaults__ = keywords
-
-
-def _class(kind: type, before: dict[str, Any]) -> None:
-    """Attributes that changed or went, and new ones but for those that Python itself keeps there."""
-    now = dict(vars(kind))
-    if len(now) == len(before) and _alike(now.values(), before.values()):
-        return
-    for name in now.keys() - before.keys():
-        if not _dunder(name) or isinstance(now[name], types.FunctionType):
-            type.__delattr__(kind, name)
-    for name, value in before.items():
-        if now.get(name, _ABSENT) is not value and name not in ("__dict__", "__weakref__"):
-            type.__setattr__(kind, name, value)
-
-
-def _retype(value: Any, kind: type) -> None:
-    if type(value) is not kind:
-        object.__setattr__(value, "__class__", kind)
-
-
-# --- where things lie ----------------------------------------------------------------------------------------
-
-_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: a class that was made at run time
-
-
-def _dunder(name: str) -> bool:
-    return name.startswith("__") and name.endswith("__")
-
-
-def _foreign(kind: type) -> bool:
-    """Whether objects of this class hold no attributes that can be read, or none that are a model's."""
-    if not kind.__flags__ & _HEAP and not kind.__dictoffset__:
-        return True
-    name = f"{kind.__module__}."
-    return any(name.startswith(one if one.endswith("_") else f"{one}.") for one in _FOREIGN)
-
-
-def _own(thing: Any) -> bool:
-    """Whether a class or function belongs to a model's package rather than to Python, NumPy or torch."""
-    name = thing.__module__
-    top = name.partition(".")[0] if isinstance(name, str) else ""
-    return top not in _MODULES and (top not in sys.stdlib_module_names or top == "__main__")
-
-
-def _attributes(value: Any) -> dict[str, Any] | None:
-    try:
-        found = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return None
-    return found if type(found) is dict else None
-
-
-def _slots(kind: type) -> tuple[Any, ...]:
-    """The descriptors of the slots that a class and those it is made from declare in Python."""
-    return tuple(
-        value
-        for base in kind.__mro__
-        if "__slots__" in vars(base)
-        for value in vars(base).values()
-        if isinstance(value, types.MemberDescriptorType)
-    )
-
-
-def _read(slot: Any, value: Any) -> Any:
-    try:
-        return slot.__get__(value)
-    except AttributeError:
-        return _ABSENT
-
-
-def _write(slot: Any, value: Any, before: Any) -> None:
-    now = _read(slot, value)
-    if now is before:
-        return
-    if before is _ABSENT:
-        slot.__delete__(value)
-    else:
-        slot.__set__(value, before)
-
-
-def _named(code: types.CodeType) -> set[str]:
-    """The names that a function's code, and those within it, look up."""
-    names = set(code.co_names)
-    for part in code.co_consts:
-        if isinstance(part, types.CodeType):
-            names |= _named(part)
-    return names
-
-
-def _inner(tensor: torch.Tensor) -> list[Any]:
-    """The tensors that a wrapper consists of, [] for one with values of its own."""
-    if type(tensor) in (torch.Tensor, nn.Parameter):
-        return []
-    if getattr(type(tensor), "__torch_dispatch__", None) is torch.Tensor.__torch_dispatch__:
-        return []
-    held = [*(_attributes(tensor) or {}).values(), *(_read(slot, tensor) for slot in _slots(type(tensor)))]
-    if hasattr(tensor, "__tensor_flatten__"):
-        held += [getattr(tensor, name) for name in tensor.__tensor_flatten__()[0]]
-    return [one for one in held if isinstance(one, torch.Tensor)]
+        if kind.__flags__ & places.HEAP:
+            self._note(functools.partial(undo.retyped, value, kind), where)
