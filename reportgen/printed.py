@@ -15,6 +15,8 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from reportgen.errors import RAISED
+
 KEPT = 1 << 16  # bytes that are looked at, from the first on
 SHOWN = 2000  # characters
 # What a terminal obeys: CSI and OSC sequences, and the two-character ones.
@@ -120,10 +122,21 @@ class Capture:
         self._mine = _busy.acquire(blocking=False)
         if not self._mine:
             return self
-        with contextlib.suppress(
-            OSError
-        ):  # no folder for it, or no room: Python's prints are caught all the same
-            self._file = tempfile.TemporaryFile(buffering=0)
+        try:
+            self._begin()
+        except BaseException as error:
+            if self._before:
+                self._off()
+            self._end()
+            self._mine = False
+            if not isinstance(error, RAISED):
+                raise
+        return self
+
+    def _begin(self) -> None:
+        # Without a folder for the file, or room in it, Python's prints are caught all the same.
+        with contextlib.suppress(OSError):
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed in _end
             for number in {1, 2} - {self._file.fileno()}:
                 with contextlib.suppress(OSError):  # closed
                     self._saved[number] = os.dup(number)
@@ -142,7 +155,6 @@ class Capture:
             self._handlers += [(handler, name) for handler in _handlers(stream)]
         self._on()
         _active.append(self)
-        return self
 
     def __exit__(self, *_: object) -> None:
         if not self._mine:
@@ -151,12 +163,15 @@ class Capture:
             _active.remove(self)
             self._off()
         finally:
-            for number in self._saved.values():
-                os.close(number)
-            self._saved.clear()  # a stream that someone kept writes on, into the text alone
-            if self._file is not None:
-                self._file.close()
-            _busy.release()
+            self._end()
+
+    def _end(self) -> None:
+        for number in self._saved.values():
+            os.close(number)
+        self._saved.clear()  # a stream that someone kept writes on, into the text alone
+        if self._file is not None:
+            self._file.close()
+        _busy.release()
 
     def _on(self) -> None:
         _flush()

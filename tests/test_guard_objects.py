@@ -15,6 +15,7 @@ import state
 import torch
 from torch import nn
 
+import reportgen
 from reportgen.guard import objects, untouched
 
 
@@ -419,3 +420,39 @@ def test_arrays_of_every_kind_come_back():
     assert not strided.any()
     assert shaped.tolist() == [0, 0, 0, 0]
     assert not said
+
+
+# --- the data -----------------------------------------------------------------------------------------------
+
+
+class Augmented(torch.utils.data.Dataset):
+    """Draws its noise from a generator of its own, and counts how often it was asked."""
+
+    def __init__(self):
+        self.rng, self.asked, self.x = np.random.default_rng(3), 0, torch.rand(12, 4)
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, number):
+        self.asked += 1
+        return self.x[number] + float(self.rng.normal()), number % 3
+
+
+def test_the_generators_and_counters_of_the_data_go_on_where_they_were():
+    data = Augmented()
+    loader = torch.utils.data.DataLoader(
+        data, 4, shuffle=True, generator=torch.Generator().manual_seed(1), num_workers=0
+    )
+    before = (repr(data.rng.bit_generator.state), loader.generator.get_state().tolist(), data.asked)
+    asked = []
+    report = reportgen.collect(
+        nn.Linear(4, 3),
+        data=loader,
+        samples=1,
+        sections=["evaluation"],
+        progress=lambda _: asked.append(data.asked),
+    )
+    assert (repr(data.rng.bit_generator.state), loader.generator.get_state().tolist(), data.asked) == before
+    assert max(asked) > 0
+    assert not report.failed

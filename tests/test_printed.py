@@ -161,6 +161,21 @@ def test_without_a_folder_for_the_file_pythons_prints_are_caught(monkeypatch):
     assert str(capture.text) == "caught"
 
 
+def test_where_nothing_can_be_caught_what_runs_inside_runs_all_the_same(monkeypatch, capfd):
+    def fails(*_):
+        raise OSError("no")
+
+    monkeypatch.setattr("os.dup2", fails)
+    with Capture() as capture:
+        print("visible")
+    monkeypatch.undo()
+    with Capture() as again:
+        print("caught")
+    assert not str(capture.text)
+    assert str(again.text) == "caught"
+    assert capfd.readouterr() == ("visible\n", "")
+
+
 CLOSED = """
 import os, sys
 from reportgen.printed import Capture
