@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import array
 import collections
 import dataclasses
 import functools
 import random
+import threading
 import types
 from typing import NamedTuple
 
@@ -98,6 +100,7 @@ CONTAINERS = {
     "default": (collections.defaultdict(list, a=[1]), collections.defaultdict.__getitem__, ("c",)),
     "counter": (collections.Counter("aab"), collections.Counter.update, ("c",)),
     "bytes": (bytearray(b"abc"), bytearray.extend, (b"d",)),
+    "array": (array.array("i", [1, 2]), array.array.append, (3,)),
 }
 
 
@@ -106,7 +109,9 @@ def seen(value):
     for base in (collections.OrderedDict, dict):
         if isinstance(value, base):
             return list(base.items(value)), dict(value.__dict__) if hasattr(value, "__dict__") else None
-    base = next(base for base in (list, set, collections.deque, bytearray) if isinstance(value, base))
+    base = next(
+        base for base in (list, set, collections.deque, bytearray, array.array) if isinstance(value, base)
+    )
     return list(base.__iter__(value))
 
 
@@ -218,8 +223,9 @@ class Pair(NamedTuple):
 def test_attributes_of_plain_objects_and_of_those_with_slots_come_back():
     holder, slotted = Holder([1]), Slotted(1)
     settings, cache, space = Settings([1]), Cache([torch.zeros(2)]), types.SimpleNamespace(n=0)
+    of_thread = threading.local()
     tensor = cache.keys[0]
-    with untouched(holding([holder, slotted, settings, cache, space])):
+    with untouched(holding([holder, slotted, settings, cache, space, of_thread])):
         holder.value.append(2)
         holder.new = 1
         del slotted.value
@@ -229,12 +235,14 @@ def test_attributes_of_plain_objects_and_of_those_with_slots_come_back():
         cache.keys.append(2)
         cache.length = 3
         space.n += 1
+        of_thread.x = 1
         holder.__class__ = type("Cell", (Holder,), {})
     assert vars(holder) == {"value": [1]}
     assert type(holder) is Holder
     assert slotted.value == 1
     assert not hasattr(slotted, "other")
     assert settings.sizes == [1]
+    assert not hasattr(of_thread, "x")
     assert cache.keys[0] is tensor
     assert tensor.tolist() == [0, 0]
     assert (len(cache.keys), cache.length, space.n) == (1, 0, 0)

@@ -6,9 +6,11 @@ on, its attributes where they lie. What the walk can't follow, or what is beyond
 
 from __future__ import annotations
 
+import array
 import functools
 import random
 import sys
+import threading
 import types
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -155,6 +157,8 @@ class Walk:
         yield tuple, self._of_fixed
         yield frozenset, self._of_fixed
         yield bytearray, self._of_bytes
+        yield array.array, self._of_numbers
+        yield threading.local, lambda value, where: self._push(value.__dict__, where)
         yield np.ndarray, self._of_array
         yield torch.Generator, self._of_generator
         yield np.random.BitGenerator, self._of_bits
@@ -297,6 +301,11 @@ class Walk:
         self._also(value, where)
         if self._room_for(len(value) // 8, where):
             self._note(functools.partial(undo.rewritten, value, bytes(value)), where)
+
+    def _of_numbers(self, value: array.array, where: str) -> None:
+        self._also(value, where)
+        if self._room_for(len(value), where):
+            self._note(functools.partial(undo.numbers, value, value[:]), where)
 
     def _of_array(self, value: np.ndarray, where: str) -> None:
         self._also(value, where)

@@ -87,6 +87,12 @@ def rewritten(holder: bytearray, before: bytes) -> None:
         bytearray.__setitem__(holder, slice(None), before)
 
 
+def numbers(holder: Any, before: Any) -> None:
+    """Of an array.array."""
+    if holder.tobytes() != before.tobytes():
+        holder[:] = before
+
+
 def array_of_objects(array: np.ndarray, before: list[Any]) -> None:
     """Of an array of Python objects."""
     if array.size != len(before) or not _alike(array.ravel().tolist(), before):
