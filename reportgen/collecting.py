@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from math import inf
 from pathlib import Path
 from typing import Any
 
+from reportgen.aftermath import Aftermath
 from reportgen.errors import InputError
 from reportgen.experiment import Experiment, Options, Weights, build
+from reportgen.process import kept
 from reportgen.report import Report
-from reportgen.running import TIME_LIMIT, Progress, choose, report_on
+from reportgen.running import TIME_LIMIT, Progress, choose, report_on, with_aftermath
 
 
 def collect(
@@ -134,43 +137,56 @@ def collect(
     asked_for = _methods(methods)
     more = _checks(checks)
     chosen = choose(sections)
-    experiment = build(
-        model,
-        data=data,
-        example_inputs=example_inputs,
-        logs=logs,
-        log_pattern=log_pattern,
-        class_names=class_names,
-        feature_names=feature_names,
-        categorical=categorical,
-        task=task,
-        modality=modality,
-        normalization=normalization,
-        target=_target(target),
-        tokenizer=tokenizer,
-        sample_rate=sample_rate,
-        facts=facts,
-        title=title,
-        seed=seed,
-        device=device,
-        weights=weights,
-        command=command,
-    )
-    _check_layer(autograd, experiment)
-    chosen_layers = _layers(layers, experiment)
-    options = Options(
-        seed=seed,
-        samples=len(asked) or samples,
-        chosen=asked,
-        methods=asked_for,
-        checks=more,
-        profile=profile,
-        autograd=autograd,
-        show_attrs=show_attrs,
-        show_saved=show_saved,
-        layers=chosen_layers,
-    )
-    return report_on(experiment, options, chosen, limit=time_limit, progress=progress)
+    said = Aftermath()
+    with _steady(model, data, said):
+        experiment = build(
+            model,
+            data=data,
+            example_inputs=example_inputs,
+            logs=logs,
+            log_pattern=log_pattern,
+            class_names=class_names,
+            feature_names=feature_names,
+            categorical=categorical,
+            task=task,
+            modality=modality,
+            normalization=normalization,
+            target=_target(target),
+            tokenizer=tokenizer,
+            sample_rate=sample_rate,
+            facts=facts,
+            title=title,
+            seed=seed,
+            device=device,
+            weights=weights,
+            command=command,
+        )
+        _check_layer(autograd, experiment)
+        chosen_layers = _layers(layers, experiment)
+        options = Options(
+            seed=seed,
+            samples=len(asked) or samples,
+            chosen=asked,
+            methods=asked_for,
+            checks=more,
+            profile=profile,
+            autograd=autograd,
+            show_attrs=show_attrs,
+            show_saved=show_saved,
+            layers=chosen_layers,
+        )
+        report = report_on(experiment, options, chosen, limit=time_limit, progress=progress)
+    said.join(experiment.aftermath)
+    return with_aftermath(report, said)
+
+
+def _steady(model: Any, data: Any, said: Aftermath) -> AbstractContextManager[None]:
+    """The process comes out as it went in; torch is not imported for logs alone."""
+    if model is None and data is None:
+        return kept(said)
+    from reportgen.guard import steady
+
+    return steady(data, said)
 
 
 def _whole(what: str, value: Any, low: int, high: float) -> int:

@@ -10,6 +10,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reportgen.aftermath import Aftermath
 from reportgen.audio import rate
 from reportgen.errors import RAISED, InputError, one_line, only_on_meta
 from reportgen.gaps import Gaps, look
@@ -132,6 +133,7 @@ class Experiment:
     `sample_rate`: of sound, in Hz, 0 where it is unknown.
     `program` is what `model` was made from, where that was exported. `shaped`: paths of the lazy layers that the
     example gave their shapes in the copy that `model` then is. `inferred` lists what nobody said and was concluded.
+    `aftermath` says what could not be put back, `printed` what the model printed while it was looked at here.
     """
 
     title: str
@@ -165,6 +167,8 @@ class Experiment:
     output_shape: tuple[int, ...] = ()
     target_shape: tuple[int, ...] = ()
     inferred: tuple[Fact, ...] = ()
+    aftermath: Aftermath = field(default_factory=Aftermath)
+    printed: str = ""
 
     @property
     def model_name(self) -> str:

@@ -19,6 +19,7 @@ from reportgen.embeddings import lookup
 from reportgen.errors import InputError, one_line
 from reportgen.experiment import PROBE, Experiment, main_output
 from reportgen.guard import set_eval, untouched
+from reportgen.printed import Capture
 from reportgen.report import Fact
 from reportgen.samples import Samples
 from reportgen.targets import shares
@@ -34,13 +35,27 @@ def look(
     categorical: Any,
 ) -> None:
     """Fill in the model, the samples, one example and what follows from them. Raises InputError."""
+    with Capture() as capture:
+        _look(experiment, model, data, example, device, seed, categorical)
+    experiment.printed = str(capture.text)
+
+
+def _look(
+    experiment: Experiment,
+    model: Any,
+    data: Any,
+    example: Any,
+    device: str | None,
+    seed: int,
+    categorical: Any,
+) -> None:
     said = tabular.declared(categorical)
     model = _as_module(experiment, model)
     dtype = _dtype(model)
     if model is not None:
         experiment.model, experiment.device = _place(model, device)
     probe, looked_up = None, False
-    with torch.inference_mode(False), untouched(model, seed=seed):
+    with torch.inference_mode(False), untouched(model, seed=seed, said=experiment.aftermath):
         if data is not None:
             probe = _probe(experiment, data, dtype)
         if example is not None:
@@ -54,7 +69,7 @@ def look(
         if experiment.model is not None and experiment.example is not None:
             _shape(experiment)
             # Where the model is looked at in a copy, the copy's state is what all sections see.
-            with untouched(experiment.model):
+            with untouched(experiment.model, said=experiment.aftermath):
                 _mapping(experiment)
                 probe = _spread(experiment, probe)
                 _forward(experiment)

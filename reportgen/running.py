@@ -13,14 +13,18 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from reportgen._version import __version__
+from reportgen.aftermath import Aftermath, told
 from reportgen.errors import RAISED, InputError, one_line
 from reportgen.experiment import Experiment, Options
 from reportgen.gitinfo import commit
-from reportgen.report import NAMES, Failure, Provenance, Report, Section
+from reportgen.printed import Capture, aside
+from reportgen.process import kept
+from reportgen.report import NAMES, Code, Failure, Finding, Provenance, Report, Section, Text
 from reportgen.timelimit import OutOfTime, time_limit
 
 GROUP = "reportgen.sections"
 TIME_LIMIT = 300.0
+PRINTED = "Printed while the model ran"
 SMALL = 20_000_000  # FLOPs a sample
 
 SectionFunction = Callable[[Experiment, Options], Section]
@@ -89,9 +93,14 @@ def report_on(
         if not in_time:
             cut.append(name)
         tell(replace(at, event="end", result=made[name]))
+    if experiment.printed:
+        home = _home(tuple(made))
+        made[home] = with_printed(made[home], experiment.printed, "in the first forward passes")
     notes = tuple(f"{name} ran out of time, which another machine may not" for name in cut)
     if options.profile:
         notes += ("measured times of layers differ from run to run",)
+    if any(block.title == PRINTED for section in made.values() for block in section.blocks):
+        notes += ("what the model prints may differ from run to run",)
     return Report(
         title=experiment.title,
         created=now(),
@@ -108,8 +117,57 @@ def report_on(
     )
 
 
+def _home(names: Sequence[str]) -> str:
+    """The section that says what belongs to none."""
+    return "overview" if "overview" in names else names[0]
+
+
+def with_printed(section: Section, text: str, when: str) -> Section:
+    """The section, with what was printed meanwhile as a folded block of text."""
+    if not text:
+        return section
+    taken = {block.id for block in section.blocks}
+    free = next(name for count in range(1, len(taken) + 2) if (name := f"printed-{count}") not in taken)
+    caption = f"By the model, its data or a library {when}; without control characters."
+    block = Code(id=free, title=PRINTED, text=text, folded=True, caption=caption)
+    return section.model_copy(update={"blocks": (*section.blocks, block)})
+
+
+def with_aftermath(report: Report, said: Aftermath) -> Report:
+    """The report, with findings on what could not be put back and a text on what could not be watched."""
+    if not said:
+        return report
+    home = _home([section.name for section in report.sections])
+    changed, unwatched = told(said.changed), told(said.unwatched)
+    paragraphs = [f"Could not be put back: {line}." for line in changed]
+    paragraphs += [f"Could not be watched, so it may have changed: {line}." for line in unwatched]
+    block = Text(id="aftermath", title="What may not be as it was", text="\n\n".join(paragraphs))
+    findings = tuple(
+        Finding(
+            severity="serious",
+            message=f"The report changed something that could not be put back: {line}",
+            rule="the model and the process are compared with how they were before each section",
+            evidence=f"{home}/aftermath",
+        )
+        for line in changed
+    )
+    sections = tuple(
+        section.model_copy(
+            update={"blocks": (*section.blocks, block), "findings": (*section.findings, *findings)}
+        )
+        if section.name == home
+        else section
+        for section in report.sections
+    )
+    return report.model_copy(update={"sections": sections})
+
+
 def _stepper(at: Progress, tell: Callable[[Progress], None]) -> Callable[[str, int, int], None]:
-    return lambda method, done, total: tell(replace(at, event="step", method=method, done=done, total=total))
+    def step(method: str, done: int, total: int) -> None:
+        with aside():
+            tell(replace(at, event="step", method=method, done=done, total=total))
+
+    return step
 
 
 def _run(
@@ -117,8 +175,10 @@ def _run(
 ) -> tuple[Section, bool]:
     """One section, guarded, timed and checked; whatever goes wrong becomes its content."""
     start, in_time = time.perf_counter(), True
+    capture = Capture()
     try:
-        section = _guarded(name, point, experiment, options, limit)
+        with capture:
+            section = _guarded(name, point, experiment, options, limit)
         in_time = not any(isinstance(b, Failure) and b.error == OutOfTime.__name__ for b in section.blocks)
     except OutOfTime:
         in_time = False
@@ -128,13 +188,14 @@ def _run(
         text = one_line(error).removeprefix(f"{type(error).__name__}: ")
         section = _failed(name, type(error).__name__, text, hint, _trace(error))
     seconds = None if _epoch() is not None else round(time.perf_counter() - start, 3)
-    return section.model_copy(update={"seconds": seconds}), in_time
+    section = section.model_copy(update={"seconds": seconds})
+    return with_printed(section, str(capture.text), "while this section was made"), in_time
 
 
 def _guarded(name: str, point: EntryPoint, experiment: Experiment, options: Options, limit: float) -> Section:
     function: SectionFunction = point.load()
-    if experiment.model is None:
-        with time_limit(limit):
+    if experiment.model is None and experiment.samples is None:
+        with kept(experiment.aftermath), time_limit(limit):
             result = function(experiment, options)
     else:
         import torch
@@ -145,7 +206,7 @@ def _guarded(name: str, point: EntryPoint, experiment: Experiment, options: Opti
         # The limit inside the guard: it must not cut short the putting back.
         with (
             torch.inference_mode(False),
-            untouched(experiment.model, *example, seed=options.seed),
+            untouched(experiment.model, *example, seed=options.seed, said=experiment.aftermath),
             torch.enable_grad(),
             time_limit(limit),
         ):

@@ -13,8 +13,7 @@ import state
 import torch
 from torch import nn
 
-from reportgen import guard
-from reportgen.guard import ModelChanged, untouched
+from reportgen.guard import tensors, untouched
 
 
 class Counting(nn.Module):
@@ -192,12 +191,21 @@ def test_tied_weights_stay_tied():
     assert model["b"].weight is model["a"].weight
 
 
-def test_weights_too_large_to_copy_are_watched(model, monkeypatch):
-    monkeypatch.setattr(guard, "COPY_LIMIT", 16)
-    with untouched(model):
+def test_weights_too_large_to_copy_are_watched_and_the_smaller_ones_copied(model, monkeypatch):
+    size = model.conv.weight.numel() * 4  # the largest
+    rest = sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers())) - size
+    gradients = sum(p.grad.numel() * 4 for p in model.parameters() if p.grad is not None)
+    monkeypatch.setattr(tensors, "COPY_LIMIT", rest + gradients - size)
+    with untouched(model) as said:
         model.conv(torch.randn(1, 1, 4, 4))
-    with pytest.raises(ModelChanged, match="1 of"), untouched(model), torch.no_grad():
-        model.head.weight.add_(1)
+    assert not said
+    bias = model.head.bias.detach().clone()
+    with untouched(model) as said, torch.no_grad():
+        model.conv.weight.add_(1)
+        model.head.bias.add_(1)
+    assert list(said.changed) == [tensors.TOO_LARGE]
+    assert list(said.changed[tensors.TOO_LARGE]) == ["conv.weight"]
+    assert torch.equal(model.head.bias, bias)
 
 
 def test_a_model_on_the_meta_device_and_a_script_module_pass_through():

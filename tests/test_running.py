@@ -195,6 +195,27 @@ def test_every_section_is_told_of_from_start_to_end():
     assert seen == [("start", "fine", 1), ("end", "fine", 1), ("start", "raises", 2), ("end", "raises", 2)]
 
 
+def prints(experiment, options):
+    print("a line")
+    own = Text(id="printed-1", text="a block that has this name already")
+    return Section(name="prints", title="P", blocks=(own,))
+
+
+def prints_and_raises(experiment, options):
+    print("before it broke")
+    raise RuntimeError("broken")
+
+
+def test_what_a_section_prints_is_its_last_block_also_where_it_breaks(capsys):
+    report = made(prints, prints_and_raises, fine)
+    assert [block.id for block in report.section("prints").blocks] == ["printed-1", "printed-2"]
+    assert report.section("prints").blocks[-1].text == "a line"
+    assert report.section("prints-and-raises").blocks[-1].text == "before it broke"
+    assert len(report.section("fine").blocks) == 1
+    assert "may differ from run to run" in report.provenance.notes[0]
+    assert capsys.readouterr() == ("", "")
+
+
 # --- the sections that are installed --------------------------------------------------------------------
 
 

@@ -74,7 +74,7 @@ def measure(sight: Sight, *, timed: bool) -> Pace:
         return Pace(*_by_rule(sight, working, kept), (last, last))
     rule = _by_rule(sight, working, kept)
     forward, forward_last = _climb(_forward(sight), _sizes(sight, working), layouts, rule[0])
-    if not sight.values.is_floating_point() or not kept:
+    if not sight.values.is_floating_point() or not kept or not _has_slope(sight.score, few):
         return Pace(forward, 1, (forward_last, False))
     gradient, gradient_last = _climb(_gradient(sight), _sizes(sight, kept), layouts, rule[1])
     return Pace(forward, gradient, (forward_last, gradient_last))

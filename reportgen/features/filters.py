@@ -72,6 +72,8 @@ def filters(experiment: Experiment) -> tuple[Block | None, str]:
     """The first layer's weights, or None and why they are not shown. Raises InputError for NaN weights."""
     from torch import nn
 
+    from reportgen.dense import dense
+
     # Of a model with a scripted part the first layer that is seen may not be the first that runs.
     found = None if hidden(experiment) else first_layer(experiment)
     if found is None:
@@ -85,7 +87,7 @@ def filters(experiment: Experiment) -> tuple[Block | None, str]:
     if tensor.is_meta:
         return None, f"the weights of the first layer, {kind}, hold no values (meta device)"
     name = ".".join(one for one in (name, part) if one)
-    weights = tensor.detach().cpu().double().numpy()
+    weights = dense(tensor).cpu().double().numpy()
     bad = int((~np.isfinite(weights)).sum())
     if bad:
         raise InputError(

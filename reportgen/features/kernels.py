@@ -44,11 +44,13 @@ def responses(experiment: Experiment) -> Responses | None:
     """
     from torch import nn
 
+    from reportgen.dense import dense
+
     found = None if hidden(experiment) else first_layer(experiment)
     if found is None or not isinstance(found[1], nn.Conv1d) or found[1].weight.is_meta:
         return None
     name, layer = found
-    weights = layer.weight.detach().cpu().double().numpy()
+    weights = dense(layer.weight).cpu().double().numpy()
     if not np.isfinite(weights).all():
         raise InputError(
             f"weights of {name} are not finite", "load a checkpoint from before training diverged"

@@ -72,8 +72,10 @@ def _readable(tensor: torch.Tensor) -> bool:
 
 def tally_of(weight: Weight, seed: int) -> Tally:
     """The statistics of one tensor of weights."""
+    from reportgen.dense import dense
+
     tally = Tally(weight.name, seed, room=ROOM)
-    tally.add(weight.tensor)
+    tally.add(dense(weight.tensor))
     return tally
 
 
@@ -128,7 +130,9 @@ def near_duplicates(model: nn.Module) -> tuple[list[Alike], list[str]]:
 
 def _filters(module: Any) -> torch.Tensor:
     """Weights as (groups, filters a group, numbers a filter)."""
-    weight = module.weight.detach()
+    from reportgen.dense import dense
+
+    weight = dense(module.weight)
     groups = getattr(module, "groups", 1)
     if getattr(module, "transposed", False):
         # (in, out a group, ...): a filter is what one output channel takes from each input of its group.

@@ -8,6 +8,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from reportgen.errors import RAISED, one_line
 from reportgen.gitinfo import commit
 from reportgen.machine import cores, processor
 from reportgen.report import Code, Column, Fact, Facts, Row, Section, Table
@@ -103,17 +104,27 @@ def _origin(experiment: Experiment, options: Options) -> tuple[Fact, ...]:
         facts.append(Fact(label="Weights file", value=experiment.weights.name, note=note))
         facts.append(Fact(label="SHA-256 of the file", value=experiment.weights.sha256))
     if experiment.model is not None:
-        tensors = len(experiment.model.state_dict())
-        digest = weights_digest(experiment.model)
-        note = f"SHA-256 over the names, shapes, dtypes and bytes of {tensors} tensors in state_dict order"
+        try:
+            tensors = len(experiment.model.state_dict())
+            digest = weights_digest(experiment.model)
+            note = (
+                f"SHA-256 over the names, shapes, dtypes and bytes of {tensors} tensors in state_dict order"
+            )
+        except RAISED as error:  # a class's own tensors or state_dict
+            digest, note = None, f"the weights can't be read: {one_line(error, 200)}"
         facts.append(Fact(label="Weights digest", value=digest, note=note))
     return tuple(facts)
 
 
 def weights_digest(model: nn.Module) -> str | None:
-    """SHA-256 over name, shape, dtype and bytes of every tensor of the state dict; None where it has no values."""
+    """SHA-256 over name, shape, dtype and bytes of every tensor of the state dict; None where it has no values.
+
+    Raises what a class of tensors raises that shows none.
+    """
     import torch
     from torch.nn.parameter import is_lazy
+
+    from reportgen.dense import parts, sizes
 
     digest = hashlib.sha256()
     for name, value in model.state_dict().items():
@@ -122,9 +133,9 @@ def weights_digest(model: nn.Module) -> str | None:
             continue
         if value.device.type == "meta" or is_lazy(value):
             return None
-        head = f"{name}:{tuple(value.shape)}:{value.dtype};"
+        head = f"{name}:{sizes(value)}:{value.dtype};"
         digest.update(head.encode("utf-8", "surrogatepass"))
-        plain = value.dequantize() if value.is_quantized else value.to_dense() if value.is_sparse else value
-        raw = plain.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        digest.update(raw.numpy().data)
+        for part in parts(value):
+            raw = part.resolve_conj().cpu().contiguous().reshape(-1).view(torch.uint8)
+            digest.update(raw.numpy().data)
     return digest.hexdigest()

@@ -14,9 +14,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from reportgen.aftermath import Aftermath
 from reportgen.data import Inputs, unwrapped
 from reportgen.errors import RAISED, InputError, one_line
 from reportgen.guard import eager
+from reportgen.guard.objects import Walk
+from reportgen.process import Steps
 from reportgen.trace.batch import samples_in
 from reportgen.trace.exported import Program
 from reportgen.trace.fakes import Fakes, fake_mode
@@ -269,21 +272,11 @@ def _silent(name: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _attributes_kept(model: nn.Module) -> Iterator[None]:
     """A cached mask, a counter: left behind as a fake tensor, it would break every later forward pass."""
-    before: list[tuple[dict[str, Any], dict[str, Any], list[tuple[Any, Any]]]] = []
-    for module in model.modules():
-        if not isinstance(module, torch.jit.ScriptModule):
-            now = vars(module)
-            held = [(value, value.copy()) for value in now.values() if isinstance(value, dict | list | set)]
-            before.append((now, dict(now), held))
+    steps = Steps(Aftermath())  # what is around all this says what can't be put back
+    walk = Walk(steps, values=False)
+    walk.model(model)
+    walk.end()
     try:
         yield
     finally:
-        for now, then, held in before:
-            now.clear()
-            now.update(then)
-            for value, copy in held:
-                if isinstance(value, list):
-                    value[:] = copy
-                else:
-                    value.clear()
-                    value.update(copy)
+        steps.put_back()

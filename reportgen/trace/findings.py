@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from reportgen.dense import dense
+from reportgen.errors import RAISED
 from reportgen.report import Finding, Severity
 from reportgen.trace.findings_cost import cost
 from reportgen.trace.findings_flow import flow
@@ -74,7 +76,11 @@ def _has(tensor: torch.Tensor, test: object, *, every: bool) -> bool:
         return False
     with torch.no_grad():
         # 8-bit floats have no test of their own.
-        values = tensor.detach().float() if tensor.element_size() == 1 else tensor.detach()
+        try:
+            values = dense(tensor)
+        except RAISED:  # a class of its own that shows no values
+            return False
+        values = values.float() if values.element_size() == 1 else values
         if bool(torch.isfinite(values.sum())):
             return False  # NaN and infinity stay in a sum, which takes no memory of the tensor's size
         result = test(values)  # type: ignore[operator]

@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
+from reportgen.dense import sizes
 from reportgen.trace.families import module_family, settings
 from reportgen.trace.steps import PACKED, Layer, Weight
 
@@ -188,7 +189,7 @@ def weight_of(
     tensors.setdefault(first, tensor)
     lazy = is_lazy(tensor)
     shape = () if lazy else _shape(tensor)
-    numel = None if lazy else prod(shape)
+    numel = None if lazy else tensor.numel() if tensor.is_nested else prod(shape)
     return Weight(
         name=full,
         shape=shape,
@@ -230,7 +231,7 @@ def _unpacked(module: Any) -> Iterator[tuple[str, torch.Tensor]]:
 def _shape(tensor: torch.Tensor) -> tuple[int, ...]:
     """The shape of what a tensor stands for: of 4-bit weights in packed bytes, as their `quant_state` says it."""
     told = getattr(getattr(tensor, "quant_state", None), "shape", None)
-    return tuple(told if isinstance(told, torch.Size | tuple) else tensor.shape)
+    return tuple(told) if isinstance(told, torch.Size | tuple) else sizes(tensor)
 
 
 def _bytes(tensor: torch.Tensor) -> int:
