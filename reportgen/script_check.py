@@ -160,6 +160,8 @@ class _Source:
                     _operator(_chain(node))
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 _method(node.func.attr)
+            elif isinstance(node, ast.Call) and _chain(node.func) == ["getattr"]:
+                _looked_up(node.args)
             elif (
                 isinstance(node, ast.Constant) and isinstance(node.value, str) and _CONTROL.search(node.value)
             ):
@@ -218,6 +220,14 @@ def _method(name: str) -> None:
     builtin = any(torch._C._jit_get_schemas_for_operator(f"{space}::{name}") for space in ("aten", "prim"))
     if builtin and not (_kernel(name) or name in _PRIM):
         raise _calls(name)
+
+
+def _looked_up(args: list[ast.expr]) -> None:
+    """`getattr` of a value of the archive's own, by a name that stands there; a name of an operator is one."""
+    name = args[1].value if len(args) > 1 and isinstance(args[1], ast.Constant) else None
+    if not isinstance(name, str) or _chain(args[0])[:1] in (["torch"], ["ops"]) or name.startswith("__"):
+        raise _calls("getattr")
+    _method(name)
 
 
 def _chain(node: ast.expr) -> list[str]:

@@ -374,7 +374,9 @@ def test_a_script_that_calls_more_than_what_computes_is_refused_unread(tmp_path,
         'torch.save(x, "CANARY")', '_0 = torch.save\n    _0(x, "CANARY")', '(x).save("CANARY")', 'print("a", )',
         "_0 = print\n    _0(x, )", 'torch.from_file("a", True, 4)', 'ops.aten.from_file("a", True, 4)',
         'ops.prim.Print("a")', "torch.classes.dist_c10d.FileStore(1)", "ops.c10d.barrier(x)", 'torch.chr(27)',
-        "y = rpc_async(x)",  "self.__class__", 'a = "\\033]0;x"', "open(x)", "torch . save(x, x)",
+        "y = rpc_async(x)", 'getattr(torch, "save")(x, "CANARY")', 'getattr(x, "save")("CANARY")',
+        'getattr(ops.aten, "from_file")("a")', 'a = "save"\n    getattr(x, a)("CANARY")',
+         "self.__class__", 'a = "\\033]0;x"', "open(x)", "torch . save(x, x)",
     ],
 )  # fmt: skip
 def test_no_way_to_write_a_call_gets_past_the_lists(tmp_path, line):

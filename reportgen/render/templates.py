@@ -9,7 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import (
+    BaseLoader,
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateNotFound,
+)
 from markupsafe import Markup
 
 from reportgen import units
@@ -27,16 +35,27 @@ def folder() -> Path:
     return inside if inside.is_dir() else package.parent / "templates"
 
 
+class _InsideLoader(FileSystemLoader):
+    """Templates of one folder; a link out of it is no template."""
+
+    def get_source(self, environment: Environment, template: str) -> Any:
+        found = super().get_source(environment, template)
+        place, inside = Path(str(found[1])).resolve(), [Path(path).resolve() for path in self.searchpath]
+        if not any(place.is_relative_to(path) for path in inside):
+            raise TemplateNotFound(template, f"{template} is a link out of its folder")
+        return found
+
+
 def environment(own: Path | None) -> Environment:
     """Our environment; a file in the folder `own` stands in for ours of the same name.
 
     Raises ValueError where `own` is no folder.
     """
-    loaders: list[BaseLoader] = [FileSystemLoader(folder())]
+    loaders: list[BaseLoader] = [_InsideLoader(folder())]
     if own is not None:
         if not own.is_dir():
             raise ValueError(f"templates: expected a folder, got {str(own)!r}")
-        loaders.insert(0, FileSystemLoader(own))
+        loaders.insert(0, _InsideLoader(own))
     # The boolean: select_autoescape leaves names that end in .j2 unescaped.
     made = DataSandbox(
         loader=ChoiceLoader(loaders),
@@ -50,6 +69,7 @@ def environment(own: Path | None) -> Environment:
         show=units.show, shorten=units.shorten, paragraphs=_paragraphs, date=_date, svg_uri=_svg_uri,
         dotted=_dotted, parted=_parted,
     )  # fmt: skip
+    made.globals.pop("lipsum", None)  # as much text as it is asked for
     made.globals["drawn"] = partial(_drawn, made)
     made.globals.update(plural=units.plural, colours=tuple(light for light, _ in FAMILIES.values()))
     return made

@@ -42,6 +42,16 @@ def test_a_template_reaches_no_method_that_acts(tmp_path, monkeypatch, attack, p
     assert sorted(path.name for path in tmp_path.iterdir()) == ["own", "secret.txt"]
 
 
+def test_a_link_out_of_the_folder_is_no_template(tmp_path):
+    (tmp_path / "secret.txt").write_text("the secret")
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "notes.txt").symlink_to(tmp_path / "secret.txt")
+    (own / "foot.html.j2").write_text("{% include 'notes.txt' %}")
+    with pytest.raises(TemplateError, match="notes.txt"):
+        html.encode(samples.empty(), own)
+
+
 def test_the_same_holds_for_paper(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own").mkdir()
