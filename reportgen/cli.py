@@ -310,3 +310,7 @@ def demo(
 def schema() -> Any:
     """Print the JSON schema of a report."""
     return commands.schema
+
+
+if __name__ == "__main__":
+    sys.exit(main())

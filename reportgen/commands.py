@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reportgen import files
-from reportgen.errors import InputError, one_line
+from reportgen.errors import InputError, one_line, working_folder
+from reportgen.logs import Log
 from reportgen.press import Press
 from reportgen.progress import Display, plain
 
@@ -25,12 +26,13 @@ def generate(path: Path | None, options: dict[str, Any], command: str) -> int:
     from reportgen import config as said
 
     config = said.from_options(options)
-    folders = [Path.cwd()]
+    here = working_folder()
+    folders = [here] if here is not None else []
     if path is not None:
         config = said.merge(said.read(path), config)
         folders.insert(0, path.parent)
     with _traced(config.debug), contextlib.ExitStack() as stack:
-        targets = said.check_outputs(config.out or ["report.html"])
+        targets = said.check_outputs(config.out or ["report.html"], _inputs(path, config))
         press = stack.enter_context(Press(config.templates)) if _pdf_wanted(targets) else None
         report = _collected(config, folders, command)
         if report.failed and config.strict:
@@ -42,6 +44,13 @@ def generate(path: Path | None, options: dict[str, Any], command: str) -> int:
         else:
             _summary(report.sections)
         return UNWRITTEN if not whole else SECTION_FAILED if report.failed else OK
+
+
+def _inputs(path: Path | None, config: Any) -> list[str]:
+    """The files that are read, none of which may be written over."""
+    logs = [Log.parse(log) for log in config.logs or []]
+    found = [log.where for log in logs if not log.is_address]
+    return [*found, *filter(None, (config.weights, config.tokenizer, str(path or "")))]
 
 
 def _collected(config: Any, folders: Sequence[Path], command: str) -> Report:

@@ -19,24 +19,46 @@ class InputError(ValueError):
 
 
 def one_line(error: BaseException, limit: int = 300) -> str:
-    """`Type: message` of any exception on one line, even where its own message can't be made."""
+    """`Type: message` of any exception on one line, even where its own message can't be made. Never raises."""
     try:
-        text = " ".join(str(error).split())
-    except Exception:  # noqa: BLE001 - a stranger's __str__ may raise anything
+        # The plain methods: what a stranger's __str__ returns may have others.
+        text = " ".join(str.split(str.__str__(str(error))[: 100 * limit]))
+    except RAISED:  # a stranger's __str__ may raise anything
         text = "(its message can't be shown)"
     text = _without_paths(text)
     if len(text) > limit:
         text = text[: limit - 1] + "…"
-    name = type(error).__name__
+    name = type_name(error)
     return f"{name}: {text}" if text else name
+
+
+def type_name(error: BaseException) -> str:
+    """The name of its class, which a metaclass can't hide."""
+    return str(type.__dict__["__name__"].__get__(type(error)))
 
 
 def _without_paths(text: str) -> str:
     """The working folder as `.`, the home as `~`: a report is shown around."""
-    for folder, name in ((os.getcwd(), "."), (str(Path.home()), "~")):
-        if len(folder) > 1:
-            text = text.replace(folder + os.sep, name + os.sep)
+    for folder, name in ((working_folder(), "."), (_home(), "~")):
+        if folder is not None and len(str(folder)) > 1:
+            text = text.replace(str(folder) + os.sep, name + os.sep)
     return text
+
+
+def working_folder() -> Path | None:
+    """Where relative paths begin; None where that folder was deleted or can't be reached."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
+
+
+def _home() -> Path | None:
+    """The user's home; None where the user's number has none."""
+    try:
+        return Path.home()
+    except (RuntimeError, OSError):
+        return None
 
 
 def only_on_meta(error: str) -> bool:

@@ -13,7 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from reportgen._version import __version__
-from reportgen.errors import RAISED, InputError, one_line
+from reportgen.errors import RAISED, InputError, one_line, type_name
 from reportgen.experiment import Experiment, Options
 from reportgen.gitinfo import commit
 from reportgen.report import NAMES, Failure, Provenance, Report, Section
@@ -22,6 +22,8 @@ from reportgen.timelimit import OutOfTime, time_limit
 GROUP = "reportgen.sections"
 TIME_LIMIT = 300.0
 SMALL = 20_000_000  # FLOPs a sample
+EPOCH = "SOURCE_DATE_EPOCH"
+LATEST = 253_402_300_799  # the last second that a date can have
 
 SectionFunction = Callable[[Experiment, Options], Section]
 
@@ -90,6 +92,7 @@ def report_on(
             cut.append(name)
         tell(replace(at, event="end", result=made[name]))
     notes = tuple(f"{name} ran out of time, which another machine may not" for name in cut)
+    notes += _epoch_unused()
     if options.profile:
         notes += ("measured times of layers differ from run to run",)
     return Report(
@@ -122,11 +125,11 @@ def _run(
         in_time = not any(isinstance(b, Failure) and b.error == OutOfTime.__name__ for b in section.blocks)
     except OutOfTime:
         in_time = False
-        section = _failed(name, "OutOfTime", f"did not end within {limit:g} s", "raise time_limit")
+        section = failed(name, "OutOfTime", f"did not end within {limit:g} s", "raise time_limit")
     except RAISED as error:  # a broken section never costs the others
         hint = error.hint if isinstance(error, InputError) else ""
-        text = one_line(error).removeprefix(f"{type(error).__name__}: ")
-        section = _failed(name, type(error).__name__, text, hint, _trace(error))
+        kind = type_name(error)
+        section = failed(name, kind, one_line(error).removeprefix(f"{kind}: "), hint, _trace(error))
     seconds = None if _epoch() is not None else round(time.perf_counter() - start, 3)
     return section.model_copy(update={"seconds": seconds}), in_time
 
@@ -170,27 +173,37 @@ def _suit_threads(experiment: Experiment) -> None:
         torch.set_num_threads(1)
 
 
-def _failed(name: str, error: str, message: str, hint: str = "", details: str = "") -> Section:
+def failed(name: str, error: str, message: str, hint: str = "", details: str = "") -> Section:
+    """The section of that name as what became of it: one Failure."""
     block = Failure(title="What went wrong", error=error, message=message, hint=hint, details=details)
     title = name.replace("-", " ").capitalize()
     return Section(name=name, title=title, status="failed", reason=f"{error}: {message}", blocks=(block,))
 
 
 def _trace(error: BaseException) -> str:
-    """The traceback with file names in place of paths, which say where someone's home is."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [f"{Path(at.filename).name}:{at.lineno} in {at.name}\n    {at.line}" for at in frames]
-    return "\n".join([*lines[-25:], one_line(error, 2000)])
+    """The traceback with file names in place of paths, which say where someone's home is. Never raises."""
+    try:
+        frames = traceback.extract_tb(error.__traceback__, limit=-25)
+        lines = [f"{Path(at.filename).name}:{at.lineno} in {at.name}\n    {at.line}" for at in frames]
+    except RAISED:  # a stranger's module may have a loader of its own, which is asked for the lines
+        lines = ["(the lines can't be shown)"]
+    return "\n".join([*lines, one_line(error, 2000)])
 
 
 def _epoch() -> int | None:
     """SOURCE_DATE_EPOCH, under which the same inputs give the same bytes."""
-    value = os.environ.get("SOURCE_DATE_EPOCH", "")
-    if not value:
-        return None
-    if not value.isdigit():
-        raise InputError(f"SOURCE_DATE_EPOCH: got {value!r}, expected seconds since 1970")
-    return int(value)
+    value = os.environ.get(EPOCH, "")
+    usable = value.isascii() and value.isdigit() and len(value.lstrip("0")) <= len(str(LATEST))
+    return int(value) if usable and int(value) <= LATEST else None
+
+
+def _epoch_unused() -> tuple[str, ...]:
+    """What is to be said where SOURCE_DATE_EPOCH is set and can't be meant; nothing else."""
+    value = os.environ.get(EPOCH, "")
+    if not value or _epoch() is not None:
+        return ()
+    said = f"{EPOCH} is {value[:40]!r}, expected seconds since 1970, up to the year 9999; it was not used"
+    return (said,)
 
 
 def now() -> str:

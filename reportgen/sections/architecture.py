@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from reportgen.errors import RAISED, one_line, only_on_meta
+from reportgen.errors import RAISED, one_line, only_on_meta, type_name
 from reportgen.experiment import Experiment, Options
 from reportgen.report import Block, Fact, Facts, Failure, Finding, Section, Severity, Text
 from reportgen.timelimit import OutOfTime
@@ -61,7 +61,7 @@ def _optional(seen: Trace, experiment: Experiment, options: Options) -> list[Blo
             hint = "raise time_limit; this part and those after it are left out"
             return [*blocks, Failure(id=name, title=title, error="OutOfTime", message=message, hint=hint)]
         except RAISED as error:  # none of these costs the others
-            kind = type(error).__name__
+            kind = type_name(error)
             message = one_line(error, 200).removeprefix(f"{kind}: ")
             blocks.append(Failure(id=name, title=title, error=kind, message=message))
     return blocks
