@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ from reportgen import files
 from reportgen.errors import InputError, one_line, working_folder
 from reportgen.logs import Log
 from reportgen.press import Press
-from reportgen.progress import Display, plain
+from reportgen.progress import Display, escaped, plain
 
 if TYPE_CHECKING:
     from reportgen.report import Report, Section
@@ -54,16 +55,23 @@ def _inputs(path: Path | None, config: Any) -> list[str]:
 
 
 def _collected(config: Any, folders: Sequence[Path], command: str) -> Report:
-    from reportgen.collecting import collect
-    from reportgen.loading import arguments, importable
     from reportgen.running import choose
 
-    choose(config.sections)
-    display = Display(quiet=config.quiet)
-    # The folders stay importable, behind all others, for what a model imports only when it runs.
-    with importable(folders, last=True), display:
+    order = list(choose(config.sections))
+    with Display(quiet=config.quiet) as display:
         display.say("loading")
-        return collect(**arguments(config, folders), command=command, progress=display)
+        if os.name == "posix":
+            from reportgen.ledger import Ledger
+            from reportgen.supervising import report_in_child
+
+            request = {"config": config.model_dump(), "folders": list(map(str, folders)), "command": command}
+            return report_in_child(request, Ledger(order, config.time_limit), display)
+        from reportgen.collecting import collect
+        from reportgen.loading import arguments, importable
+
+        # The folders stay importable, behind all others, for what a model imports only when it runs.
+        with importable(folders, last=True):
+            return collect(**arguments(config, folders), command=command, progress=display)
 
 
 def render(
@@ -169,8 +177,10 @@ def _traced(debug: bool) -> Iterator[None]:
     """Show the traceback of what goes wrong inside, where it was asked for."""
     try:
         yield
-    except Exception:
-        if debug:
+    except Exception as error:
+        for line in getattr(error, "trace", ()) if debug else ():
+            print("".join(c if c.isprintable() else escaped(c) for c in line), file=sys.stderr)
+        if debug and not hasattr(error, "trace"):
             traceback.print_exc()
         raise
 

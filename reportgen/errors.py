@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 # What a stranger's code may raise that is not the user's wish to stop: `sys.exit` in a forward pass ends no report.
 RAISED = (Exception, SystemExit, GeneratorExit)
@@ -16,6 +18,16 @@ class InputError(ValueError):
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+
+
+class Told(Exception):  # noqa: N818 - it is what was told of an error in the other process
+    """The report can't be made. `line` says why, `hint` what to do; `trace`: where, line by line."""
+
+    def __init__(self, said: Mapping[str, Any]) -> None:
+        """`said["input"]`: whether what was given is at fault."""
+        super().__init__(said["line"])
+        self.line, self.hint, self.input = str(said["line"]), str(said["hint"]), bool(said["input"])
+        self.trace: Sequence[str] = said["trace"]
 
 
 def one_line(error: BaseException, limit: int = 300) -> str:
@@ -32,9 +44,9 @@ def one_line(error: BaseException, limit: int = 300) -> str:
     return f"{name}: {text}" if text else name
 
 
-def type_name(error: BaseException) -> str:
+def type_name(thing: object) -> str:
     """The name of its class, which a metaclass can't hide."""
-    return str(type.__dict__["__name__"].__get__(type(error)))
+    return str(type.__dict__["__name__"].__get__(type(thing)))
 
 
 def _without_paths(text: str) -> str:

@@ -17,10 +17,11 @@ from reportgen import data as reading
 from reportgen.data import Batch, Inputs
 from reportgen.embeddings import lookup
 from reportgen.errors import InputError, one_line
-from reportgen.experiment import Experiment, main_output
+from reportgen.experiment import Experiment, Look, main_output
 from reportgen.guard import set_eval, untouched
 from reportgen.report import Fact
 from reportgen.samples import Samples
+from reportgen.timelimit import OutOfTime, time_limit
 
 PROBE = 64  # samples looked at to tell what the targets are
 
@@ -33,6 +34,7 @@ def look(
     device: str | None,
     seed: int,
     categorical: Any,
+    how: Look,
 ) -> None:
     """Fill in the model, the samples, one example and what follows from them. Raises InputError."""
     said = tabular.declared(categorical)
@@ -43,7 +45,7 @@ def look(
     probe, looked_up = None, False
     with torch.inference_mode(False), untouched(model, seed=seed):
         if data is not None:
-            probe = _probe(experiment, data, dtype)
+            probe = _probe(experiment, data, dtype, how)
         if example is not None:
             experiment.example = reading.example(example, dtype).map(lambda t: t.to(experiment.device))
         elif probe is not None:
@@ -54,17 +56,38 @@ def look(
             args, kwargs = experiment.program.example_inputs
             experiment.example = Inputs(tuple(args), dict(kwargs))
         if experiment.model is not None and experiment.example is not None:
-            _shape(experiment)
-            # Where the model is looked at in a copy, the copy's state is what all sections see.
-            with untouched(experiment.model):
-                _mapping(experiment)
-                _forward(experiment)
-                looked_up, experiment.embedding = lookup(experiment, experiment.example)
+            looked_up = _call(experiment, how)
     if experiment.samples is not None and not experiment.feature_names:
         experiment.feature_names = experiment.samples.columns
     _conclude(experiment, probe, looked_up)
     _check_names(experiment)
     _categories(experiment, said, probe)
+
+
+def _call(experiment: Experiment, how: Look) -> bool:
+    """What calling the model tells; whether it looks whole numbers up. What ended a process is not done again."""
+    if "forward" in how.lost:
+        experiment.fatal, experiment.fatal_trace = how.lost["forward"]
+        experiment.forward_problem = InputError(
+            experiment.fatal, "call the model on one sample in Python to see it"
+        )
+        return False
+    looked_up = False
+    how.stage("forward")
+    try:
+        with time_limit(how.limit):
+            _shape(experiment)
+        # Where the model is looked at in a copy, the copy's state is what all sections see.
+        with untouched(experiment.model), time_limit(how.limit):
+            _mapping(experiment)
+            _forward(experiment)
+            assert experiment.example is not None
+            looked_up, experiment.embedding = lookup(experiment, experiment.example)
+    except OutOfTime:
+        said = f"the model's forward pass on one sample did not end within {how.limit:g} s"
+        experiment.forward_problem, experiment.slow = InputError(said, "raise time_limit"), True
+    how.stage("")
+    return looked_up
 
 
 def _as_module(experiment: Experiment, model: Any) -> nn.Module | None:
@@ -140,15 +163,24 @@ def _same_place(wanted: str, here: str) -> bool:
     return one.type == other.type and (one.type == "cpu" or one.index in (None, other.index))
 
 
-def _probe(experiment: Experiment, data: Any, dtype: torch.dtype | None) -> Batch | None:
+def _probe(experiment: Experiment, data: Any, dtype: torch.dtype | None, how: Look) -> Batch | None:
     try:
-        experiment.samples = Samples(data, dtype=dtype)
-        if experiment.samples.total == 0:
-            raise InputError("data: the data set is empty (0 samples)", "give at least one sample")
-        return experiment.samples.probe(PROBE)
+        if "data" in how.lost:
+            raise InputError(f"data: {how.lost['data'][0]}", "read the first samples in Python to see it")
+        how.stage("data")
+        with time_limit(how.limit):
+            experiment.samples = Samples(data, dtype=dtype)
+            if experiment.samples.total == 0:
+                raise InputError("data: the data set is empty (0 samples)", "give at least one sample")
+            return experiment.samples.probe(PROBE)
     except InputError as problem:
         experiment.samples, experiment.data_problem = None, problem
-        return None
+    except OutOfTime:
+        said = f"data: the first {PROBE} samples were not read within {how.limit:g} s"
+        experiment.samples, experiment.data_problem = None, InputError(said, "raise time_limit")
+    finally:
+        how.stage("")
+    return None
 
 
 def _shape(experiment: Experiment) -> None:

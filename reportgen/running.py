@@ -7,7 +7,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -16,7 +16,8 @@ from reportgen._version import __version__
 from reportgen.errors import RAISED, InputError, one_line, type_name
 from reportgen.experiment import Experiment, Options
 from reportgen.gitinfo import commit
-from reportgen.report import NAMES, Failure, Provenance, Report, Section
+from reportgen.ledger import OUT_OF_TIME, assembled, failed
+from reportgen.report import NAMES, Provenance, Report, Section
 from reportgen.timelimit import OutOfTime, time_limit
 
 GROUP = "reportgen.sections"
@@ -67,38 +68,58 @@ def choose(names: Sequence[str] | None) -> dict[str, EntryPoint]:
     return {name: point for name, point in known.items() if name in names}
 
 
+@dataclass(frozen=True)
+class Course:
+    """What is told while a report is made, and what is known of it from a process that ended in the middle.
+
+    `begun` is told the report without its sections, once that is known. `made`: the sections that are there already.
+    `lost`, `stage`: see `experiment.Look`.
+    """
+
+    tell: Callable[[Progress], None] = lambda event: None
+    begun: Callable[[Report], None] = lambda report: None
+    made: Mapping[str, Section] = field(default_factory=dict)
+    lost: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    stage: Callable[[str], None] = lambda name: None
+
+
 def report_on(
     experiment: Experiment,
     options: Options,
     sections: Mapping[str, EntryPoint],
     *,
     limit: float = TIME_LIMIT,
-    progress: Callable[[Progress], None] | None = None,
+    course: Course | None = None,
 ) -> Report:
     """Run these sections on the experiment. The overview is made last, for it looks at the others."""
-    tell = progress or (lambda event: None)
+    course = course or Course()
     order = sorted(sections, key=lambda name: name == "overview")
     options = replace(
         options, now=_moment().timestamp(), time_limit=limit or math.inf, timed=_epoch() is None
     )
-    made: dict[str, Section] = {}
-    cut: list[str] = []
+    begun = _begun(experiment, options)
+    course.begun(begun)
+    made = {name: course.made[name] for name in order if name in course.made}
     for number, name in enumerate(order, 1):
+        if name in made:
+            continue
         at = Progress("start", name, number, len(order))
-        tell(at)
-        told = replace(options, done=tuple(made.values()), step=_stepper(at, tell))
-        made[name], in_time = _run(name, sections[name], experiment, told, limit)
-        if not in_time:
-            cut.append(name)
-        tell(replace(at, event="end", result=made[name]))
-    notes = tuple(f"{name} ran out of time, which another machine may not" for name in cut)
-    notes += _epoch_unused()
+        course.tell(at)
+        told = replace(options, done=tuple(made.values()), step=_stepper(at, course.tell))
+        made[name] = _run(name, sections[name], experiment, told, limit)
+        course.tell(replace(at, event="end", result=made[name]))
+    return assembled(begun, [made[name] for name in sections])
+
+
+def _begun(experiment: Experiment, options: Options) -> Report:
+    """The report before any of its sections is made."""
+    notes = _epoch_unused()
     if options.profile:
         notes += ("measured times of layers differ from run to run",)
     return Report(
         title=experiment.title,
         created=now(),
-        sections=tuple(made[name] for name in sections),
+        sections=(),
         provenance=Provenance(
             generator=f"reportgen {__version__}",
             model=experiment.model_name,
@@ -115,23 +136,19 @@ def _stepper(at: Progress, tell: Callable[[Progress], None]) -> Callable[[str, i
     return lambda method, done, total: tell(replace(at, event="step", method=method, done=done, total=total))
 
 
-def _run(
-    name: str, point: EntryPoint, experiment: Experiment, options: Options, limit: float
-) -> tuple[Section, bool]:
+def _run(name: str, point: EntryPoint, experiment: Experiment, options: Options, limit: float) -> Section:
     """One section, guarded, timed and checked; whatever goes wrong becomes its content."""
-    start, in_time = time.perf_counter(), True
+    start = time.perf_counter()
     try:
         section = _guarded(name, point, experiment, options, limit)
-        in_time = not any(isinstance(b, Failure) and b.error == OutOfTime.__name__ for b in section.blocks)
     except OutOfTime:
-        in_time = False
-        section = failed(name, "OutOfTime", f"did not end within {limit:g} s", "raise time_limit")
+        section = failed(name, OUT_OF_TIME, f"did not end within {limit:g} s", "raise time_limit")
     except RAISED as error:  # a broken section never costs the others
         hint = error.hint if isinstance(error, InputError) else ""
         kind = type_name(error)
         section = failed(name, kind, one_line(error).removeprefix(f"{kind}: "), hint, _trace(error))
     seconds = None if _epoch() is not None else round(time.perf_counter() - start, 3)
-    return section.model_copy(update={"seconds": seconds}), in_time
+    return section.model_copy(update={"seconds": seconds})
 
 
 def _guarded(name: str, point: EntryPoint, experiment: Experiment, options: Options, limit: float) -> Section:
@@ -171,13 +188,6 @@ def _suit_threads(experiment: Experiment) -> None:
 
     if experiment.no_values is None and 0 < experiment.operations < SMALL:
         torch.set_num_threads(1)
-
-
-def failed(name: str, error: str, message: str, hint: str = "", details: str = "") -> Section:
-    """The section of that name as what became of it: one Failure."""
-    block = Failure(title="What went wrong", error=error, message=message, hint=hint, details=details)
-    title = name.replace("-", " ").capitalize()
-    return Section(name=name, title=title, status="failed", reason=f"{error}: {message}", blocks=(block,))
 
 
 def _trace(error: BaseException) -> str:
