@@ -11,10 +11,9 @@ from pathlib import Path
 
 from reportgen import files
 from reportgen.errors import one_line
-from reportgen.ledger import ENDED, OUT_OF_TIME, Ledger, failed
+from reportgen.ledger import ENDED, OUT_OF_TIME, POLL, Ledger, failed, lines
 from reportgen.report import Section
 
-POLL = 0.3  # seconds between two looks at a process that says nothing
 SILENT = "without a word: by os._exit, or killed, as where the memory runs out"
 
 
@@ -42,8 +41,8 @@ def main(targets: Sequence[str], sections: Sequence[str], limit: float) -> None:
 
 
 def _listen(heard: queue.Queue[bytes | None]) -> None:
-    for line in sys.stdin.buffer:
-        heard.put(line.rstrip(b"\n"))
+    for line in lines(sys.stdin.fileno()):
+        heard.put(line)
     heard.put(None)
 
 

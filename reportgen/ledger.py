@@ -7,11 +7,13 @@ its end. Knows no torch: it is read by what must be small, and live on.
 from __future__ import annotations
 
 import json
+import os
 import re
+import select
 import signal
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +30,8 @@ LATE = {
 }
 STAGES = {"data": "the first samples were read", "forward": "the model was called on one sample"}
 _WORDS = {**STAGES, "loading": "the model was loaded", "looking": "the model was looked at"}
+POLL = 0.2  # seconds between two looks at a process that says nothing
+LONGEST = 1 << 28  # bytes of a line: a section is no longer
 KEPT = 40  # lines of what was printed last, and of where it was
 _FRAME = re.compile(r'^\s*File "(?:[^"]*[/\\])?([^"/\\]+)", line (\d+) in (.*)$')
 _SIGNALS = {
@@ -193,3 +197,23 @@ class Ledger:
 def message(**said: Any) -> bytes:
     """A line that says this. It begins with a line's end, so that one that was cut short before it spoils nothing."""
     return b"\n" + json.dumps(said).encode("ascii") + b"\n"
+
+
+def lines(descriptor: int, *, asks: bool = False) -> Iterator[bytes]:
+    """The lines that come in there; where one may ask something, also one without an end that nothing follows."""
+    rest = b""
+    while True:
+        if asks and rest and b"\r" not in rest and not select.select([descriptor], [], [], POLL)[0]:
+            yield rest
+            rest = b""
+        try:
+            found = os.read(descriptor, 1 << 16)
+        except OSError:
+            found = b""
+        *whole, rest = (rest + found).split(b"\n")
+        yield from filter(None, whole)
+        if not found or len(rest) > LONGEST:
+            yield from filter(None, [rest])
+            rest = b""
+        if not found:
+            return

@@ -6,18 +6,17 @@ import contextlib
 import json
 import os
 import queue
-import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from reportgen.errors import Told
-from reportgen.ledger import Ledger, failed, how_ended
+from reportgen.ledger import POLL, Ledger, failed, how_ended, lines
 from reportgen.progress import Display
 from reportgen.report import Report
 from reportgen.running import Progress
@@ -34,9 +33,7 @@ sys.path[:], sys.argv[:] = request["path"], request["argv"]
 from reportgen.supervised import main
 sys.exit(main(channel, request))
 """
-POLL = 0.2  # seconds between two looks at a process that says nothing
 PATIENCE = 2.0  # seconds for it to end when it is told to
-LONGEST = 1 << 28  # bytes of a line: a section is no longer
 
 
 def report_in_child(request: Mapping[str, Any], ledger: Ledger, display: Display) -> Report:
@@ -158,13 +155,13 @@ class _Child:
 
     def _read_channel(self) -> None:
         with self._channel:
-            for line in _lines(self._channel.fileno()):
+            for line in lines(self._channel.fileno()):
                 self._hear("told", line)
 
     def _read_printed(self) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as pipe:
-            for line in _lines(pipe.fileno(), asks=True):
+            for line in lines(pipe.fileno(), asks=True):
                 self._hear("printed", line.rpartition(b"\r")[2])
 
     def _hear(self, kind: str, line: bytes) -> None:
@@ -173,26 +170,6 @@ class _Child:
             with contextlib.suppress(queue.Full):
                 self._heard.put((kind, line), timeout=POLL)
                 return
-
-
-def _lines(descriptor: int, *, asks: bool = False) -> Iterator[bytes]:
-    """The lines that come in there; where one may ask something, also one without an end that nothing follows."""
-    rest = b""
-    while True:
-        if asks and rest and b"\r" not in rest and not select.select([descriptor], [], [], POLL)[0]:
-            yield rest
-            rest = b""
-        try:
-            found = os.read(descriptor, 1 << 16)
-        except OSError:
-            found = b""
-        *whole, rest = (rest + found).split(b"\n")
-        yield from filter(None, whole)
-        if not found or len(rest) > LONGEST:
-            yield from filter(None, [rest])
-            rest = b""
-        if not found:
-            return
 
 
 def _heard(said: dict[str, Any] | None, display: Display) -> bool:
