@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from reportgen import __version__, commands
-from reportgen.errors import InputError, one_line
+from reportgen.errors import InputError, Told, one_line
 from reportgen.logs import public
 from reportgen.progress import plain
 
@@ -76,6 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say_error(str(error), error.hint, commands.USAGE)
     except UsageError as error:  # type: ignore[misc]
         return _say_error(error.format_message(), "", commands.USAGE)
+    except Told as error:
+        hint = error.hint if error.input else "run again with --debug to see where"
+        return _say_error(error.line, hint, commands.USAGE if error.input else commands.UNWRITTEN)
     except BrokenPipeError:
         # Whoever read the output has gone: no more of it, and no complaint when Python closes it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -314,3 +317,7 @@ def demo(
 def schema() -> Any:
     """Print the JSON schema of a report."""
     return commands.schema
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from reportgen.aftermath import Aftermath
-from reportgen.errors import InputError
-from reportgen.experiment import Experiment, Options, Weights, build
+from reportgen.errors import InputError, type_name
+from reportgen.experiment import Experiment, Look, Options, Weights, build
+from reportgen.outputs import check as check_targets
 from reportgen.process import kept
 from reportgen.report import Report
-from reportgen.running import TIME_LIMIT, Progress, choose, report_on, with_aftermath
+from reportgen.running import TIME_LIMIT, Course, Progress, choose, report_on, with_aftermath
 
 
 def collect(
@@ -50,6 +51,7 @@ def collect(
     weights: Weights | None = None,
     command: str = "",
     progress: Callable[[Progress], None] | None = None,
+    out: str | Path | Sequence[str | Path] | None = None,
 ) -> Report:
     """Look at an experiment and say what was found.
 
@@ -120,6 +122,11 @@ def collect(
         The file the weights came from and the command line, for the record.
     progress
         Called with a `Progress` as the report is made.
+    out
+        A file to write the report to, or several: .html, .pdf, .json. Where this process ends in the middle (a
+        segmentation fault, `os._exit`, out of memory) or a section never comes back, another process, which knows no
+        torch, writes what was made so far, and what happened. It can't where both are killed at once. A file that
+        can't be written in the end is a warning; the report is returned all the same.
 
     Raises
     ------
@@ -127,39 +134,60 @@ def collect(
         Where the arguments can't be meant: one line with what was given and what was expected.
 
     """
+    given = {key: value for key, value in locals().items() if key not in ("progress", "out")}
+    tell = progress or (lambda event: None)
+    if out is None:
+        return made_of(given, Course(tell))
+    from reportgen.lifeline import Lifeline
+
+    targets = check_targets([out] if isinstance(out, str | Path) else out, "out")
+    with Lifeline(targets, list(choose(sections)), _seconds(time_limit), _title(model, title)) as line:
+        report = made_of(given, line.course(tell))
+    line.write(report)
+    return report
+
+
+def made_of(given: Mapping[str, Any], course: Course) -> Report:
+    """What `collect` returns for these arguments of its, as told on the way. Raises InputError."""
+    return _made_of(course, **given)
+
+
+def _made_of(
+    course: Course,
+    model: Any = None,
+    *,
+    sections: Any = None,
+    samples: Any = 8,
+    explain: Any = None,
+    methods: Any = None,
+    checks: Any = None,
+    seed: Any = 0,
+    time_limit: Any = TIME_LIMIT,
+    profile: bool = False,
+    autograd: Any = "",
+    show_attrs: bool = False,
+    show_saved: bool = False,
+    layers: Any = (),
+    target: Any = None,
+    **looked_at: Any,
+) -> Report:
     samples = _whole("samples", samples, 1, 64)
     asked = _numbers(explain)
     seed = _whole("seed", seed, 0, 2**32 - 1)
-    if isinstance(time_limit, bool) or not isinstance(time_limit, int | float) or not 0 <= time_limit < 1e9:
-        raise InputError(f"time_limit: got {time_limit!r}, expected seconds, or 0 for no limit")
+    limit = _seconds(time_limit)
     if not isinstance(autograd, str):
         raise InputError(f"autograd: got {autograd!r}, expected the name of a layer, as in encoder.layers.0")
     asked_for = _methods(methods)
     more = _checks(checks)
     chosen = choose(sections)
     said = Aftermath()
-    with _steady(model, data, said):
+    with _steady(model, looked_at.get("data"), said):
         experiment = build(
             model,
-            data=data,
-            example_inputs=example_inputs,
-            logs=logs,
-            log_pattern=log_pattern,
-            class_names=class_names,
-            feature_names=feature_names,
-            categorical=categorical,
-            task=task,
-            modality=modality,
-            normalization=normalization,
             target=_target(target),
-            tokenizer=tokenizer,
-            sample_rate=sample_rate,
-            facts=facts,
-            title=title,
             seed=seed,
-            device=device,
-            weights=weights,
-            command=command,
+            how=Look(limit, course.lost, course.stage),
+            **looked_at,
         )
         _check_layer(autograd, experiment)
         chosen_layers = _layers(layers, experiment)
@@ -175,7 +203,7 @@ def collect(
             show_saved=show_saved,
             layers=chosen_layers,
         )
-        report = report_on(experiment, options, chosen, limit=time_limit, progress=progress)
+        report = report_on(experiment, options, chosen, limit=limit, course=course)
     said.join(experiment.aftermath)
     return with_aftermath(report, said)
 
@@ -187,6 +215,18 @@ def _steady(model: Any, data: Any, said: Aftermath) -> AbstractContextManager[No
     from reportgen.guard import steady
 
     return steady(data, said)
+
+
+def _seconds(time_limit: Any) -> float:
+    """Raises InputError."""
+    if isinstance(time_limit, bool) or not isinstance(time_limit, int | float) or not 0 <= time_limit < 1e9:
+        raise InputError(f"time_limit: got {time_limit!r}, expected seconds, or 0 for no limit")
+    return time_limit
+
+
+def _title(model: Any, title: str | None) -> str:
+    """What a report is called of which not even the model could be looked at."""
+    return title or (f"{type_name(model)} report" if model is not None else "Training report")
 
 
 def _whole(what: str, value: Any, low: int, high: float) -> int:

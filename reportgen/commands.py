@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reportgen import files
-from reportgen.errors import InputError, one_line
+from reportgen.errors import InputError, one_line, working_folder
+from reportgen.logs import Log
 from reportgen.press import Press
-from reportgen.progress import Display, plain
+from reportgen.progress import Display, escaped, plain
 from reportgen.rendering import SavedReport
 
 if TYPE_CHECKING:
@@ -26,12 +28,13 @@ def generate(path: Path | None, options: dict[str, Any], command: str) -> int:
     from reportgen import config as said
 
     config = said.from_options(options)
-    folders = [Path.cwd()]
+    here = working_folder()
+    folders = [here] if here is not None else []
     if path is not None:
         config = said.merge(said.read(path), config)
         folders.insert(0, path.parent)
     with _traced(config.debug), contextlib.ExitStack() as stack:
-        targets = said.check_outputs(config.out or ["report.html"])
+        targets = said.check_outputs(config.out or ["report.html"], _inputs(path, config))
         press = stack.enter_context(Press(config.templates)) if _pdf_wanted(targets) else None
         report = _collected(config, folders, command)
         if report.failed and config.strict:
@@ -45,17 +48,31 @@ def generate(path: Path | None, options: dict[str, Any], command: str) -> int:
         return UNWRITTEN if not whole else SECTION_FAILED if report.failed else OK
 
 
+def _inputs(path: Path | None, config: Any) -> list[str]:
+    """The files that are read, none of which may be written over."""
+    logs = [Log.parse(log) for log in config.logs or []]
+    found = [log.where for log in logs if not log.is_address]
+    return [*found, *filter(None, (config.weights, config.tokenizer, str(path or "")))]
+
+
 def _collected(config: Any, folders: Sequence[Path], command: str) -> Report:
-    from reportgen.collecting import collect
-    from reportgen.loading import arguments, importable
     from reportgen.running import choose
 
-    choose(config.sections)
-    display = Display(quiet=config.quiet)
-    # The folders stay importable, behind all others, for what a model imports only when it runs.
-    with importable(folders, last=True), display:
+    order = list(choose(config.sections))
+    with Display(quiet=config.quiet) as display:
         display.say("loading")
-        return collect(**arguments(config, folders), command=command, progress=display)
+        if os.name == "posix":
+            from reportgen.ledger import Ledger
+            from reportgen.supervising import report_in_child
+
+            request = {"config": config.model_dump(), "folders": list(map(str, folders)), "command": command}
+            return report_in_child(request, Ledger(order, config.time_limit), display)
+        from reportgen.collecting import collect
+        from reportgen.loading import arguments, importable
+
+        # The folders stay importable, behind all others, for what a model imports only when it runs.
+        with importable(folders, last=True):
+            return collect(**arguments(config, folders), command=command, progress=display)
 
 
 def render(
@@ -156,8 +173,10 @@ def _traced(debug: bool) -> Iterator[None]:
     """Show the traceback of what goes wrong inside, where it was asked for."""
     try:
         yield
-    except Exception:
-        if debug:
+    except Exception as error:
+        for line in getattr(error, "trace", ()) if debug else ():
+            print("".join(c if c.isprintable() else escaped(c) for c in line), file=sys.stderr)
+        if debug and not hasattr(error, "trace"):
             traceback.print_exc()
         raise
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import errno
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from reportgen import outputs
 from reportgen.errors import InputError, one_line
 from reportgen.logs import Log, exists
 from reportgen.programs import is_program
@@ -155,15 +154,38 @@ def read(path: Path) -> Config:
     except OSError as error:
         raise InputError(f"{path}: can't be read: {one_line(error)}") from None
     said = _validated(given, lambda key: f"{path}: {key}", strict=True)
-    return said.model_copy(update=_from(path.parent, said.model_dump(exclude_unset=True)))
+    return _for_files(said.model_copy(update=_from(path.parent, said.model_dump(exclude_unset=True))))
 
 
 def from_options(options: Mapping[str, Any]) -> Config:
     """The same from the command line, where every value is text. Raises InputError."""
-    given = {key: value for key, value in options.items() if value is not None and value != []}
+    given = {key: _text(value) for key, value in options.items() if value is not None and value != []}
     if "facts" in given:
         given["facts"] = dict(_pair(text) for text in given["facts"])
-    return _validated(given, flag, strict=False)
+    return _for_files(_validated(given, flag, strict=False))
+
+
+def _text(value: Any) -> Any:
+    """The text that was meant where a C locale made Python take the command line's UTF-8 for ASCII."""
+    if isinstance(value, list):
+        return [_text(item) for item in value]
+    if not isinstance(value, str):
+        return value
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _for_files(said: Config) -> Config:
+    """The same with its paths as this process's locale spells them; nothing changes where that is UTF-8."""
+    update = {}
+    for key in (*_PATHS, *_REFERENCES, "logs", "tokenizer"):
+        value = getattr(said, key)
+        if value is not None:
+            update[key] = [_spelt(one) for one in value] if isinstance(value, list) else _spelt(value)
+    return said.model_copy(update={key: new for key, new in update.items() if new != getattr(said, key)})
+
+
+def _spelt(path: str) -> str:
+    return os.fsdecode(path.encode("utf-8", "surrogateescape"))
 
 
 def flag(key: str) -> str:
@@ -179,26 +201,12 @@ def merge(file: Config, options: Config) -> Config:
     return file.model_copy(update=update)
 
 
-def check_outputs(paths: Iterable[str]) -> list[Path]:
-    """The files to write, before any work is done.
+def check_outputs(paths: Iterable[str], apart_from: Iterable[str] = ()) -> list[Path]:
+    """The files to write, before any work is done; none of them may be one that is read.
 
     Raises InputError where one can't be meant, PermissionError where its folder is read-only.
     """
-    known = sorted(f".{point.name}" for point in entry_points(group="reportgen.formats"))
-    targets = [Path(path) for path in paths]
-    for path in targets:
-        if path.suffix.lower() not in known:
-            raise InputError(f"--out: got {str(path)!r}, expected a file that ends in {', '.join(known)}")
-        if path.is_dir():
-            raise InputError(f"--out: got {str(path)!r}, which is a folder, expected a file")
-        if not path.parent.is_dir():
-            raise InputError(
-                f"--out: got {str(path)!r}, expected a file in a folder that exists",
-                f"make the folder first: {str(path.parent)!r}",
-            )
-        if not os.access(path.parent, os.W_OK):
-            raise PermissionError(errno.EACCES, "the folder can't be written to", str(path))
-    return targets
+    return outputs.check(paths, "--out", apart_from)
 
 
 def check_templates(folder: str | None) -> None:

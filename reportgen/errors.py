@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 # What a stranger's code may raise that is not the user's wish to stop: `sys.exit` in a forward pass ends no report.
 RAISED = (Exception, SystemExit, GeneratorExit)
@@ -18,25 +20,57 @@ class InputError(ValueError):
         self.hint = hint
 
 
+class Told(Exception):  # noqa: N818 - it is what was told of an error in the other process
+    """The report can't be made. `line` says why, `hint` what to do; `trace`: where, line by line."""
+
+    def __init__(self, said: Mapping[str, Any]) -> None:
+        """`said["input"]`: whether what was given is at fault."""
+        super().__init__(said["line"])
+        self.line, self.hint, self.input = str(said["line"]), str(said["hint"]), bool(said["input"])
+        self.trace: Sequence[str] = said["trace"]
+
+
 def one_line(error: BaseException, limit: int = 300) -> str:
-    """`Type: message` of any exception on one line, even where its own message can't be made."""
+    """`Type: message` of any exception on one line, even where its own message can't be made. Never raises."""
     try:
-        text = " ".join(str(error).split())
-    except Exception:  # noqa: BLE001 - a stranger's __str__ may raise anything
+        # The plain methods: what a stranger's __str__ returns may have others.
+        text = " ".join(str.split(str.__str__(str(error))[: 100 * limit]))
+    except RAISED:  # a stranger's __str__ may raise anything
         text = "(its message can't be shown)"
     text = _without_paths(text)
     if len(text) > limit:
         text = text[: limit - 1] + "…"
-    name = type(error).__name__
+    name = type_name(error)
     return f"{name}: {text}" if text else name
+
+
+def type_name(thing: object) -> str:
+    """The name of its class, which a metaclass can't hide."""
+    return str(type.__dict__["__name__"].__get__(type(thing)))
 
 
 def _without_paths(text: str) -> str:
     """The working folder as `.`, the home as `~`: a report is shown around."""
-    for folder, name in ((os.getcwd(), "."), (str(Path.home()), "~")):
-        if len(folder) > 1:
-            text = text.replace(folder + os.sep, name + os.sep)
+    for folder, name in ((working_folder(), "."), (_home(), "~")):
+        if folder is not None and len(str(folder)) > 1:
+            text = text.replace(str(folder) + os.sep, name + os.sep)
     return text
+
+
+def working_folder() -> Path | None:
+    """Where relative paths begin; None where that folder was deleted or can't be reached."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
+
+
+def _home() -> Path | None:
+    """The user's home; None where the user's number has none."""
+    try:
+        return Path.home()
+    except (RuntimeError, OSError):
+        return None
 
 
 def only_on_meta(error: str) -> bool:

@@ -67,6 +67,24 @@ class Options:
     step: Callable[[str, int, int], None] = _silent  # step(method, done, total): how far the section is
 
 
+def _unheard(what: str) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How an experiment is looked at before its sections are made.
+
+    `limit`: seconds that reading the first samples may take, and calling the model; 0 where there is no limit.
+    `lost`: what is not done again, "data" or "forward", because it ended a process: how, and where that was.
+    `stage`: told "data", "forward", and "" where each has ended.
+    """
+
+    limit: float = 0.0
+    lost: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    stage: Callable[[str], None] = _unheard
+
+
 @dataclass(frozen=True)
 class Weights:
     """The file that the weights came from: its name, SHA-256, and what was done to its keys."""
@@ -127,6 +145,8 @@ class Experiment:
     `model` and `samples` are None where none was given; `data_problem` says what was wrong with data
     that was given but can't be used; `target_problem` why its targets can't be read; `forward_problem` why the model
     can't be called; `no_values` why what it returns has a shape and no numbers.
+    `fatal`: why the model must not be called, not even with fake tensors, and `fatal_trace` where it was when it was;
+    `slow`: it was called, and did not end in time.
     `single`: the model takes one sample at a time. `target` is the output that is explained, where the user named one.
     `tokenizer` tells the texts of token ids; `embedding` is the path of the layer that turns them into vectors.
     `categorical`: the features of a table that hold categories.
@@ -163,6 +183,9 @@ class Experiment:
     target_problem: InputError | None = None
     forward_problem: InputError | None = None
     no_values: InputError | None = None
+    fatal: str = ""
+    fatal_trace: str = ""
+    slow: bool = False
     single: bool = False
     output_shape: tuple[int, ...] = ()
     target_shape: tuple[int, ...] = ()
@@ -387,6 +410,7 @@ def build(
     device: str | None = None,
     weights: Weights | None = None,
     command: str = "",
+    how: Look | None = None,
 ) -> Experiment:
     """Look at what was given, once, and conclude what nobody said. Raises InputError for what can't be."""
     found = _logs(logs)
@@ -417,7 +441,7 @@ def build(
     if model is not None or data is not None:
         from reportgen.inference import look
 
-        look(experiment, model, data, example_inputs, device, seed, categorical)
+        look(experiment, model, data, example_inputs, device, seed, categorical, how or Look())
     if not experiment.title:
         experiment.title = f"{experiment.model_name} report" if model is not None else "Training report"
     return experiment

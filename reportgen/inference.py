@@ -17,12 +17,13 @@ from reportgen import data as reading
 from reportgen.data import Batch, Inputs
 from reportgen.embeddings import lookup
 from reportgen.errors import InputError, one_line
-from reportgen.experiment import PROBE, Experiment, main_output
+from reportgen.experiment import PROBE, Experiment, Look, main_output
 from reportgen.guard import set_eval, untouched
 from reportgen.printed import Capture
 from reportgen.report import Fact
 from reportgen.samples import Samples
 from reportgen.targets import shares
+from reportgen.timelimit import OutOfTime, time_limit
 
 
 def look(
@@ -33,10 +34,11 @@ def look(
     device: str | None,
     seed: int,
     categorical: Any,
+    how: Look,
 ) -> None:
     """Fill in the model, the samples, one example and what follows from them. Raises InputError."""
     with Capture() as capture:
-        _look(experiment, model, data, example, device, seed, categorical)
+        _look(experiment, model, data, example, device, seed, categorical, how)
     experiment.printed = str(capture.text)
 
 
@@ -48,6 +50,7 @@ def _look(
     device: str | None,
     seed: int,
     categorical: Any,
+    how: Look,
 ) -> None:
     said = tabular.declared(categorical)
     model = _as_module(experiment, model)
@@ -57,7 +60,7 @@ def _look(
     probe, looked_up = None, False
     with torch.inference_mode(False), untouched(model, seed=seed, said=experiment.aftermath):
         if data is not None:
-            probe = _probe(experiment, data, dtype)
+            probe = _probe(experiment, data, dtype, how)
         if example is not None:
             given = reading.example(example, dtype, alone=_takes_one(model))
             experiment.example = given.map(lambda t: t.to(experiment.device))
@@ -67,13 +70,7 @@ def _look(
             args, kwargs = experiment.program.example_inputs
             experiment.example = Inputs(tuple(args), dict(kwargs))
         if experiment.model is not None and experiment.example is not None:
-            _shape(experiment)
-            # Where the model is looked at in a copy, the copy's state is what all sections see.
-            with untouched(experiment.model, said=experiment.aftermath):
-                _mapping(experiment)
-                probe = _spread(experiment, probe)
-                _forward(experiment)
-                looked_up, experiment.embedding = lookup(experiment, experiment.example)
+            probe, looked_up = _call(experiment, probe, how)
     if experiment.samples is not None and not experiment.feature_names:
         experiment.feature_names = experiment.samples.columns
     _conclude(experiment, probe, looked_up)
@@ -127,6 +124,33 @@ def _spread(experiment: Experiment, probe: Batch | None) -> Batch | None:
             return probe
     experiment.example = apart
     return again if samples is not None else probe
+
+
+def _call(experiment: Experiment, probe: Batch | None, how: Look) -> tuple[Batch | None, bool]:
+    """The probe as the model takes it; whether it looks whole numbers up. What ended a process is not done again."""
+    if "forward" in how.lost:
+        experiment.fatal, experiment.fatal_trace = how.lost["forward"]
+        experiment.forward_problem = InputError(
+            experiment.fatal, "call the model on one sample in Python to see it"
+        )
+        return probe, False
+    looked_up = False
+    how.stage("forward")
+    try:
+        with time_limit(how.limit):
+            _shape(experiment)
+        # Where the model is looked at in a copy, the copy's state is what all sections see.
+        with untouched(experiment.model, said=experiment.aftermath), time_limit(how.limit):
+            _mapping(experiment)
+            probe = _spread(experiment, probe)
+            _forward(experiment)
+            assert experiment.example is not None
+            looked_up, experiment.embedding = lookup(experiment, experiment.example)
+    except OutOfTime:
+        said = f"the model's forward pass on one sample did not end within {how.limit:g} s"
+        experiment.forward_problem, experiment.slow = InputError(said, "raise time_limit"), True
+    how.stage("")
+    return probe, looked_up
 
 
 def _as_module(experiment: Experiment, model: Any) -> nn.Module | None:
@@ -202,15 +226,24 @@ def _same_place(wanted: str, here: str) -> bool:
     return one.type == other.type and (one.type == "cpu" or one.index in (None, other.index))
 
 
-def _probe(experiment: Experiment, data: Any, dtype: torch.dtype | None) -> Batch | None:
+def _probe(experiment: Experiment, data: Any, dtype: torch.dtype | None, how: Look) -> Batch | None:
     try:
-        experiment.samples = Samples(data, dtype=dtype, class_names=experiment.class_names)
-        if experiment.samples.total == 0:
-            raise InputError("data: the data set is empty (0 samples)", "give at least one sample")
-        return experiment.samples.probe(PROBE)
+        if "data" in how.lost:
+            raise InputError(f"data: {how.lost['data'][0]}", "read the first samples in Python to see it")
+        how.stage("data")
+        with time_limit(how.limit):
+            experiment.samples = Samples(data, dtype=dtype, class_names=experiment.class_names)
+            if experiment.samples.total == 0:
+                raise InputError("data: the data set is empty (0 samples)", "give at least one sample")
+            return experiment.samples.probe(PROBE)
     except InputError as problem:
         experiment.samples, experiment.data_problem = None, problem
-        return None
+    except OutOfTime:
+        said = f"data: the first {PROBE} samples were not read within {how.limit:g} s"
+        experiment.samples, experiment.data_problem = None, InputError(said, "raise time_limit")
+    finally:
+        how.stage("")
+    return None
 
 
 def _shape(experiment: Experiment) -> None:

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from reportgen.config import REFERENCE, Config, check_templates, is_file
-from reportgen.errors import RAISED, InputError, one_line
+from reportgen.errors import RAISED, InputError, one_line, working_folder
 from reportgen.logs import Log, compiled
 from reportgen.programs import is_program, load
 from reportgen.units import shorten
@@ -68,7 +68,8 @@ def _is_dotted(name: str) -> bool:
 def importable(folders: Sequence[Path], *, last: bool = False) -> Iterator[None]:
     """Make the modules in these folders importable inside, before all others unless `last`."""
     before = list(sys.path)
-    found = [str(folder.resolve()) for folder in folders]
+    # A relative one is nowhere where the working folder was deleted.
+    found = [str(folder.resolve()) for folder in folders if folder.is_absolute() or working_folder()]
     sys.path[:] = [*before, *found] if last else [*found, *before]
     importlib.invalidate_caches()
     try:
@@ -229,9 +230,16 @@ def _is_free(name: str, path: Path) -> bool:
     known = sys.modules.get(name)
     if known is not None:
         return getattr(known, "__file__", None) == str(path)
-    elsewhere = [place for place in sys.path if Path(place or ".").resolve() != path.parent]
+    elsewhere = [place for place in sys.path if _resolved(place or ".") != path.parent]
     builtin = name in sys.builtin_module_names
     return not builtin and importlib.machinery.PathFinder.find_spec(name, elsewhere) is None
+
+
+def _resolved(place: str) -> Path | None:
+    try:
+        return Path(place).resolve()
+    except OSError:  # the working folder was deleted
+        return None
 
 
 def _attribute(reference: Reference, value: Any, part: str) -> Any:

@@ -21,9 +21,12 @@ REFRESH = 0.1  # seconds between two drawings of the terminal's display
 def plain(text: str, limit: int = 200) -> str:
     """A stranger's text on one line, with its control characters (a terminal obeys them) written out."""
     line = shorten(text, limit)
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in line
-    )
+    return "".join(c if c.isprintable() else escaped(c) for c in line)
+
+
+def escaped(character: str) -> str:
+    """What a terminal would obey, written out."""
+    return character.encode("unicode_escape", "surrogatepass").decode()
 
 
 def on_terminal(stream: TextIO) -> bool:
@@ -73,6 +76,12 @@ class Display:
         """A line of its own, above whatever moves."""
         if not self._quiet:
             self._say(plain(text))
+
+    def relay(self, printed: str) -> None:
+        """A line that the user's code printed."""
+        if not self._quiet:
+            line = printed.expandtabs()[:500]
+            self._say("".join(c if c.isprintable() else escaped(c) for c in line))
 
     def _say(self, text: str) -> None:
         if self._bars is not None:

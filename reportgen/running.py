@@ -7,25 +7,27 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from reportgen._version import __version__
 from reportgen.aftermath import Aftermath, told
-from reportgen.errors import RAISED, InputError, one_line
+from reportgen.errors import RAISED, InputError, one_line, type_name
 from reportgen.experiment import Experiment, Options
 from reportgen.gitinfo import commit
+from reportgen.ledger import OUT_OF_TIME, PRINTED, assembled, failed
 from reportgen.printed import Capture, aside
 from reportgen.process import kept
-from reportgen.report import NAMES, Code, Failure, Finding, Provenance, Report, Section, Text
+from reportgen.report import NAMES, Code, Finding, Provenance, Report, Section, Text
 from reportgen.timelimit import OutOfTime, time_limit
 
 GROUP = "reportgen.sections"
 TIME_LIMIT = 300.0
-PRINTED = "Printed while the model ran"
 SMALL = 20_000_000  # FLOPs a sample
+EPOCH = "SOURCE_DATE_EPOCH"
+LATEST = 253_402_300_799  # the last second that a date can have
 
 SectionFunction = Callable[[Experiment, Options], Section]
 
@@ -69,42 +71,61 @@ def choose(names: Sequence[str] | None) -> dict[str, EntryPoint]:
     return {name: point for name, point in known.items() if name in names}
 
 
+@dataclass(frozen=True)
+class Course:
+    """What is told while a report is made, and what is known of it from a process that ended in the middle.
+
+    `begun` is told the report without its sections, once that is known. `made`: the sections that are there already.
+    `lost`, `stage`: see `experiment.Look`.
+    """
+
+    tell: Callable[[Progress], None] = lambda event: None
+    begun: Callable[[Report], None] = lambda report: None
+    made: Mapping[str, Section] = field(default_factory=dict)
+    lost: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    stage: Callable[[str], None] = lambda name: None
+
+
 def report_on(
     experiment: Experiment,
     options: Options,
     sections: Mapping[str, EntryPoint],
     *,
     limit: float = TIME_LIMIT,
-    progress: Callable[[Progress], None] | None = None,
+    course: Course | None = None,
 ) -> Report:
     """Run these sections on the experiment. The overview is made last, for it looks at the others."""
-    tell = progress or (lambda event: None)
+    course = course or Course()
     order = sorted(sections, key=lambda name: name == "overview")
     options = replace(
         options, now=_moment().timestamp(), time_limit=limit or math.inf, timed=_epoch() is None
     )
-    made: dict[str, Section] = {}
-    cut: list[str] = []
+    begun = _begun(experiment, options)
+    course.begun(begun)
+    made = {name: course.made[name] for name in order if name in course.made}
     for number, name in enumerate(order, 1):
+        if name in made:
+            continue
         at = Progress("start", name, number, len(order))
-        tell(at)
-        told = replace(options, done=tuple(made.values()), step=_stepper(at, tell))
-        made[name], in_time = _run(name, sections[name], experiment, told, limit)
-        if not in_time:
-            cut.append(name)
-        tell(replace(at, event="end", result=made[name]))
-    if experiment.printed:
+        course.tell(at)
+        told = replace(options, done=tuple(made.values()), step=_stepper(at, course.tell))
+        made[name] = _run(name, sections[name], experiment, told, limit)
+        course.tell(replace(at, event="end", result=made[name]))
+    if experiment.printed and made:
         home = _home(tuple(made))
         made[home] = with_printed(made[home], experiment.printed, "in the first forward passes")
-    notes = tuple(f"{name} ran out of time, which another machine may not" for name in cut)
+    return assembled(begun, [made[name] for name in sections])
+
+
+def _begun(experiment: Experiment, options: Options) -> Report:
+    """The report before any of its sections is made."""
+    notes = _epoch_unused()
     if options.profile:
         notes += ("measured times of layers differ from run to run",)
-    if any(block.title == PRINTED for section in made.values() for block in section.blocks):
-        notes += ("what the model prints may differ from run to run",)
     return Report(
         title=experiment.title,
         created=now(),
-        sections=tuple(made[name] for name in sections),
+        sections=(),
         provenance=Provenance(
             generator=f"reportgen {__version__}",
             model=experiment.model_name,
@@ -170,26 +191,22 @@ def _stepper(at: Progress, tell: Callable[[Progress], None]) -> Callable[[str, i
     return step
 
 
-def _run(
-    name: str, point: EntryPoint, experiment: Experiment, options: Options, limit: float
-) -> tuple[Section, bool]:
+def _run(name: str, point: EntryPoint, experiment: Experiment, options: Options, limit: float) -> Section:
     """One section, guarded, timed and checked; whatever goes wrong becomes its content."""
-    start, in_time = time.perf_counter(), True
+    start = time.perf_counter()
     capture = Capture()
     try:
         with capture:
             section = _guarded(name, point, experiment, options, limit)
-        in_time = not any(isinstance(b, Failure) and b.error == OutOfTime.__name__ for b in section.blocks)
     except OutOfTime:
-        in_time = False
-        section = _failed(name, "OutOfTime", f"did not end within {limit:g} s", "raise time_limit")
+        section = failed(name, OUT_OF_TIME, f"did not end within {limit:g} s", "raise time_limit")
     except RAISED as error:  # a broken section never costs the others
         hint = error.hint if isinstance(error, InputError) else ""
-        text = one_line(error).removeprefix(f"{type(error).__name__}: ")
-        section = _failed(name, type(error).__name__, text, hint, _trace(error))
+        kind = type_name(error)
+        section = failed(name, kind, one_line(error).removeprefix(f"{kind}: "), hint, _trace(error))
     seconds = None if _epoch() is not None else round(time.perf_counter() - start, 3)
     section = section.model_copy(update={"seconds": seconds})
-    return with_printed(section, str(capture.text), "while this section was made"), in_time
+    return with_printed(section, str(capture.text), "while this section was made")
 
 
 def _guarded(name: str, point: EntryPoint, experiment: Experiment, options: Options, limit: float) -> Section:
@@ -231,27 +248,30 @@ def _suit_threads(experiment: Experiment) -> None:
         torch.set_num_threads(1)
 
 
-def _failed(name: str, error: str, message: str, hint: str = "", details: str = "") -> Section:
-    block = Failure(title="What went wrong", error=error, message=message, hint=hint, details=details)
-    title = name.replace("-", " ").capitalize()
-    return Section(name=name, title=title, status="failed", reason=f"{error}: {message}", blocks=(block,))
-
-
 def _trace(error: BaseException) -> str:
-    """The traceback with file names in place of paths, which say where someone's home is."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [f"{Path(at.filename).name}:{at.lineno} in {at.name}\n    {at.line}" for at in frames]
-    return "\n".join([*lines[-25:], one_line(error, 2000)])
+    """The traceback with file names in place of paths, which say where someone's home is. Never raises."""
+    try:
+        frames = traceback.extract_tb(error.__traceback__, limit=-25)
+        lines = [f"{Path(at.filename).name}:{at.lineno} in {at.name}\n    {at.line}" for at in frames]
+    except RAISED:  # a stranger's module may have a loader of its own, which is asked for the lines
+        lines = ["(the lines can't be shown)"]
+    return "\n".join([*lines, one_line(error, 2000)])
 
 
 def _epoch() -> int | None:
     """SOURCE_DATE_EPOCH, under which the same inputs give the same bytes."""
-    value = os.environ.get("SOURCE_DATE_EPOCH", "")
-    if not value:
-        return None
-    if not value.isdigit():
-        raise InputError(f"SOURCE_DATE_EPOCH: got {value!r}, expected seconds since 1970")
-    return int(value)
+    value = os.environ.get(EPOCH, "")
+    usable = value.isascii() and value.isdigit() and len(value.lstrip("0")) <= len(str(LATEST))
+    return int(value) if usable and int(value) <= LATEST else None
+
+
+def _epoch_unused() -> tuple[str, ...]:
+    """What is to be said where SOURCE_DATE_EPOCH is set and can't be meant; nothing else."""
+    value = os.environ.get(EPOCH, "")
+    if not value or _epoch() is not None:
+        return ()
+    said = f"{EPOCH} is {value[:40]!r}, expected seconds since 1970, up to the year 9999; it was not used"
+    return (said,)
 
 
 def now() -> str:

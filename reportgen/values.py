@@ -43,8 +43,18 @@ def _cut(value: object, limit: int) -> object:
 def _shown(value: object) -> object:
     if not isinstance(value, str):
         return value
-    text = _ADDRESS.sub("at 0x…", str(value).replace("\r\n", "\n").replace("\r", "\n"))
+    text = _ADDRESS.sub("at 0x…", _decoded(str(value)).replace("\r\n", "\n").replace("\r", "\n"))
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def _decoded(text: str) -> str:
+    """The text that was meant where Python took UTF-8 for ASCII, as it does in a C locale; else as it is."""
+    if text.isascii():
+        return text
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        return text
 
 
 def _plain(value: object) -> object:

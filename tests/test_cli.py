@@ -5,15 +5,14 @@ import signal
 import subprocess
 import sys
 import time
-import types
-from importlib.metadata import EntryPoint, version
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 import reportgen
 from reportgen.cli import main
-from reportgen.report import Facts, Section, json_schema
+from reportgen.report import json_schema
 
 LOG = "epoch,loss\n1,2.0\n2,1.0\n"
 SLOW = """
@@ -66,37 +65,56 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+STUBS = '''
+import time
+from importlib.metadata import EntryPoint
+from reportgen.report import Facts, Section
+
+def good(experiment, options):
+    """Say the title."""
+    options.step("looking", 0, 2)
+    facts = Facts(title="Said", facts=({"label": "Title", "value": experiment.title},))
+    return Section(name="good", title="Good", blocks=(facts,))
+
+def bad(experiment, options):
+    """Break [bold]always[/bold]."""
+    raise ValueError("broken\x1b[2J on purpose")
+
+def rubbish(experiment, options):
+    return {"name": "rubbish"}
+
+def slow(experiment, options):
+    """Take longer than there is."""
+    time.sleep(30)
+
+def points(names):
+    return {name: EntryPoint(name, f"stub_sections:{name}", "reportgen.sections") for name in names}
+'''
+# Python imports this where it starts: in the process that makes the report, too.
+INSTALL = """
+import reportgen.running, stub_sections
+reportgen.running.available = lambda: stub_sections.points({names!r})
+"""
+
+
 @pytest.fixture
-def sections(monkeypatch):
+def sections(monkeypatch, tmp_path_factory):
     """Sections that end in each way, in place of those that are installed."""
-    module = types.ModuleType("stub_sections")
-
-    def good(experiment, options):
-        """Say the title."""
-        options.step("looking", 0, 2)
-        facts = Facts(title="Said", facts=({"label": "Title", "value": experiment.title},))
-        return Section(name="good", title="Good", blocks=(facts,))
-
-    def bad(experiment, options):
-        """Break [bold]always[/bold]."""
-        raise ValueError("broken\x1b[2J on purpose")
-
-    def rubbish(experiment, options):
-        return {"name": "rubbish"}
-
-    def slow(experiment, options):
-        """Take longer than there is."""
-        time.sleep(30)
-
-    for function in (good, bad, rubbish, slow):
-        setattr(module, function.__name__, function)
-    monkeypatch.setitem(sys.modules, "stub_sections", module)
+    place = tmp_path_factory.mktemp("stubs")
+    (place / "stub_sections.py").write_text(STUBS)
+    monkeypatch.syspath_prepend(str(place))
+    monkeypatch.delitem(sys.modules, "stub_sections", raising=False)
+    paths = [str(place), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
 
     def install(*names):
-        points = {name: EntryPoint(name, f"stub_sections:{name}", "reportgen.sections") for name in names}
-        monkeypatch.setattr("reportgen.running.available", lambda: points)
+        import stub_sections
 
-    return install
+        (place / "sitecustomize.py").write_text(INSTALL.format(names=names))
+        monkeypatch.setattr("reportgen.running.available", lambda: stub_sections.points(names))
+
+    yield install
+    sys.modules.pop("stub_sections", None)
 
 
 def run(*words, **options):
@@ -243,13 +261,13 @@ def test_a_toml_alone_is_enough_and_the_command_line_wins(folder, sections, caps
     assert reportgen.load("here.json").title == "Mine"
 
 
-def test_a_module_beside_the_toml_is_found(folder, sections, monkeypatch):
+def test_a_module_beside_the_toml_is_found(folder, sections):
     sections("good")
     (folder / "sub").mkdir()
     Path("sub/beside_the_toml.py").write_text("import torch\nnet = torch.nn.Linear(1, 1)\n")
     Path("sub/exp.toml").write_text('model = "beside_the_toml:net"\nout = "a.json"\n')
     assert main(["generate", "sub/exp.toml", "--quiet"]) == 0
-    monkeypatch.delitem(sys.modules, "beside_the_toml")
+    assert "beside_the_toml" not in sys.modules  # what is reported on is never loaded here
 
 
 def test_checks_are_asked_for_one_a_flag_or_as_a_list_in_the_toml(folder):
@@ -318,8 +336,8 @@ def test_without_pango_all_but_the_pdf_is_written_and_one_line_says_what_brings_
     for name in [name for name in sys.modules if name.partition(".")[0] == "weasyprint"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.syspath_prepend(str(folder / "broken"))
-    monkeypatch.setenv("PYTHONPATH", str(folder / "broken"))
     sections("good")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder / "broken"), os.environ["PYTHONPATH"]]))
     assert (
         main(["generate", "--logs", "log.csv", "--out", "a.pdf", "--out", "a.html", "--out", "a.json"]) == 1
     )

@@ -267,10 +267,23 @@ def test_under_source_date_epoch_nothing_measured_is_left(monkeypatch):
     assert report.sections[0].seconds is None
 
 
-def test_a_source_date_epoch_that_is_no_number_is_refused(monkeypatch):
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
-    with pytest.raises(InputError, match="SOURCE_DATE_EPOCH: got 'yesterday'"):
-        reportgen.collect(model(), sections=["environment"])
+@pytest.mark.parametrize(
+    "value", ["yesterday", "-5", "1.5", "²", " 17", "9" * 30, "9" * 5000, "253402300800"]
+)
+def test_a_source_date_epoch_that_can_not_be_meant_costs_no_report_and_is_told(monkeypatch, value):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", value)
+    report = reportgen.collect(model(), sections=["environment"])
+    assert report.created[:2] == "20"
+    assert report.sections[0].seconds is not None
+    (note,) = report.provenance.notes
+    assert note.startswith(f"SOURCE_DATE_EPOCH is {value[:40]!r}, expected seconds since 1970")
+    assert not report.provenance.reproducible
+    assert report.encode("report.html")
+
+
+def test_the_last_second_that_a_date_can_have_is_a_source_date_epoch(monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "253402300799")
+    assert reportgen.collect(model(), sections=["environment"]).created == "9999-12-31T23:59:59Z"
 
 
 SAME = """

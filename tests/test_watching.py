@@ -166,7 +166,12 @@ def test_a_real_training_is_followed_while_it_writes_is_killed_and_resumes(tmp_p
     folder, target = tmp_path / "run", tmp_path / "live.html"
     words = [sys.executable, "-m", "reportgen", "watch", str(folder), "--out", str(target), "--every", "1"]
     watcher = subprocess.Popen(
-        words, stdout=subprocess.PIPE, text=True, env={**os.environ, "MPLBACKEND": "Agg"}
+        words,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "MPLBACKEND": "Agg"},
+        # A test run in the background may have been told to ignore interrupts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         first = training(folder, 0, 100_000)
@@ -190,3 +195,26 @@ def test_a_real_training_is_followed_while_it_writes_is_killed_and_resumes(tmp_p
     made = reportgen.collect(logs=folder, sections=["training"])
     assert last.section("training").block("totals").facts == made.section("training").block("totals").facts
     assert not list(tmp_path.glob(".*part"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+@pytest.mark.parametrize("interrupts", [signal.SIG_DFL, signal.SIG_IGN])
+def test_it_ends_when_told_to_also_as_a_background_job_which_ignores_interrupts(log, tmp_path, interrupts):
+    target = tmp_path / "live.json"
+    append(log, 0, 20)
+    words = [sys.executable, "-m", "reportgen", "watch", str(log.parent), "--out", str(target)]
+    watcher = subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, preexec_fn=lambda: signal.signal(signal.SIGINT, interrupts)
+    )
+    try:
+        assert until(target.exists)
+        if interrupts == signal.SIG_IGN:
+            watcher.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+            assert watcher.poll() is None
+        watcher.terminate()
+        assert watcher.wait(60) == 0
+    finally:
+        watcher.kill()
+        watcher.wait()
+    assert reportgen.load(target).refresh == 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from reportgen.deadline import NEVER, Deadline
-from reportgen.errors import InputError, one_line
+from reportgen.errors import InputError, one_line, type_name
 from reportgen.features import spread
 from reportgen.report import Block, Failure, Finding
 from reportgen.units import show
@@ -33,7 +33,7 @@ class Made:
 
 def failure(title: str, problem: Exception) -> Failure:
     """What could not be looked at, and why."""
-    kind = type(problem).__name__
+    kind = type_name(problem)
     hint = problem.hint if isinstance(problem, InputError) else ""
     return Failure(title=title, error=kind, message=one_line(problem).removeprefix(f"{kind}: "), hint=hint)
 

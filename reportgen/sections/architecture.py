@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reportgen.errors import RAISED, one_line, only_on_meta
+from reportgen.errors import RAISED, one_line, only_on_meta, type_name
 from reportgen.experiment import Experiment, Options, UnreadableOutputError
 from reportgen.report import Block, Fact, Facts, Failure, Finding, Section, Severity, Text
-from reportgen.timelimit import OutOfTime
+from reportgen.timelimit import OutOfTime, time_limit
 from reportgen.units import plural, shorten, show
 
 if TYPE_CHECKING:
@@ -16,18 +17,19 @@ if TYPE_CHECKING:
 
 TITLE = "Architecture"
 WHOLE = "of the whole input, of which nothing says how many samples it holds"
+SLOW = 0.3  # of the section's time, for the trace of a model that took too long before
 
 
 def architecture(experiment: Experiment, options: Options) -> Section:
     """Layers as a tree and a picture; parameters, FLOPs and activation memory."""
     if experiment.model is None:
         return Section(name="architecture", title=TITLE, status="empty", reason="no model was given")
-    from reportgen.trace import picture, table, trace
+    from reportgen.trace import picture, table
     from reportgen.trace.cost import cost
     from reportgen.trace.findings import findings
 
     options.step("trace", 0, 6)
-    seen = trace(experiment.program or experiment.model, experiment.example, shaped=experiment.shaped)
+    seen = _seen(experiment, options)
     options.step("picture", 1, 6)
     graph = picture(seen)
     options.step("table", 2, 6)
@@ -37,7 +39,8 @@ def architecture(experiment: Experiment, options: Options) -> Section:
     blocks.append(table(seen))
     blocks += cost(seen)
     found += findings(seen, experiment.model, task=experiment.task)
-    blocks += _optional(seen, experiment, options)
+    if seen.how != "static" or experiment.example is None:
+        blocks += _optional(seen, experiment, options)
     return Section(
         name="architecture",
         title=TITLE,
@@ -45,6 +48,26 @@ def architecture(experiment: Experiment, options: Options) -> Section:
         blocks=tuple(blocks),
         findings=tuple(found),
     )
+
+
+def _seen(experiment: Experiment, options: Options) -> Trace:
+    """The trace: of the layers alone, where calling the model ended a process, or would take the section's time."""
+    from reportgen.trace import trace
+
+    model = experiment.program or experiment.model
+    assert model is not None
+    why = experiment.fatal if experiment.program is None else ""
+    if not why:
+        # A model that took too long on one sample may do with fake tensors, and may never come back.
+        limit = options.time_limit * SLOW if experiment.slow else 0
+        try:
+            with time_limit(limit):
+                return trace(model, experiment.example, shaped=experiment.shaped)
+        except OutOfTime:
+            if not limit:
+                raise
+            why = f"with fake tensors too, the forward pass did not end within {limit:g} s"
+    return replace(trace(model, None, shaped=experiment.shaped), failures=(why,))
 
 
 def _optional(seen: Trace, experiment: Experiment, options: Options) -> list[Block]:
@@ -62,7 +85,7 @@ def _optional(seen: Trace, experiment: Experiment, options: Options) -> list[Blo
             hint = "raise time_limit; this part and those after it are left out"
             return [*blocks, Failure(id=name, title=title, error="OutOfTime", message=message, hint=hint)]
         except RAISED as error:  # none of these costs the others
-            kind = type(error).__name__
+            kind = type_name(error)
             message = one_line(error, 200).removeprefix(f"{kind}: ")
             blocks.append(Failure(id=name, title=title, error=kind, message=message))
     return blocks
@@ -120,6 +143,8 @@ def _problems(experiment: Experiment, seen: Trace) -> tuple[list[Block], list[Fi
             text = (
                 f"The forward pass can't run on the meta device: it raised{where}: {shorten(seen.error, 200)}"
             )
+        elif seen.how == "static" or (experiment.slow and not seen.error):
+            text = f"The forward pass does not come back: {shorten(str(problem), 200)}"
     else:
         severity, text = "warning", f"The model runs, but its trace ended{where}: {shorten(seen.error, 200)}"
     message = f"{message.rstrip('.')}; raised{where}." if where else message
@@ -129,6 +154,7 @@ def _problems(experiment: Experiment, seen: Trace) -> tuple[list[Block], list[Fi
         error=(seen.error or "InputError").partition(":")[0],
         message=message,
         hint=hint,
+        details=experiment.fatal_trace,
     )
     finding = Finding(
         severity=severity,
