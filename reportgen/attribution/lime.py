@@ -13,6 +13,7 @@ from reportgen.deadline import ENDED
 
 RUNS = 2  # runs with seeds of their own: their mean is shown, their agreement is the stability
 ROUND, MOST = 5, 20  # perturbations a part and run: in a round, and at most
+MOST_SOLVED = 512  # parts of the regression, whose work is the cube of their number
 FEWEST = 200  # perturbations in a run at least: of fewer, the ridge takes more than a twentieth away
 COSTLY = (
     0.25  # share of the perturbations that the budget leaves, below which a run may have fewer in proportion
@@ -31,7 +32,7 @@ def lime(sight: Sight, tools: Tools) -> Attribution:
     until the runs give the parts the same weights, or the budget or the time ends. Trust: the mean R2 of the surrogates
     and the consistency of the weights between runs with seeds of their own.
     """
-    parts = sight.parted()
+    parts = sight.parted(MOST_SOLVED)
     fewest = round(FEWEST * min(1.0, tools.share / COSTLY))
     step = max(fewest, ROUND * parts)
     most = max(fewest, round(tools.share * MOST * parts))

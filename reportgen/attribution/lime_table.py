@@ -13,6 +13,7 @@ from reportgen.units import plural
 
 PERTURBATIONS = 1000  # a surrogate
 ROUNDS = 4  # of a surrogate a run, at most
+MOST_FEATURES = 1024  # of the regression, whose work is the square of their number, and more
 
 
 def lime_table(sight: Sight, tools: Tools) -> Attribution:
@@ -29,6 +30,10 @@ def lime_table(sight: Sight, tools: Tools) -> Attribution:
     if tools.experiment.samples is None or sight.table is None:
         raise NotApplicable("no data, whose means and deviations it needs")
     rows = sight.table.rows
+    if rows.shape[1] > MOST_FEATURES:
+        raise NotApplicable(
+            f"{rows.shape[1]:,} features, of which {MOST_FEATURES:,} at most are fitted in the time there is"
+        )
     if not len(rows):
         raise NotApplicable("every sample looked at holds values that are not finite, so there is no mean")
     mean, deviation = rows.mean(axis=0), rows.std(axis=0)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 DRAWS, MOST_DRAWS, REFERENCES = 50, 200, 25
 ADDED = 0.05  # the additivity error above which a round of points is added
 MOST, FEWEST = 20, 4  # coalitions a part of KernelShap at full share, and at least
+MOST_SOLVED = 512  # parts of the regression, whose work is the cube of their number
 EXACT = 510  # coalitions that are all tried rather than drawn: those of nine parts
 ADDITIVITY = "additivity error"  # of sums that are estimated
 SHAP_SUM, SHAP_STABILITY = "additivity error of KernelShap", "consistency of halves"
@@ -150,7 +151,7 @@ def kernel_shap(sight: Sight, tools: Tools) -> Attribution:
     complement (Covert and Lee 2021). Trust: the additivity error, no more than rounding, and where coalitions
     are drawn, the consistency of the two halves of them. Drawn ones may be fewer, four a part, when the time ends.
     """
-    count = sight.parted()
+    count = sight.parted(MOST_SOLVED)
     limit = max(FEWEST * count, round(tools.share * MOST * count))
     masks, weights = coalitions(count, limit, tools.seeds(sight))
     ends = np.stack([np.ones(count, bool), np.zeros(count, bool)])

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from reportgen.experiment import Experiment
 
 
+MOST_PARTS = 4096  # that are hidden one by one: what that takes is the square of their number
+
+
 @dataclass(frozen=True)
 class Baseline:
     """What stands for the absence of the input: `values` like the sight's, and what they are called."""
@@ -86,10 +89,13 @@ class Sight:
         """bool of `shape`: the places that belong to a part, which alone can be compared; padding does not."""
         return self.parts.numbers >= 0
 
-    def parted(self) -> int:
-        """How many parts may be hidden. Raises NotApplicable where there is none."""
+    def parted(self, most: int = MOST_PARTS) -> int:
+        """How many parts may be hidden. Raises NotApplicable where there is none, or more than `most`."""
         if not self.parts.count:
             raise NotApplicable("there is no part that may be hidden")
+        if self.parts.count > most:
+            said = f"{self.parts.count:,} parts, of which {most:,} at most are hidden one by one in the time there is"
+            raise NotApplicable(said)
         return self.parts.count
 
     def shown(self, kept: np.ndarray, baseline: Baseline | None = None) -> torch.Tensor:
