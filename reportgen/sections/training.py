@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from reportgen.history.verdict import Verdict
 
 _MOST_HISTOGRAMS = 12
+_READING = 0.5  # of the section's time, for reading the logs
 
 
 def training(experiment: Experiment, options: Options) -> Section:
     """Loss, metric and learning-rate curves from the logs; overfitting, restarts, damage."""
     from reportgen import history
+    from reportgen.deadline import Deadline
     from reportgen.history.bands import bands
+    from reportgen.history.budget import Budget
     from reportgen.history.charts import MOST_RUNS, charts_of
     from reportgen.history.findings import check, diagnoses, findings_of
     from reportgen.history.pace import pace_chart
@@ -28,8 +31,13 @@ def training(experiment: Experiment, options: Options) -> Section:
 
     if not experiment.logs:
         return _section(status="empty", reason="no logs were given")
+    deadline = Deadline.of(options.time_limit, options.timed).part(_READING)
     logged = history.read(
-        experiment.logs, pattern=experiment.log_pattern, fetch=experiment.fetch, progress=options.step
+        experiment.logs,
+        pattern=experiment.log_pattern,
+        fetch=experiment.fetch,
+        progress=options.step,
+        budget=Budget(deadline=deadline),
     )
     found = aged(logged, options.now)
     if not found.sources:
