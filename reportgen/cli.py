@@ -15,9 +15,8 @@ from typing import Annotated, Any
 
 import typer
 
-from reportgen import __version__, commands
+from reportgen import __version__, commands, redaction
 from reportgen.errors import InputError, one_line
-from reportgen.logs import public
 from reportgen.progress import plain
 
 # Typer gives this class no public name, and which package holds it depends on Typer's version.
@@ -92,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     # Typer only parses: a command returns what is to be done, and it is done here, where errors are ours.
     job = app(args=words, prog_name="reportgen", standalone_mode=False)
-    return job(shlex.join(["reportgen", *map(public, words)])) if callable(job) else int(job or commands.OK)
+    return job(shlex.join(["reportgen", *redaction.command(words)])) if callable(job) else int(job or commands.OK)
 
 
 @contextlib.contextmanager
@@ -235,6 +234,10 @@ def generate(
     layer: Annotated[
         list[str] | None,
         _option("NAME", "Draw this layer, by Grad-CAM too, as in encoder.layers.0. Repeatable."),
+    ] = None,
+    redact: Annotated[
+        bool | None,
+        typer.Option("--redact", help="Leave out samples and texts, keep numbers.", show_default=False),
     ] = None,
     templates: Annotated[str | None, Templates] = None,
     strict: Annotated[

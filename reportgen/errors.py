@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 
+from reportgen import redaction
+
+_LONGEST = 20_000  # characters of a message that are looked at
 # What a stranger's code may raise that is not the user's wish to stop: `sys.exit` in a forward pass ends no report.
 RAISED = (Exception, SystemExit, GeneratorExit)
 
@@ -24,19 +25,11 @@ def one_line(error: BaseException, limit: int = 300) -> str:
         text = " ".join(str(error).split())
     except Exception:  # noqa: BLE001 - a stranger's __str__ may raise anything
         text = "(its message can't be shown)"
-    text = _without_paths(text)
+    text = redaction.text(text[:_LONGEST])
     if len(text) > limit:
         text = text[: limit - 1] + "…"
     name = type(error).__name__
     return f"{name}: {text}" if text else name
-
-
-def _without_paths(text: str) -> str:
-    """The working folder as `.`, the home as `~`: a report is shown around."""
-    for folder, name in ((os.getcwd(), "."), (str(Path.home()), "~")):
-        if len(folder) > 1:
-            text = text.replace(folder + os.sep, name + os.sep)
-    return text
 
 
 def only_on_meta(error: str) -> bool:

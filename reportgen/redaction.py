@@ -81,13 +81,16 @@ def _is_host(name: str) -> bool:
 
 def value(name: str, given: Any) -> Any:
     """The value of a setting as it may be told: masked under a secret's name, else a text without secrets and paths."""
-    if is_secret(name) and _tells(given):
+    if _is_masked(name, given):
         return MASK
-    if not isinstance(given, str):
-        return given
-    if _is_host(name) and given.strip().lower().partition(":")[0] not in ("", *_LOCAL, *_HARMLESS):
-        return MASK
-    return text(given)
+    return text(given) if isinstance(given, str) else given
+
+
+def _is_masked(name: str, given: Any) -> bool:
+    if is_secret(name):
+        return _tells(given)
+    host = isinstance(given, str) and _is_host(name)
+    return host and given.strip("'\" ").lower().partition(":")[0] not in ("", MASK, *_LOCAL, *_HARMLESS)
 
 
 def _tells(given: Any) -> bool:
@@ -104,6 +107,10 @@ def _tells(given: Any) -> bool:
 
 def text(given: str) -> str:
     """A text without secrets, its paths shortened: messages, tracebacks, command lines, texts of logs."""
+    return paths(_masked(given))
+
+
+def _masked(given: str) -> str:
     made = _SHAPES.sub(MASK, given)
     made = _USER.sub(f"{MASK}@", made)
     made = _SIGNED.sub(rf"\g<1>{MASK}", made)
@@ -111,7 +118,19 @@ def text(given: str) -> str:
     made = _said(made)
     made = _FLAG.sub(_masked_flag, made)
     made = _CELLS.sub(_masked_cell, made)
-    return paths(made)
+    return made
+
+
+def shapes(given: str) -> str:
+    """A text without what is a secret by its shape alone, and with homes as `~`: any text of a report."""
+    made = _USER.sub(f"{MASK}@", _SHAPES.sub(MASK, given)) if "://" in given else _SHAPES.sub(MASK, given)
+    made = _SIGNED.sub(rf"\g<1>{MASK}", made) if "://" in made else made
+    return _HOME.sub("~", made) if "/" in made or "\\" in made else made
+
+
+def secrets(given: str) -> str:
+    """A text without secrets, with its paths as they are: for the user's own terminal."""
+    return _masked(given)
 
 
 def _said(given: str) -> str:
@@ -136,7 +155,9 @@ def _is_said(found: re.Match[str]) -> bool:
         return False
     code = given[0] not in "'\"" and re.search(r"[(\[{]", given) is not None
     said = given.strip("'\"")
-    return not code and not said.startswith("//") and is_secret(name) and _tells(said)
+    if code or said.startswith("//") or (_is_host(name) and loose and not found["close"]):
+        return False
+    return _is_masked(name, said)
 
 
 def _masked_flag(found: re.Match[str]) -> str:
@@ -146,7 +167,7 @@ def _masked_flag(found: re.Match[str]) -> str:
 
 
 def _masked_cell(found: re.Match[str]) -> str:
-    if not is_secret(found["name"]) or not _tells(found["value"]):
+    if not _is_masked(found["name"], found["value"]):
         return found[0]
     return f"{found['open']}{found['name']}{found['between']}{MASK}{found['close']}"
 

@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
+from reportgen import redaction
 from reportgen._version import __version__
+from reportgen.discretion import discreet, discreet_origin, without_samples
 from reportgen.errors import RAISED, InputError, one_line
 from reportgen.experiment import Experiment, Options
 from reportgen.gitinfo import commit
@@ -21,6 +23,7 @@ from reportgen.timelimit import OutOfTime, time_limit
 
 GROUP = "reportgen.sections"
 TIME_LIMIT = 300.0
+_NO_TEXTS = ("image", "table", "signal", "spectrogram")
 SMALL = 20_000_000  # FLOPs a sample
 
 SectionFunction = Callable[[Experiment, Options], Section]
@@ -96,7 +99,7 @@ def report_on(
         title=experiment.title,
         created=now(),
         sections=tuple(made[name] for name in sections),
-        provenance=Provenance(
+        provenance=discreet_origin(Provenance(
             generator=f"reportgen {__version__}",
             model=experiment.model_name,
             commit=commit(),
@@ -104,7 +107,7 @@ def report_on(
             seed=options.seed,
             reproducible=not notes,
             notes=notes,
-        ),
+        )),
     )
 
 
@@ -128,7 +131,28 @@ def _run(
         text = one_line(error).removeprefix(f"{type(error).__name__}: ")
         section = _failed(name, type(error).__name__, text, hint, _trace(error))
     seconds = None if _epoch() is not None else round(time.perf_counter() - start, 3)
-    return section.model_copy(update={"seconds": seconds}), in_time
+    return _fit(section, experiment).model_copy(update={"seconds": seconds}), in_time
+
+
+def _fit(section: Section, experiment: Experiment) -> Section:
+    """The section as it may be shown around; one that can't be looked through is not shown at all."""
+    try:
+        section = discreet(section)
+        if not experiment.redact:
+            return section
+        return without_samples(section, _known(experiment), texts=experiment.modality not in _NO_TEXTS)
+    except RAISED as error:
+        said = f"what it holds could not be searched for secrets: {type(error).__name__}"
+        return _failed(section.name, "Withheld", said)
+
+
+def _known(experiment: Experiment) -> set[str]:
+    """Names of classes, features, layers and methods, which are no samples."""
+    from reportgen.attribution.methods import METHODS
+
+    layers = experiment.model.named_modules() if experiment.model is not None else ()
+    named = {word for path, layer in layers for word in (path, type(layer).__name__)}
+    return {*experiment.class_names, *experiment.feature_names, *named, *(one.name for one in METHODS)}
 
 
 def _guarded(name: str, point: EntryPoint, experiment: Experiment, options: Options, limit: float) -> Section:
@@ -180,7 +204,7 @@ def _trace(error: BaseException) -> str:
     """The traceback with file names in place of paths, which say where someone's home is."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [f"{Path(at.filename).name}:{at.lineno} in {at.name}\n    {at.line}" for at in frames]
-    return "\n".join([*lines[-25:], one_line(error, 2000)])
+    return redaction.text("\n".join([*lines[-25:], one_line(error, 2000)]))
 
 
 def _epoch() -> int | None:

@@ -173,10 +173,16 @@ def _shown(path: Path, root: Path, label: str, several: bool) -> str:
 
 def _labels(roots: list[Root]) -> list[str]:
     """A name for each root, without slashes: its own, or all of what was given where two are alike."""
-    out = []
+    out: list[str] = []
+    taken: dict[str, Path] = {}
     for root in roots:
-        alike = any(root.name == other.name and root.full != other.full for other in roots)
-        out.append(root.full.strip("/").replace("/", "∕") if alike else root.name or "run")
+        alike = any(root.name == other.name and root.path != other.path for other in roots)
+        label = root.full.strip("/").replace("/", "∕") if alike else root.name or "run"
+        folder = root.path.parent if root.path.is_file() else root.path
+        if taken.setdefault(label, folder) != folder:  # what is shown of two paths may be the same
+            label = f"{label} ({len(out) + 1})"
+            taken[label] = folder
+        out.append(label)
     return out
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from reportgen import redaction
 from reportgen.errors import RAISED, one_line
 from reportgen.history.budget import Budget, Share, series
 from reportgen.history.following import Fetch, Found
@@ -135,13 +136,37 @@ def _label(file: LogFile, reader: Reader) -> str:
 
 
 def _checked(found: Any) -> list[Reading]:
-    """What a reader gave, with each series as arrays of one length. Raises UnreadableError where it is something else."""
+    """What a reader gave, each series as arrays of one length, without secrets. Raises UnreadableError for anything else."""
     readings = [found] if isinstance(found, Reading) else found
     if not isinstance(readings, Sequence) or not all(isinstance(one, Reading) for one in readings):
         raise UnreadableError(f"its reader gave {type(found).__name__}, expected a Reading or several")
     room = series()
-    return [_within(replace(one, points={str(tag): _points(tag, p) for tag, p in one.points.items()}), room)
-            for one in readings]  # fmt: skip
+    return [
+        _within(
+            _discreet(replace(one, points={str(tag): _points(tag, p) for tag, p in one.points.items()})), room
+        )
+        for one in readings
+    ]
+
+
+def _discreet(reading: Reading) -> Reading:
+    """A reading without secrets, and with shortened paths: in its hyper-parameters, its texts and what is said of it."""
+    texts = {
+        tag: tuple(
+            replace(one, content=redaction.text(one.content)) if isinstance(one.content, str) else one
+            for one in logged
+        )
+        for tag, logged in reading.texts.items()
+    }
+    return replace(
+        reading,
+        settings={name: redaction.value(str(name), given) for name, given in reading.settings.items()},
+        texts=texts,
+        warnings=tuple(redaction.text(str(line)) for line in reading.warnings),
+        notes=tuple(redaction.text(str(line)) for line in reading.notes),
+        why=redaction.text(reading.why),
+        run=redaction.shapes(reading.run),
+    )
 
 
 def _within(reading: Reading, room: int) -> Reading:

@@ -13,6 +13,7 @@ from reportgen.history.locate import Root, likely_by
 from reportgen.history.model import HistoryError, Source
 from reportgen.history.readers import Reader
 from reportgen.history.remote import fetch
+from reportgen.redaction import paths
 from reportgen.logs import Log, public
 
 Progress = Callable[[str, int, int], None]
@@ -44,5 +45,5 @@ def roots_of(
             refused += unfetched
             full = public(log.where) if path.is_dir() else public(log.where).rstrip("/").rpartition("/")[0]
         folder = path if path.is_dir() else path.parent
-        roots.append(Root(path, folder.name, full or folder.as_posix(), log.kind, log.is_address))
+        roots.append(Root(path, folder.name, full or paths(folder.as_posix()), log.kind, log.is_address))
     return roots, refused
