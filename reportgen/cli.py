@@ -17,7 +17,7 @@ import typer
 
 from reportgen import __version__, commands, redaction
 from reportgen.errors import InputError, one_line
-from reportgen.progress import plain
+from reportgen.terminal import guarded, say
 
 # Typer gives this class no public name, and which package holds it depends on Typer's version.
 UsageError = typer.BadParameter.__bases__[0]
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        with _terminable():
+        with _terminable(), guarded():
             code = _run(words)
             sys.stdout.flush()
             return code
@@ -82,16 +82,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _say_error(_os_error(error), "", commands.UNWRITTEN)
     except KeyboardInterrupt as stop:
-        print(f"interrupted; {str(stop) or 'nothing was written'}", file=sys.stderr)
+        say(f"interrupted; {str(stop) or 'nothing was written'}")
         return commands.INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - a user gets one line, and the traceback with --debug
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a user gets one line, and the traceback with --debug
         return _say_error(one_line(error), "run again with --debug to see where", commands.UNWRITTEN)
 
 
 def _run(words: list[str]) -> int:
     # Typer only parses: a command returns what is to be done, and it is done here, where errors are ours.
     job = app(args=words, prog_name="reportgen", standalone_mode=False)
-    return job(shlex.join(["reportgen", *redaction.command(words)])) if callable(job) else int(job or commands.OK)
+    return (
+        job(shlex.join(["reportgen", *redaction.command(words)]))
+        if callable(job)
+        else int(job or commands.OK)
+    )
 
 
 @contextlib.contextmanager
@@ -108,10 +112,9 @@ def _terminable() -> Iterator[None]:
 
 
 def _say_error(message: str, hint: str, code: int) -> int:
-    for line in message.splitlines():
-        print(f"error: {plain(line, 1000)}", file=sys.stderr)
+    say(message, before="error: ")
     if hint:
-        print(f"hint: {plain(hint, 1000)}", file=sys.stderr)
+        say(hint, before="hint: ")
     return code
 
 

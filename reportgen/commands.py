@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 from reportgen import files
 from reportgen.errors import InputError, one_line
 from reportgen.press import Press
-from reportgen.progress import Display, plain
+from reportgen.progress import Display
+from reportgen.terminal import plain, say, trace
 
 if TYPE_CHECKING:
     from reportgen.report import Report, Section
+
+_FAILURES = 5  # of a section that are told one by one
 
 OK, UNWRITTEN, USAGE, SECTION_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -160,9 +161,9 @@ def _traced(debug: bool) -> Iterator[None]:
     """Show the traceback of what goes wrong inside, where it was asked for."""
     try:
         yield
-    except Exception:
+    except Exception as error:
         if debug:
-            traceback.print_exc()
+            trace(error)
         raise
 
 
@@ -209,10 +210,11 @@ def _summary(found: Sequence[Section]) -> None:
         size = f"{len(section.model_dump_json().encode()) / 1024:,.1f} KB"
         line = f"{plain(section.name, 40):<{width}}  {section.status:<7}  {seconds:>9}  {size:>11}"
         print(f"{line}  {plain(section.reason)}".rstrip())
-        for block in section.blocks if section.status == "ok" else ():
-            if block.kind == "failure":
-                said = f"{block.title or block.id}: {block.message}"
-                print(f"{'':<{width}}  {plain(said)}")
+        failed = [block for block in section.blocks if block.kind == "failure" and section.status == "ok"]
+        for block in failed[:_FAILURES]:
+            print(f"{'':<{width}}  {plain(f'{block.title or block.id}: {block.message}')}")
+        if len(failed) > _FAILURES:
+            print(f"{'':<{width}}  … and {len(failed) - _FAILURES:,} more like these")
 
 
 def _tell_failed(report: Report) -> None:
@@ -221,5 +223,5 @@ def _tell_failed(report: Report) -> None:
 
 
 def _complain(line: str) -> int:
-    print(f"error: {plain(line, 1000)}", file=sys.stderr)
+    say(line, before="error: ")
     return UNWRITTEN

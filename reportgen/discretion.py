@@ -16,10 +16,10 @@ from reportgen.values import Data
 
 LEFT_OUT = "left out: --redact"
 # Names by which parts of a report find each other, what is no text, and a file's own words.
-_KEPT_FIELDS = frozenset(
-    "kind id row cluster source target parent same_as data media_type unit role scale severity evidence status "
-    "width language".split()
-)
+_KEPT_FIELDS = (
+    "kind", "id", "row", "cluster", "source", "target", "parent", "same_as", "data", "media_type", "unit", "role",
+    "scale", "severity", "evidence", "status", "width", "language",
+)  # fmt: skip
 _PLAIN = ("overview", "architecture", "training", "environment")  # which show no sample
 _NUMBERS = ("facts", "table", "curves", "bars", "heatmap", "distribution", "scatter", "swarm", "parallel")
 _OWN_CODE = (("environment", "command"), ("architecture", "torchinfo"))
@@ -36,7 +36,7 @@ _VALUE = re.compile(r"value|input|sample", re.IGNORECASE)
 
 
 def discreet(section: Section) -> Section:
-    """A section without secrets: under their names in facts and tables, by their shapes anywhere, in what went wrong."""
+    """A section without secrets: under their names, by their shapes, in what went wrong."""
     return section.model_copy(
         update={
             "reason": redaction.text(section.reason),
@@ -57,7 +57,10 @@ def discreet_origin(provenance: Provenance) -> Provenance:
 def _discreet(block: Any, section: str) -> Any:
     if isinstance(block, Failure):
         return _each(block, redaction.text)
-    if isinstance(block, Facts) and (section, block.id) != ("overview", "about"):  # there the user's own words stand
+    if isinstance(block, Facts) and (section, block.id) != (
+        "overview",
+        "about",
+    ):  # there the user's own words stand
         facts = tuple(
             fact.model_copy(update={"value": redaction.value(fact.label, fact.value)})
             if isinstance(fact.value, str)
@@ -144,12 +147,18 @@ class _Rule:
         if block.kind == "failure":
             changes = {"message": LEFT_OUT, "details": "", "hint": block.hint if self._own else ""}
             title = {} if self._own else {"title": "Failure"}
-            return block.model_copy(update={**changes, **title, "error": block.error if self._own else "Error"})
+            return block.model_copy(
+                update={**changes, **title, "error": block.error if self._own else "Error"}
+            )
         if self._plain:
             return self._of_plain(block)
         heat = block.kind == "heatmap" and self._section != "evaluation"
-        field = heat and (block.row_ends is not None or block.column_ends is not None)  # a clip's own spectrum
-        over_values = block.kind in ("scatter", "curves") and self._section == "explanations"  # of the user's rows
+        field = heat and (
+            block.row_ends is not None or block.column_ends is not None
+        )  # a clip's own spectrum
+        over_values = (
+            block.kind in ("scatter", "curves") and self._section == "explanations"
+        )  # of the user's rows
         if block.kind not in _NUMBERS or field or over_values:
             return self._note(block)
         return self._numbers(block)
@@ -199,7 +208,9 @@ class _Rule:
 
     def _of_table(self, block: Table, made: Table) -> dict[str, Any]:
         """Heads stay where they are ours; numbers go with the texts in columns of values of a sample."""
-        values = [self._section == "explanations" and bool(_VALUE.search(head.name)) for head in block.columns]
+        values = [
+            self._section == "explanations" and bool(_VALUE.search(head.name)) for head in block.columns
+        ]
         rows = tuple(
             row.model_copy(
                 update={

@@ -24,17 +24,21 @@ _WORDS = ("key", "token", "auth")  # secrets unless a word beside them says that
 _HOSTS = ("host", "hosts", "hostname", "hostnames")
 _LOCAL = ("localhost", "127.0.0.1", "0.0.0.0", "::1")
 _OF_MODELS = frozenset(
-    "dim dims size sizes width length len num n max min count total value values head heads query padding pad mask proj "
-    "projection bias layer layers norm frame frames point points sort primary foreign label labels image images text "
-    "input inputs output outputs feature features target targets monitor metric metrics data column index batch state "
-    "map error errors press board word words type types embedding embeddings embed id ids level per drop dropout prob "
-    "eos bos unk cls sep special begin end start stop new extra first last loss rank chunk window ratio rate keep "
-    "prune merge mixing shift pos position cross self attn attention encoder decoder patch register prompt class "
-    "memory cache scale".split()
+    (  # noqa: SIM905
+        "dim dims size sizes width length len num n max min count total value values head heads query padding "
+        "pad mask proj projection bias layer layers norm frame frames point points sort primary foreign label "
+        "labels image images text input inputs output outputs feature features target targets monitor metric "
+        "metrics data column index batch state map error errors press board word words type types embedding "
+        "embeddings embed id ids level per drop dropout prob eos bos unk cls sep special begin end start stop "
+        "new extra first last loss rank chunk window ratio rate keep prune merge mixing shift pos position "
+        "cross self attn attention encoder decoder patch register prompt class memory cache scale"
+    ).split()
 )
 _HARMLESS = frozenset(
-    "none null true false yes no auto default basic off on nan str int float bool tensor any dict list".split()
+    "none null true false yes no auto default basic off on nan str int float bool tensor any dict list".split()  # noqa: SIM905
 )
+# What stands under a model's key or token, too, is a secret where it looks drawn at random.
+_RANDOM = re.compile(r"(?=[^\s]*\d)(?=[^\s]*[A-Za-z])[A-Za-z0-9+/_=-]{24,}")
 _SMALL = 10_000  # a number below it is no secret
 _SHAPES = re.compile(
     r"\b(?:hf_[A-Za-z0-9]{16,}|sk-[A-Za-z0-9_-]{16,}|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|"
@@ -44,7 +48,10 @@ _SHAPES = re.compile(
 )
 _BEARER = re.compile(r"(?i)\b(bearer|basic|digest|token)(\s+)(?=[\w+/.=~-]*[\d=+/._-])[\w+/.=~-]{8,}")
 _USER = re.compile(r"(?<=://)[^/@\s'\"]{1,400}@")
-_SIGNED = re.compile(r"(?i)([?&;](?:x-(?:amz|goog|ms)-[\w-]{1,40}|sig|signature|se|sp|sv|st|sr|code|awsaccesskeyid|policy|key-pair-id|[\w.-]{0,60}(?:key|token|secret|passw\w{0,10}|auth|credential)\w{0,10})=)[^&#\s'\"]{1,4000}")  # fmt: skip
+_SIGNED = re.compile(
+    r"(?i)([?&;](?:x-(?:amz|goog|ms)-[\w-]{1,40}|sig|signature|se|sp|sv|st|sr|code|awsaccesskeyid|policy|key-pair-id|"
+    r"[\w.-]{0,60}(?:key|token|secret|passw\w{0,10}|auth|credential)\w{0,10})=)[^&#\s'\"]{1,4000}"
+)
 _SAID = re.compile(
     r"(?P<name>[A-Za-z_][\w.-]{0,80})(?P<close>[\"']?)(?P<sign>\s{0,3}(?:=>|:=|=|:)\s{0,3})"
     r"(?P<value>\"[^\"\n]{1,4000}\"|'[^'\n]{1,4000}'|[^\s\"',;&<>|)}\]]{1,4000})"
@@ -74,6 +81,10 @@ def _secret_part(part: str) -> bool:
     return any(word in _WORDS for word in words) and not _OF_MODELS.intersection(words)
 
 
+def _named_alike(name: str) -> bool:
+    return any(word.lower() in _WORDS for word in _PARTS.findall(name))
+
+
 def _is_host(name: str) -> bool:
     words = [word.lower() for word in _PARTS.findall(name)]
     return bool(words) and words[-1] in _HOSTS
@@ -89,6 +100,8 @@ def value(name: str, given: Any) -> Any:
 def _is_masked(name: str, given: Any) -> bool:
     if is_secret(name):
         return _tells(given)
+    if isinstance(given, str) and _RANDOM.fullmatch(given.strip("'\" ")) and _named_alike(name):
+        return True
     host = isinstance(given, str) and _is_host(name)
     return host and given.strip("'\" ").lower().partition(":")[0] not in ("", MASK, *_LOCAL, *_HARMLESS)
 
@@ -194,7 +207,7 @@ def command(words: Sequence[str]) -> list[str]:
 
 
 def paths(given: str) -> str:
-    """A text whose paths say where something lies below the working folder (`.`) or a home (`~`), else their last parts."""
+    """A text whose paths begin at the working folder (`.`) or a home (`~`); of others the last parts are left."""
     if "/" not in given and "\\" not in given:
         return given
     for folder, name in ((_folder(os.getcwd), "."), (_folder(Path.home), "~")):

@@ -99,15 +99,17 @@ def report_on(
         title=experiment.title,
         created=now(),
         sections=tuple(made[name] for name in sections),
-        provenance=discreet_origin(Provenance(
-            generator=f"reportgen {__version__}",
-            model=experiment.model_name,
-            commit=commit(),
-            command=experiment.command,
-            seed=options.seed,
-            reproducible=not notes,
-            notes=notes,
-        )),
+        provenance=discreet_origin(
+            Provenance(
+                generator=f"reportgen {__version__}",
+                model=experiment.model_name,
+                commit=commit(),
+                command=experiment.command,
+                seed=options.seed,
+                reproducible=not notes,
+                notes=notes,
+            )
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""No secret is in any file of a report, and with redact no sample and no text of a log: canaries in all that is given."""
+"""No secret is in any file of a report, and with redact no sample and no text of a log: canaries in what is given."""
 
 import importlib.metadata
 import json
@@ -79,8 +79,10 @@ def events(folder: Path) -> None:
     from tensorboardX import SummaryWriter
 
     writer = SummaryWriter(str(folder / "run"))
-    writer.add_hparams({name: value for name, value in flat(SETTINGS).items()}, {"score": 1.0}, name="hp")
-    writer.add_text("config", "|key|value|\n|-|-|\n" + "\n".join(f"|{k}|{v}|" for k, v in flat(SETTINGS).items()))
+    writer.add_hparams(flat(SETTINGS), {"score": 1.0}, name="hp")
+    writer.add_text(
+        "config", "|key|value|\n|-|-|\n" + "\n".join(f"|{k}|{v}|" for k, v in flat(SETTINGS).items())
+    )
     writer.add_scalar("loss", 0.5, 1)
     writer.close()
 
@@ -117,7 +119,9 @@ def test_secrets_on_the_command_line_are_masked(tmp_path, monkeypatch):
 
 class Leaky(nn.Module):
     def forward(self, x):
-        raise RuntimeError(f"can't reach https://me:{CANARY}@db.example with api_key={CANARY} in /home/{CANARY}/x/y.py")
+        raise RuntimeError(
+            f"can't reach https://me:{CANARY}@db.example with api_key={CANARY} in /home/{CANARY}/x/y.py"
+        )
 
 
 def test_secrets_in_what_went_wrong_are_masked(tmp_path):
@@ -142,7 +146,10 @@ def strange(experiment, options):
         title=CANARY,
         summary=CANARY,
         blocks=(
-            Facts(title=CANARY, facts=(Fact(label="api_key", value=CANARY), Fact(label=CANARY, value=0.8125, note=CANARY))),
+            Facts(
+                title=CANARY,
+                facts=(Fact(label="api_key", value=CANARY), Fact(label=CANARY, value=0.8125, note=CANARY)),
+            ),
             Table(caption=CANARY, columns=columns, rows=(Row(cells=(CANARY, 12345)),)),
             Text(text=CANARY),
             Code(text=CANARY),
@@ -201,11 +208,15 @@ def test_no_word_of_a_text_is_left(tmp_path):
 
 def test_no_picture_is_left(tmp_path):
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)).eval()
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+    ).eval()
     data = (torch.rand(24, 3, 16, 16), torch.randint(0, 2, (24,)))
     report = collect(model, data=data, redact=True, time_limit=60)
     said = everywhere(report, tmp_path)
-    assert all(block.kind not in ("images", "tokens", "signal") for one in report.sections for block in one.blocks)
+    assert all(
+        block.kind not in ("images", "tokens", "signal") for one in report.sections for block in one.blocks
+    )
     assert "raster" not in said
     assert "data:image/webp" not in said
     assert report.section("evaluation").block("totals").facts

@@ -136,7 +136,7 @@ def _label(file: LogFile, reader: Reader) -> str:
 
 
 def _checked(found: Any) -> list[Reading]:
-    """What a reader gave, each series as arrays of one length, without secrets. Raises UnreadableError for anything else."""
+    """What a reader gave, each series as arrays of one length, without secrets. Raises UnreadableError."""
     readings = [found] if isinstance(found, Reading) else found
     if not isinstance(readings, Sequence) or not all(isinstance(one, Reading) for one in readings):
         raise UnreadableError(f"its reader gave {type(found).__name__}, expected a Reading or several")
@@ -150,7 +150,7 @@ def _checked(found: Any) -> list[Reading]:
 
 
 def _discreet(reading: Reading) -> Reading:
-    """A reading without secrets, and with shortened paths: in its hyper-parameters, its texts and what is said of it."""
+    """Hyper-parameters, texts and what is said of a file without secrets, and with shortened paths."""
     texts = {
         tag: tuple(
             replace(one, content=redaction.text(one.content)) if isinstance(one.content, str) else one

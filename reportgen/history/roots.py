@@ -13,8 +13,8 @@ from reportgen.history.locate import Root, likely_by
 from reportgen.history.model import HistoryError, Source
 from reportgen.history.readers import Reader
 from reportgen.history.remote import fetch
-from reportgen.redaction import paths
 from reportgen.logs import Log, public
+from reportgen.redaction import paths
 
 Progress = Callable[[str, int, int], None]
 
