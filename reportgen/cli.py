@@ -281,6 +281,9 @@ def watch(
     every: Annotated[
         float, typer.Option(metavar="S", help="Seconds between two writings at the least.", min=1, max=3600)
     ] = 5,
+    redact: Annotated[
+        bool, typer.Option("--redact", help="Leave out the texts and pictures of logs.")
+    ] = False,
     templates: Annotated[str | None, Templates] = None,
     quiet: Quiet = None,
     debug: Debug = None,
@@ -292,7 +295,7 @@ def watch(
     """
     return partial(
         commands.watch, logs, out or ["report.html"], log_pattern or "", title or "", every, templates,
-        quiet=bool(quiet), debug=bool(debug),
+        redact=redact, quiet=bool(quiet), debug=bool(debug),
     )  # fmt: skip
 
 

@@ -91,7 +91,7 @@ def sections(command: str) -> int:
 
 def watch(
     logs: Sequence[str], out: Sequence[str], pattern: str, title: str, every: float, templates: str | None,
-    command: str, *, quiet: bool, debug: bool,
+    command: str, *, redact: bool, quiet: bool, debug: bool,
 ) -> int:  # fmt: skip
     """Keep a report of these logs up to date. Raises InputError."""
     from reportgen.config import check_outputs, check_templates
@@ -110,7 +110,7 @@ def watch(
         say = (lambda line: None) if quiet else (lambda line: print(plain(line, 300), flush=True))
         watching = Watch(
             logs, targets, pattern=pattern, title=title, every=every, command=command, say=say,
-            templates=Path(templates) if templates else None,
+            templates=Path(templates) if templates else None, redact=redact,
         )  # fmt: skip
         return OK if follow(watching) else UNWRITTEN
 

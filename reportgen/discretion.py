@@ -23,7 +23,10 @@ _KEPT_FIELDS = (
 _PLAIN = ("overview", "architecture", "training", "environment")  # which show no sample
 _NUMBERS = ("facts", "table", "curves", "bars", "heatmap", "distribution", "scatter", "swarm", "parallel")
 _OWN_CODE = (("environment", "command"), ("architecture", "torchinfo"))
-_ERROR = re.compile(r"(\b\w*(?:Error|Exception|Warning|Exit|Interrupt))\b: .*", re.DOTALL)
+# What stands behind the name of an error, or behind "raised ...:", is a stranger's text.
+_ERROR = re.compile(
+    r"(\b\w*(?:Error|Exception|Warning|Exit|Interrupt)|\braise[sd]\b[^:\n]{0,200}|\bunusable): .*", re.DOTALL
+)
 _QUOTED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|‘[^’\n]*’|“[^”\n]*”|«[^»\n]*»")
 _PLACE = re.compile(
     r"(?:(?:class|feature|token|sample|example|output|unit|channel|head|layer|row|part)s? )?[\d,.]+|no label|other|–|",

@@ -253,6 +253,50 @@ def test_no_text_and_no_picture_of_a_log_is_left(tmp_path):
     assert report.section("training").block("series").rows[0].cells[0] == "loss"
 
 
+class OopsX(Exception):  # noqa: N818 - a name that does not say what it is
+    pass
+
+
+class Odd(torch.utils.data.Dataset):
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, place):
+        raise OopsX(f"bad file /data/{CANARY}.png {CANARY}")
+
+
+def test_what_an_error_of_the_data_says_is_left_out(tmp_path):
+    report = collect(nn.Linear(3, 2), data=Odd(), redact=True)
+    assert CANARY not in everywhere(report, tmp_path)
+
+
+def test_no_sound_is_left(tmp_path):
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv1d(1, 4, 9), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(4, 2)
+    ).eval()
+    clips = torch.rand(16, 1, 400)
+    clips[:, 0, 0] = 0.7316
+    report = collect(
+        model, data=(clips, torch.randint(0, 2, (16,))), sample_rate=1000, redact=True, time_limit=60
+    )
+    assert "0.7316" not in everywhere(report, tmp_path)
+    assert all(block.kind != "signal" for one in report.sections for block in one.blocks)
+
+
+def test_a_watched_report_leaves_out_texts_of_logs_too(tmp_path):
+    from tensorboardX import SummaryWriter
+
+    from reportgen.watching import Watch
+
+    writer = SummaryWriter(str(tmp_path / "run"))
+    writer.add_text("says", CANARY)
+    writer.add_scalar("loss", 0.5, 1)
+    writer.close()
+    assert Watch([tmp_path / "run"], [tmp_path / "r.json"], redact=True).look()
+    assert CANARY not in (tmp_path / "r.json").read_text()
+
+
 class Quoting(nn.Module):
     def forward(self, x):
         raise ValueError(f"bad sample {CANARY}")

@@ -26,7 +26,7 @@ def training(experiment: Experiment, options: Options) -> Section:
     from reportgen.history.charts import MOST_RUNS, charts_of
     from reportgen.history.findings import check, diagnoses, findings_of
     from reportgen.history.pace import pace_chart
-    from reportgen.history.verdict import aged, best_first, verdict
+    from reportgen.history.verdict import aged, best_first, by_run, verdict
     from reportgen.sections import _charts, _logs, _runs
 
     if not experiment.logs:
@@ -46,7 +46,8 @@ def training(experiment: Experiment, options: Options) -> Section:
     if not found.runs:
         reason = f"none of {plural(len(found.sources), 'file')} given as logs holds a curve"
         return _section(status="empty", reason=reason, blocks=(*failures, _logs.sources(found)))
-    verdicts = [verdict(run, logged.sources, options.now) for run in found.runs]
+    files = by_run(logged.sources)
+    verdicts = [verdict(run, files.get(run.name, ()), options.now) for run in found.runs]
     charts = charts_of(found, best_first(verdicts)[:MOST_RUNS])
     checked = check(found, _charts.drawn(charts))
     flaws = findings_of(checked)
