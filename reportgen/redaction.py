@@ -41,12 +41,15 @@ _HARMLESS = frozenset(
 _RANDOM = re.compile(r"(?=[^\s]*\d)(?=[^\s]*[A-Za-z])[A-Za-z0-9+/_=-]{24,}")
 _SMALL = 10_000  # a number below it is no secret
 _SHAPES = re.compile(
-    r"\b(?:hf_[A-Za-z0-9]{16,}|sk-[A-Za-z0-9_-]{16,}|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|"
+    r"\b(?:hf_[A-Za-z0-9]{16,}|sk-(?=[\w-]*\d)[\w-]{20,}|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|"
     r"(?:AKIA|ASIA)[A-Z0-9]{16}|xox[abprs]-[\w-]{10,}|AIza[\w-]{30,}|npm_[A-Za-z0-9]{30,}|pypi-[\w-]{30,}|"
     r"[rs]k_(?:live|test)_[A-Za-z0-9]{16,}|ya29\.[\w-]{20,}|local-[0-9a-f]{40}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]{0,8000}?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
 )
-_BEARER = re.compile(r"(?i)\b(bearer|basic|digest|token)(\s+)(?=[\w+/.=~-]*[\d=+/._-])[\w+/.=~-]{8,}")
+_BEARER = re.compile(
+    r"(?i)(\bbearer\s+(?=[^\s'\"]*[\d=+/._-])|\bauthorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:[a-z]{1,20}\s+)?)"
+    r"[\w+/.=~-]{6,4000}"
+)
 _USER = re.compile(r"(?<=://)[^/@\s'\"]{1,400}@")
 _SIGNED = re.compile(
     r"(?i)([?&;](?:x-(?:amz|goog|ms)-[\w-]{1,40}|sig|signature|se|sp|sv|st|sr|code|awsaccesskeyid|policy|key-pair-id|"
@@ -127,7 +130,7 @@ def _masked(given: str) -> str:
     made = _SHAPES.sub(MASK, given)
     made = _USER.sub(f"{MASK}@", made)
     made = _SIGNED.sub(rf"\g<1>{MASK}", made)
-    made = _BEARER.sub(rf"\g<1>\g<2>{MASK}", made)
+    made = _BEARER.sub(rf"\g<1>{MASK}", made)
     made = _said(made)
     made = _FLAG.sub(_masked_flag, made)
     made = _CELLS.sub(_masked_cell, made)

@@ -175,6 +175,21 @@ def test_a_strangers_section_keeps_its_numbers_alone(tmp_path, monkeypatch):
     assert said.count("left out: --redact") >= 5
 
 
+def test_neither_secrets_nor_samples_are_in_a_pdf(tmp_path, monkeypatch):
+    pypdf = pytest.importorskip("pypdf")
+    from reportgen.archive import load
+
+    _install(monkeypatch, strange)
+    (tmp_path / "metrics.csv").write_text("step,loss\n1,2\n2,1\n")
+    hparams(tmp_path)
+    report = collect(logs=tmp_path, sections=["strange", "training"], redact=True)
+    path = report.save(tmp_path / "r.pdf")
+    said = load(path).to_json() + "".join(page.extract_text() for page in pypdf.PdfReader(path).pages)
+    assert CANARY not in said
+    assert CANARY.encode() not in path.read_bytes()
+    assert "left out" in said
+
+
 def test_a_strangers_facts_are_masked_without_redact_too(tmp_path, monkeypatch):
     _install(monkeypatch, strange)
     (tmp_path / "metrics.csv").write_text("step,loss\n1,2\n2,1\n")
