@@ -32,6 +32,8 @@ _PLACE = re.compile(
     r"(?:(?:class|feature|token|sample|example|output|unit|channel|head|layer|row|part)s? )?[\d,.]+|no label|other|–|",
     re.IGNORECASE,
 )
+_FIGURES = re.compile(r"(?:[\d,.%()×→/±+−–:\s-]|to|of|at|sd)*")  # shapes, intervals
+_ASIDE = re.compile(r" = | ≤ | < | > | ≥ | \(|: ")
 _VALUE = re.compile(r"value|input|sample", re.IGNORECASE)
 
 
@@ -136,7 +138,7 @@ class _Rule:
         if not self._own:
             return LEFT_OUT if text else ""
         text = _ERROR.sub(r"\1: …", text)
-        return _QUOTED.sub("‘…’", text)
+        return _QUOTED.sub(lambda found: found[0] if found[0][1:-1] in self._known else "‘…’", text)
 
     def finding(self, finding: Finding) -> Finding:
         """A finding; of texts it says no more than its rule."""
@@ -228,6 +230,11 @@ class _Rule:
         """A name that is known, or says no more than a place; a number in the place of any other."""
         if not text or (self._own and (text in self._known or _PLACE.fullmatch(text))):
             return text
+        if self._own and self._section != "explanations" and _FIGURES.fullmatch(text):
+            return text
+        name = _ASIDE.split(text, maxsplit=1)[0]  # what is said of a sample stands behind a feature's name
+        if self._own and name in self._known:
+            return name
         return self._others.setdefault(text, f"({len(self._others) + 1})")
 
 

@@ -154,6 +154,8 @@ def _known(experiment: Experiment) -> set[str]:
 
     layers = experiment.model.named_modules() if experiment.model is not None else ()
     named = {word for path, layer in layers for word in (path, type(layer).__name__)}
+    if experiment.model is not None:
+        named.update(experiment.model.state_dict())
     return {*experiment.class_names, *experiment.feature_names, *named, *(one.name for one in METHODS)}
 
 

@@ -3,7 +3,9 @@
 import importlib.metadata
 import json
 import sqlite3
+import struct
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +32,8 @@ def everywhere(report, tmp_path) -> str:
 SETTINGS = {
     "api_key": CANARY, "wandb_token": CANARY, "password": CANARY, "host": f"{CANARY}.corp.example",
     "logger": {"auth": {"secret": CANARY}}, "data_dir": f"/home/{CANARY}/data/train", "url": f"https://u:{CANARY}@h/x",
-    "note": f"WANDB_API_KEY={CANARY}", "lr": 0.1, "max_tokens": 4096, "key_dim": 64, "tokenizer": "bert-base",
+    "note": f"WANDB_API_KEY={CANARY}", "users": [{"name": "a", "password": CANARY}], "lr": 0.1,
+    "max_tokens": 4096, "key_dim": 64, "tokenizer": "bert-base",
 }  # fmt: skip
 
 
@@ -87,7 +90,28 @@ def events(folder: Path) -> None:
     writer.close()
 
 
-@pytest.mark.parametrize("write", [hparams, args, mlflow_files, mlflow_database, events])
+def wandb_log(folder: Path) -> None:
+    """A log as W&B frames it: each record with its CRC, length and kind (whole)."""
+    from reportgen.history.readers.wandb_schema import record_class
+
+    record = record_class()
+    config, history = record(), record()
+    for name, value in SETTINGS.items():
+        item = config.config.update.add()
+        item.key, item.value_json = name.encode(), json.dumps(value).encode()
+    item = history.history.item.add()
+    item.key, item.value_json = b"loss", b"0.5"
+    content = b":W&B\xe1\xbe\x00"
+    for one in (config, history):
+        payload = one.SerializeToString()
+        content += struct.pack("<IHB", zlib.crc32(b"\x01" + payload), len(payload), 1) + payload
+    (folder / "run-1.wandb").write_bytes(content)
+
+
+WRITERS = [hparams, args, mlflow_files, mlflow_database, events, wandb_log]
+
+
+@pytest.mark.parametrize("write", WRITERS)
 def test_secrets_among_the_hyper_parameters_of_every_reader_are_masked(tmp_path, write):
     logs = tmp_path / "logs"
     logs.mkdir()
