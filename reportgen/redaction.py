@@ -35,7 +35,7 @@ _OF_MODELS = frozenset(
     ).split()
 )
 _HARMLESS = frozenset(
-    "none null true false yes no auto default basic off on nan str int float bool tensor any dict list".split()  # noqa: SIM905
+    "none null true false yes no auto default basic off on nan str int float bool tensor any dict list value".split()  # noqa: SIM905
 )
 # What stands under a model's key or token, too, is a secret where it looks drawn at random.
 _RANDOM = re.compile(r"(?=[^\s]*\d)(?=[^\s]*[A-Za-z])[A-Za-z0-9+/_=-]{24,}")

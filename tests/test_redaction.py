@@ -149,6 +149,7 @@ def test_secrets_in_a_text_are_masked(text):
         "token type_ids_and_more",
         "basic blocks/conv1",
         "author: A. Person",
+        "expected KEY=VALUE",
         "epoch=1, lr=0.1",
         "https://example.org/a/b",
         "tokenizer=bert-base",
