@@ -123,7 +123,7 @@ def locate(
     if len(kept) < len(files):
         rest = f"{plural(len(files) - len(kept), 'more file')}"
         why = f"not looked at: {len(kept):,} files are, those that are named as logs first; give narrower folders"
-        refused.append(Source(rest, "", "", 0, (why,)))
+        refused.append(Source(rest, "", "", 0, (why,), files=len(files) - len(kept)))
     return kept, refused
 
 

@@ -88,7 +88,8 @@ def _read_all(
     for done, file in enumerate(files):
         if budget.spent:
             rest = plural(len(files) - done, "further file")
-            sources.append(Source(rest, "", "", 0, (f"not looked at: {budget.spent}",)))
+            why = f"not looked at: {budget.spent}"
+            sources.append(Source(rest, "", "", 0, (why,), files=len(files) - done))
             break
         if file.empty:
             empty += 1
@@ -107,15 +108,30 @@ def _read_all(
         progress(files[-1].shown, len(files), len(files))
     sources = _counted(sources)
     if empty > _MOST_FAILED:
-        sources.append(Source(plural(empty - _MOST_FAILED, "further file"), "", "", 0, ("empty",)))
+        sources.append(
+            Source(
+                plural(empty - _MOST_FAILED, "further file"),
+                "",
+                "",
+                0,
+                ("empty",),
+                files=empty - _MOST_FAILED,
+            )
+        )
     if not logs:
         more = len(ignored) - _MOST_IGNORED
         sources += ignored[:_MOST_IGNORED]
-        sources += [Source("…", "", "", 0, (f"{more:,} more files are not recognised",))] if more > 0 else []
+        sources += (
+            [Source("…", "", "", 0, (f"{more:,} more files are not recognised",), files=more)]
+            if more > 0
+            else []
+        )
     elif ignored:
         names = ", ".join(source.path[-60:] for source in ignored[:5]) + (", …" if len(ignored) > 5 else "")
         note = f"no log by their content, and left out: {names}"
-        sources.append(Source(plural(len(ignored), "other file"), "", "", 0, notes=(note,)))
+        sources.append(
+            Source(plural(len(ignored), "other file"), "", "", 0, notes=(note,), files=len(ignored))
+        )
     return logs, sources
 
 
@@ -125,5 +141,5 @@ def _counted(failed: list[Source]) -> list[Source]:
     if left <= 0:
         return failed
     last = failed[-1:] if not failed[-1].why and "not looked at" in failed[-1].warnings[0] else []
-    rest = Source(plural(left, "further file"), "", "", 0, ("could not be read, or are no logs",))
+    rest = Source(plural(left, "further file"), "", "", 0, ("could not be read, or are no logs",), files=left)
     return [*failed[:_MOST_FAILED], rest, *last]

@@ -83,7 +83,7 @@ def sources(history: History) -> Table:
         )
         rows.append(Row(cells=cells))
     total = len(history.sources)
-    caption = f"{plural(total, 'file')} looked at, by content; paths are relative to what was given."
+    caption = f"{plural(sum(source.files for source in history.sources), 'file')} looked at, by content; paths are relative to what was given."
     return Table(
         id="sources",
         title="Log files",

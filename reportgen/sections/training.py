@@ -44,7 +44,7 @@ def training(experiment: Experiment, options: Options) -> Section:
         return _section(status="empty", reason="no log file is in what was given as logs")
     failures = _logs.unread(found)
     if not found.runs:
-        reason = f"none of {plural(len(found.sources), 'file')} given as logs holds a curve"
+        reason = f"none of {plural(sum(source.files for source in found.sources), 'file')} given as logs holds a curve"
         return _section(status="empty", reason=reason, blocks=(*failures, _logs.sources(found)))
     files = by_run(logged.sources)
     verdicts = [verdict(run, files.get(run.name, ()), options.now) for run in found.runs]
