@@ -15,10 +15,9 @@ from typing import Annotated, Any
 
 import typer
 
-from reportgen import __version__, commands
+from reportgen import __version__, commands, redaction
 from reportgen.errors import InputError, Told, one_line
-from reportgen.logs import public
-from reportgen.progress import plain
+from reportgen.terminal import guarded, say
 
 # Typer gives this class no public name, and which package holds it depends on Typer's version.
 UsageError = typer.BadParameter.__bases__[0]
@@ -68,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        with _terminable():
+        with _terminable(), guarded():
             code = _run(words)
             sys.stdout.flush()
             return code
@@ -86,16 +85,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _say_error(_os_error(error), "", commands.UNWRITTEN)
     except KeyboardInterrupt as stop:
-        print(f"interrupted; {str(stop) or 'nothing was written'}", file=sys.stderr)
+        say(f"interrupted; {str(stop) or 'nothing was written'}")
         return commands.INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - a user gets one line, and the traceback with --debug
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a user gets one line, and the traceback with --debug
         return _say_error(one_line(error), "run again with --debug to see where", commands.UNWRITTEN)
 
 
 def _run(words: list[str]) -> int:
     # Typer only parses: a command returns what is to be done, and it is done here, where errors are ours.
     job = app(args=words, prog_name="reportgen", standalone_mode=False)
-    return job(shlex.join(["reportgen", *map(public, words)])) if callable(job) else int(job or commands.OK)
+    return (
+        job(shlex.join(["reportgen", *redaction.command(words)]))
+        if callable(job)
+        else int(job or commands.OK)
+    )
 
 
 @contextlib.contextmanager
@@ -112,10 +115,9 @@ def _terminable() -> Iterator[None]:
 
 
 def _say_error(message: str, hint: str, code: int) -> int:
-    for line in message.splitlines():
-        print(f"error: {plain(line, 1000)}", file=sys.stderr)
+    say(message, before="error: ")
     if hint:
-        print(f"hint: {plain(hint, 1000)}", file=sys.stderr)
+        say(hint, before="hint: ")
     return code
 
 
@@ -243,6 +245,10 @@ def generate(
         list[str] | None,
         _option("NAME", "Draw this layer, by Grad-CAM too, as in encoder.layers.0. Repeatable."),
     ] = None,
+    redact: Annotated[
+        bool | None,
+        typer.Option("--redact", help="Leave out samples and texts, keep numbers.", show_default=False),
+    ] = None,
     templates: Annotated[str | None, Templates] = None,
     strict: Annotated[
         bool | None,
@@ -282,6 +288,9 @@ def watch(
     every: Annotated[
         float, typer.Option(metavar="S", help="Seconds between two writings at the least.", min=1, max=3600)
     ] = 5,
+    redact: Annotated[
+        bool, typer.Option("--redact", help="Leave out the texts and pictures of logs.")
+    ] = False,
     templates: Annotated[str | None, Templates] = None,
     quiet: Quiet = None,
     debug: Debug = None,
@@ -293,7 +302,7 @@ def watch(
     """
     return partial(
         commands.watch, logs, out or ["report.html"], log_pattern or "", title or "", every, templates,
-        quiet=bool(quiet), debug=bool(debug),
+        redact=redact, quiet=bool(quiet), debug=bool(debug),
     )  # fmt: skip
 
 

@@ -48,6 +48,7 @@ def collect(
     show_attrs: bool = False,
     show_saved: bool = False,
     layers: Sequence[str] = (),
+    redact: bool = False,
     weights: Weights | None = None,
     command: str = "",
     progress: Callable[[Progress], None] | None = None,
@@ -118,6 +119,9 @@ def collect(
     layers
         Names of the layers whose activations, weights and gradients are drawn, the last of them by Grad-CAM; by
         default the first, the middle and the last of each stage, and for Grad-CAM the last convolution.
+    redact
+        Whether samples (pictures, texts, rows, sounds) and the texts and pictures of logs are left out; numbers, and
+        the names of classes, features and layers, stay.
     weights, command
         The file the weights came from and the command line, for the record.
     progress

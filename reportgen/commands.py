@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +12,14 @@ from reportgen import files
 from reportgen.errors import InputError, one_line, working_folder
 from reportgen.logs import Log
 from reportgen.press import Press
-from reportgen.progress import Display, escaped, plain
+from reportgen.progress import Display
 from reportgen.rendering import SavedReport
+from reportgen.terminal import plain, say, trace
 
 if TYPE_CHECKING:
     from reportgen.report import Report, Section
+
+_FAILURES = 5  # of a section that are told one by one
 
 OK, UNWRITTEN, USAGE, SECTION_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -103,7 +104,7 @@ def sections(command: str) -> int:
 
 def watch(
     logs: Sequence[str], out: Sequence[str], pattern: str, title: str, every: float, templates: str | None,
-    command: str, *, quiet: bool, debug: bool,
+    command: str, *, redact: bool, quiet: bool, debug: bool,
 ) -> int:  # fmt: skip
     """Keep a report of these logs up to date. Raises InputError."""
     from reportgen.config import check_outputs, check_templates
@@ -122,7 +123,7 @@ def watch(
         say = (lambda line: None) if quiet else (lambda line: print(plain(line, 300), flush=True))
         watching = Watch(
             logs, targets, pattern=pattern, title=title, every=every, command=command, say=say,
-            templates=Path(templates) if templates else None,
+            templates=Path(templates) if templates else None, redact=redact,
         )  # fmt: skip
         return OK if follow(watching) else UNWRITTEN
 
@@ -175,9 +176,9 @@ def _traced(debug: bool) -> Iterator[None]:
         yield
     except Exception as error:
         for line in getattr(error, "trace", ()) if debug else ():
-            print("".join(c if c.isprintable() else escaped(c) for c in line), file=sys.stderr)
+            say(line)
         if debug and not hasattr(error, "trace"):
-            traceback.print_exc()
+            trace(error)
         raise
 
 
@@ -231,10 +232,11 @@ def _summary(found: Sequence[Section]) -> None:
         size = f"{len(section.model_dump_json().encode()) / 1024:,.1f} KB"
         line = f"{plain(section.name, 40):<{width}}  {section.status:<7}  {seconds:>9}  {size:>11}"
         print(f"{line}  {plain(section.reason)}".rstrip())
-        for block in section.blocks if section.status == "ok" else ():
-            if block.kind == "failure":
-                said = f"{block.title or block.id}: {block.message}"
-                print(f"{'':<{width}}  {plain(said)}")
+        failed = [block for block in section.blocks if block.kind == "failure" and section.status == "ok"]
+        for block in failed[:_FAILURES]:
+            print(f"{'':<{width}}  {plain(f'{block.title or block.id}: {block.message}')}")
+        if len(failed) > _FAILURES:
+            print(f"{'':<{width}}  … and {len(failed) - _FAILURES:,} more like these")
 
 
 def _tell_failed(report: Report) -> None:
@@ -243,5 +245,5 @@ def _tell_failed(report: Report) -> None:
 
 
 def _complain(line: str) -> int:
-    print(f"error: {plain(line, 1000)}", file=sys.stderr)
+    say(line, before="error: ")
     return UNWRITTEN

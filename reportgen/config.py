@@ -127,6 +127,7 @@ class Config(BaseModel):
     show_saved: bool = Field(False, description="true or false")
     layers: Many | None = Field(None, description="names of layers, as in encoder.layers.0")
     templates: Words | None = Field(None, description="a folder of templates")
+    redact: bool = Field(False, description="true or false")
     strict: bool = Field(False, description="true or false")
     quiet: bool = Field(False, description="true or false")
     debug: bool = Field(False, description="true or false")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from reportgen import redaction
+
+_LONGEST = 20_000  # characters of a message that are looked at
 # What a stranger's code may raise that is not the user's wish to stop: `sys.exit` in a forward pass ends no report.
 RAISED = (Exception, SystemExit, GeneratorExit)
 
@@ -37,7 +39,7 @@ def one_line(error: BaseException, limit: int = 300) -> str:
         text = " ".join(str.split(str.__str__(str(error))[: 100 * limit]))
     except RAISED:  # a stranger's __str__ may raise anything
         text = "(its message can't be shown)"
-    text = _without_paths(text)
+    text = redaction.text(text[:_LONGEST])
     if len(text) > limit:
         text = text[: limit - 1] + "…"
     name = type_name(error)
@@ -49,27 +51,11 @@ def type_name(thing: object) -> str:
     return str(type.__dict__["__name__"].__get__(type(thing)))
 
 
-def _without_paths(text: str) -> str:
-    """The working folder as `.`, the home as `~`: a report is shown around."""
-    for folder, name in ((working_folder(), "."), (_home(), "~")):
-        if folder is not None and len(str(folder)) > 1:
-            text = text.replace(str(folder) + os.sep, name + os.sep)
-    return text
-
-
 def working_folder() -> Path | None:
     """Where relative paths begin; None where that folder was deleted or can't be reached."""
     try:
         return Path.cwd()
     except OSError:
-        return None
-
-
-def _home() -> Path | None:
-    """The user's home; None where the user's number has none."""
-    try:
-        return Path.home()
-    except (RuntimeError, OSError):
         return None
 
 

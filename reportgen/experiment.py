@@ -10,6 +10,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reportgen import redaction
 from reportgen.aftermath import Aftermath
 from reportgen.audio import rate
 from reportgen.errors import RAISED, InputError, one_line, only_on_meta
@@ -149,7 +150,7 @@ class Experiment:
     `slow`: it was called, and did not end in time.
     `single`: the model takes one sample at a time. `target` is the output that is explained, where the user named one.
     `tokenizer` tells the texts of token ids; `embedding` is the path of the layer that turns them into vectors.
-    `categorical`: the features of a table that hold categories.
+    `categorical`: the features of a table that hold categories. `redact`: no sample and no text of a log is shown.
     `sample_rate`: of sound, in Hz, 0 where it is unknown.
     `program` is what `model` was made from, where that was exported. `shaped`: paths of the lazy layers that the
     example gave their shapes in the copy that `model` then is. `inferred` lists what nobody said and was concluded.
@@ -179,6 +180,7 @@ class Experiment:
     device: str = "cpu"
     weights: Weights | None = None
     command: str = ""
+    redact: bool = False
     data_problem: InputError | None = None
     target_problem: InputError | None = None
     forward_problem: InputError | None = None
@@ -411,6 +413,7 @@ def build(
     weights: Weights | None = None,
     command: str = "",
     how: Look | None = None,
+    redact: bool = False,
 ) -> Experiment:
     """Look at what was given, once, and conclude what nobody said. Raises InputError for what can't be."""
     found = _logs(logs)
@@ -436,7 +439,8 @@ def build(
         sample_rate=rate(sample_rate),
         facts={str(key): str(value) for key, value in (facts or {}).items()},
         weights=weights,
-        command=command,
+        command=redaction.text(command),
+        redact=redact,
     )
     if model is not None or data is not None:
         from reportgen.inference import look

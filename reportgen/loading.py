@@ -313,6 +313,7 @@ def arguments(config: Config, folders: Sequence[Path]) -> dict[str, Any]:
         "profile",
         "show_attrs",
         "show_saved",
+        "redact",
     )
     return given | {key: getattr(config, key) for key in (*as_said, *more)}
 

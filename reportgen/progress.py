@@ -8,7 +8,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
-from reportgen.units import shorten, show
+from reportgen.terminal import plain
+from reportgen.units import show
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -16,17 +17,6 @@ if TYPE_CHECKING:
     from reportgen.running import Progress
 
 REFRESH = 0.1  # seconds between two drawings of the terminal's display
-
-
-def plain(text: str, limit: int = 200) -> str:
-    """A stranger's text on one line, with its control characters (a terminal obeys them) written out."""
-    line = shorten(text, limit)
-    return "".join(c if c.isprintable() else escaped(c) for c in line)
-
-
-def escaped(character: str) -> str:
-    """What a terminal would obey, written out."""
-    return character.encode("unicode_escape", "surrogatepass").decode()
 
 
 def on_terminal(stream: TextIO) -> bool:
@@ -81,7 +71,7 @@ class Display:
         """A line that the user's code printed."""
         if not self._quiet:
             line = printed.expandtabs()[:500]
-            self._say("".join(c if c.isprintable() else escaped(c) for c in line))
+            self._say(plain(line, 500))
 
     def _say(self, text: str) -> None:
         if self._bars is not None:

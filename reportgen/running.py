@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
+from reportgen import redaction
 from reportgen._version import __version__
 from reportgen.aftermath import Aftermath, told
+from reportgen.discretion import discreet, discreet_origin, without_samples
 from reportgen.errors import RAISED, InputError, one_line, type_name
 from reportgen.experiment import Experiment, Options
 from reportgen.gitinfo import commit
@@ -25,6 +27,7 @@ from reportgen.timelimit import OutOfTime, time_limit
 
 GROUP = "reportgen.sections"
 TIME_LIMIT = 300.0
+_NO_TEXTS = ("image", "table", "signal", "spectrogram")
 SMALL = 20_000_000  # FLOPs a sample
 EPOCH = "SOURCE_DATE_EPOCH"
 LATEST = 253_402_300_799  # the last second that a date can have
@@ -113,7 +116,8 @@ def report_on(
         course.tell(replace(at, event="end", result=made[name]))
     if experiment.printed and made:
         home = _home(tuple(made))
-        made[home] = with_printed(made[home], experiment.printed, "in the first forward passes")
+        said = with_printed(made[home], experiment.printed, "in the first forward passes")
+        made[home] = _fit(said, experiment)
     return assembled(begun, [made[name] for name in sections])
 
 
@@ -126,14 +130,16 @@ def _begun(experiment: Experiment, options: Options) -> Report:
         title=experiment.title,
         created=now(),
         sections=(),
-        provenance=Provenance(
-            generator=f"reportgen {__version__}",
-            model=experiment.model_name,
-            commit=commit(),
-            command=experiment.command,
-            seed=options.seed,
-            reproducible=not notes,
-            notes=notes,
+        provenance=discreet_origin(
+            Provenance(
+                generator=f"reportgen {__version__}",
+                model=experiment.model_name,
+                commit=commit(),
+                command=experiment.command,
+                seed=options.seed,
+                reproducible=not notes,
+                notes=notes,
+            )
         ),
     )
 
@@ -205,8 +211,31 @@ def _run(name: str, point: EntryPoint, experiment: Experiment, options: Options,
         kind = type_name(error)
         section = failed(name, kind, one_line(error).removeprefix(f"{kind}: "), hint, _trace(error))
     seconds = None if _epoch() is not None else round(time.perf_counter() - start, 3)
-    section = section.model_copy(update={"seconds": seconds})
-    return with_printed(section, str(capture.text), "while this section was made")
+    section = with_printed(section, str(capture.text), "while this section was made")
+    return _fit(section, experiment).model_copy(update={"seconds": seconds})
+
+
+def _fit(section: Section, experiment: Experiment) -> Section:
+    """The section as it may be shown around; one that can't be looked through is not shown at all."""
+    try:
+        section = discreet(section)
+        if not experiment.redact:
+            return section
+        return without_samples(section, _known(experiment), texts=experiment.modality not in _NO_TEXTS)
+    except RAISED as error:
+        said = f"what it holds could not be searched for secrets: {type_name(error)}"
+        return failed(section.name, "Withheld", said)
+
+
+def _known(experiment: Experiment) -> set[str]:
+    """Names of classes, features, layers and methods, which are no samples."""
+    from reportgen.attribution.methods import METHODS
+
+    layers = experiment.model.named_modules() if experiment.model is not None else ()
+    named = {word for path, layer in layers for word in (path, type(layer).__name__)}
+    if experiment.model is not None:
+        named.update(experiment.model.state_dict())
+    return {*experiment.class_names, *experiment.feature_names, *named, *(one.name for one in METHODS)}
 
 
 def _guarded(name: str, point: EntryPoint, experiment: Experiment, options: Options, limit: float) -> Section:
@@ -255,7 +284,7 @@ def _trace(error: BaseException) -> str:
         lines = [f"{Path(at.filename).name}:{at.lineno} in {at.name}\n    {at.line}" for at in frames]
     except RAISED:  # a stranger's module may have a loader of its own, which is asked for the lines
         lines = ["(the lines can't be shown)"]
-    return "\n".join([*lines, one_line(error, 2000)])
+    return redaction.text("\n".join([*lines, one_line(error, 2000)]))
 
 
 def _epoch() -> int | None:

@@ -15,6 +15,7 @@ EXPECTED = (
     "a tokenizer, a vocabulary (a dict of tokens to ids, or a list of tokens), a function of an id, a "
     "tokenizer.json, a text or JSON file of a vocabulary, or a folder of these"
 )
+_NESTED = 8  # decoders within decoders
 _ROLES = ("pad", "unk", "cls", "sep", "mask", "bos", "eos")
 
 
@@ -66,14 +67,16 @@ def _transformers(given: Any) -> Vocabulary:
         convert = given.convert_ids_to_tokens
         marks = frozenset(special) - {known.get("unk", -1)}
         return Vocabulary(type(given).__name__, lambda number: _asked(convert, number), known, marks)
-    return Vocabulary.of(tokens, f"{type(given).__name__} of {plural(len(tokens), 'token')}", known, special)
+    said = f"{type(given).__name__} of {plural(len(tokens), 'token')}"
+    return Vocabulary.of(tokens, said, known, special, _stated_by(getattr(given, "backend_tokenizer", None)))
 
 
 def _tokenizers(given: Any) -> Vocabulary:
     tokens = {int(number): str(text) for text, number in given.get_vocab().items()}
     added = given.get_added_tokens_decoder()
     special = [int(number) for number, token in added.items() if token.special]
-    return Vocabulary.of(tokens, f"a tokenizer of {plural(len(tokens), 'token')}", special=special)
+    said = f"a tokenizer of {plural(len(tokens), 'token')}"
+    return Vocabulary.of(tokens, said, special=special, stated=_stated_by(given))
 
 
 def _mapping(given: Mapping[Any, Any], said: str) -> Vocabulary:
@@ -139,7 +142,57 @@ def _tokenizer_json(found: Mapping[str, Any], name: str, roles: Mapping[str, str
     numbers = {text: number for number, text in tokens.items()}
     known = {role: numbers[text] for role, text in roles.items() if text in numbers}
     said = f"{name}, {plural(len(tokens), 'token')}"
-    return Vocabulary.of(tokens, said, known or named({n: tokens[n] for n in special or tokens}), special)
+    roles_ = known or named({n: tokens[n] for n in special or tokens})
+    return Vocabulary.of(tokens, said, roles_, special, stated(found))
+
+
+def stated(found: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The style and the mark that a tokenizer.json states, by its decoder, else by its model; None for neither."""
+    model = found.get("model")
+    model = model if isinstance(model, Mapping) else {}
+    suffix, prefix = _text(model, "end_of_word_suffix"), _text(model, "continuing_subword_prefix")
+    said = _decoder(found.get("decoder"), 0)
+    if said is not None:
+        return (said[0], suffix) if said[0] == "bytes" else said
+    if suffix:
+        return "ended", suffix
+    return ("wordpiece", prefix) if prefix else None
+
+
+def _decoder(found: Any, depth: int) -> tuple[str, str] | None:
+    """What a decoder does to the tokens; None for one that says nothing of where words begin."""
+    if not isinstance(found, Mapping):
+        return None
+    kind = found.get("type")
+    if kind == "Sequence" and isinstance(found.get("decoders"), list) and depth < _NESTED:
+        parts = (_decoder(one, depth + 1) for one in found["decoders"])
+        return next((one for one in parts if one is not None), None)
+    if kind == "Replace":  # of the sign for a space by one
+        pattern = found.get("pattern")
+        sign = _text(pattern, "String") if isinstance(pattern, Mapping) else ""
+        return ("metaspace", sign) if sign and found.get("content") == " " else None
+    styles = {
+        "ByteLevel": ("bytes", ""),
+        "WordPiece": ("wordpiece", _text(found, "prefix")),
+        "Metaspace": ("metaspace", _text(found, "replacement")),
+        "BPEDecoder": ("ended", _text(found, "suffix")),
+        "CTC": ("delimited", _text(found, "word_delimiter_token")),
+    }
+    return styles.get(kind) if isinstance(kind, str) else None
+
+
+def _text(found: Mapping[str, Any], key: str) -> str:
+    value = found.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _stated_by(given: Any) -> tuple[str, str] | None:
+    """The same of a tokenizer as an object, which can write itself as a tokenizer.json."""
+    try:
+        found = json.loads(given.to_str())
+    except Exception:  # noqa: BLE001 - one that can't states nothing
+        return None
+    return stated(found) if isinstance(found, dict) else None
 
 
 def _folder(path: Path) -> Vocabulary:

@@ -18,6 +18,9 @@ _BRACKETED = re.compile(r"^(?:\[(\w+)\]|<\|?(/?\w+)\|?>)$")
 _BARE = re.compile(r"^(PAD|UNK|CLS|SEP|MASK|BOS|EOS)$")
 _BYTE = re.compile(r"^<0x([0-9A-F]{2})>$")
 
+# How the styles are marked where nothing else is stated.
+_MARKS = {"wordpiece": "##", "metaspace": "▁", "ended": "</w>", "joined": "@@", "delimited": "|"}
+
 # Scripts that put no spaces between words: every character may begin one.
 _SPACELESS = re.compile(
     "[\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uf900-\ufaff\U00020000-\U0003ffff]"
@@ -61,7 +64,8 @@ class Vocabulary:
 
     `said` is what it is, for a reader. `text` gives a token as the vocabulary writes it, or None. `roles`: the ids of
     "pad", "unk", "cls", "sep", "mask", "bos", "eos". `special`: all ids that are no text. `style`: how words are
-    marked, by `style_of`; "" where only the tokens at hand can tell.
+    marked, as it was stated or by `style_of`; "" where only the tokens at hand can tell. `mark`: the letters that mark
+    them, "" for the usual ones.
     """
 
     said: str = ""
@@ -69,6 +73,7 @@ class Vocabulary:
     roles: Mapping[str, int] = field(default_factory=dict)
     special: frozenset[int] = frozenset()
     style: str = ""
+    mark: str = ""
 
     @classmethod
     def of(
@@ -77,12 +82,17 @@ class Vocabulary:
         said: str,
         roles: Mapping[str, int] | None = None,
         special: Collection[int] = (),
+        stated: tuple[str, str] | None = None,
     ) -> Vocabulary:
-        """Of all tokens by id; their roles are seen from their names where none are given."""
+        """Of all tokens by id; their roles are seen from their names where none are given.
+
+        `stated`: the style and the mark, where the tokenizer says them itself.
+        """
         known = dict(named(tokens) if roles is None else roles)
         marks = frozenset(special) | {number for role, number in known.items() if role != "unk"}
-        style = style_of(text for number, text in tokens.items() if number not in marks | {known.get("unk")})
-        return cls(said, tokens.get, known, marks - {known.get("unk", -1)}, style)
+        plain = (text for number, text in tokens.items() if number not in marks | {known.get("unk")})
+        style, mark = stated or (style_of(plain), "")
+        return cls(said, tokens.get, known, marks - {known.get("unk", -1)}, style, mark)
 
     def name(self, number: int) -> str:
         """The token's text as a reader would write it, `token 12` where it is unknown."""
@@ -129,7 +139,7 @@ class Vocabulary:
             words,
             tuple(-1 if piece < 0 else word_of_piece[piece] for piece in piece_of),
             frozenset(marks),
-            style in ("raw", "bytes") and bool(lengths) and max(lengths) <= 1,
+            style in ("raw", "bytes", "delimited") and bool(lengths) and max(lengths) <= 1,
         )
 
     def _spaced(self, text: str | None, number: int, style: str) -> bytes:
@@ -138,26 +148,30 @@ class Vocabulary:
             alone = style == "raw" and number == self.roles.get("unk")
             return (self.name(number) if alone else f" {self.name(number)}").encode("utf-8", "replace")
         if style == "bytes":
+            ended = bool(self.mark) and text.endswith(self.mark)  # as CLIP marks the ends of words
+            text = text.removesuffix(self.mark) if ended else text
             whole = self._bytes(text)
-            return text.encode("utf-8", "replace") if whole is None else whole
+            return (text.encode("utf-8", "replace") if whole is None else whole) + b" " * ended
         byte = _BYTE.match(text) if style == "metaspace" else None
         if byte:
             return bytes([int(byte[1], 16)])
-        return _written(text, style).encode("utf-8", "replace")
+        return _written(text, style, self.mark or _MARKS.get(style, "")).encode("utf-8", "replace")
 
     def _bytes(self, text: str) -> bytes | None:
         return bytes(_LETTERS[letter] for letter in text) if all(map(_LETTERS.__contains__, text)) else None
 
 
-def _written(text: str, style: str) -> str:
+def _written(text: str, style: str, mark: str) -> str:
     if style == "metaspace":
-        return text.replace("▁", " ")
+        return text.replace(mark, " ")
     if style == "wordpiece":
-        return text[2:] if text.startswith("##") and len(text) > 2 else f" {text}"
+        return text[len(mark) :] if text.startswith(mark) and len(text) > len(mark) else f" {text}"
     if style == "ended":
-        return f"{text.removesuffix('</w>')} " if text.endswith("</w>") else text
+        return f"{text.removesuffix(mark)} " if text.endswith(mark) else text
     if style == "joined":
-        return text.removesuffix("@@") if text.endswith("@@") else f"{text} "
+        return text.removesuffix(mark) if text.endswith(mark) else f"{text} "
+    if style == "delimited":
+        return " " if text == mark else text
     return text if style == "raw" else f" {text}"
 
 
@@ -180,7 +194,7 @@ def style_of(tokens: Iterable[str]) -> str:
 
     "wordpiece": ##ing goes on; "bytes": Ġ is a space, in bytes written as letters; "metaspace": ▁ is a space;
     "ended": </w> ends a word; "joined": @@ goes on; "raw": spaces are in the tokens, or they are characters;
-    "words": each is a word.
+    "words": each is a word. Only stated, never guessed: "delimited": | stands between words.
     """
     known = list(tokens)
     enough = max(1, RARE * len(known))

@@ -36,7 +36,7 @@ class Watch:
     def __init__(
         self, logs: Sequence[str | Path], targets: Sequence[Path], *, pattern: str = "", title: str = "",
         every: float = 5.0,
-        templates: Path | None = None, command: str = "", say: Say = lambda line: None,
+        templates: Path | None = None, command: str = "", redact: bool = False, say: Say = lambda line: None,
     ) -> None:  # fmt: skip
         """`every`: seconds between two writings at the least; `say` is told what happens, a line at a time."""
         self._logs, self._targets, self._templates = _followable(logs), tuple(targets), templates
@@ -47,6 +47,7 @@ class Watch:
             command,
             say,
         )
+        self._redact = redact
         self._cursors = Cursors()
         self._base = _held(self._targets)
         self._stamp: Stamp | None = None
@@ -104,6 +105,7 @@ class Watch:
             log_pattern=self._pattern,
             command=self._command,
             fetch=self._cursors,
+            redact=self._redact,
         )
         made = report_on(experiment, Options(), choose(SECTIONS if self._base is None else ("training",)))
         training = made.section("training")

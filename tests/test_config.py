@@ -61,6 +61,7 @@ def test_every_key_is_read(tmp_path):
             show_saved = true
             layers = ["layer3.0", "fc"]
             templates = "mine"
+            redact = true
             strict = true
             quiet = true
             debug = true

@@ -2,9 +2,10 @@ import io
 
 import pytest
 
-from reportgen.progress import Display, on_terminal, outcome, plain
+from reportgen.progress import Display, on_terminal, outcome
 from reportgen.report import Section
 from reportgen.running import Progress
+from reportgen.terminal import plain
 
 
 class Terminal(io.StringIO):

@@ -142,3 +142,106 @@ def test_a_folder_without_any_is_an_error_with_and_without_transformers(tmp_path
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(InputError, match=r"holds no tokenizer\.json"):
         vocabulary(tmp_path)
+
+
+def _byte_level():
+    from tokenizers import decoders, pre_tokenizers
+
+    letters = pre_tokenizers.ByteLevel.alphabet()
+    made = Tokenizer(models.BPE({letter: number for number, letter in enumerate(sorted(letters))}, []))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    return made
+
+
+def _with(model, decoder=None):
+    made = Tokenizer(model)
+    if decoder is not None:
+        made.decoder = decoder
+    return made
+
+
+def _stated():
+    """Tokenizers whose marks are not those that would be guessed: name, tokenizer, ids."""
+    from tokenizers import decoders
+
+    words = {"~~ing": 0, "play": 1, "the": 2, "game": 3, "##x": 4}
+    yield (
+        "other prefix",
+        _with(models.WordPiece(words, unk_token="the"), decoders.WordPiece("~~", cleanup=False)),
+        [2, 1, 0, 3, 4],
+    )
+    ends = {"play<e>": 0, "ga": 1, "me<e>": 2, "x</w>": 3}
+    yield "other suffix", _with(models.BPE(ends, []), decoders.BPEDecoder("<e>")), [0, 1, 2, 3]
+    space = {"_a": 0, "_b": 1, "c": 2, "▁": 3}
+    yield "other space", _with(models.WordLevel(space, unk_token="c"), decoders.Metaspace("_")), [0, 2, 1, 3]
+    replaced = decoders.Sequence(
+        [decoders.Replace("_", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    yield "replaced", _with(models.WordLevel(space, unk_token="c"), replaced), [0, 2, 1, 3]
+    letters = {"a": 0, "b": 1, "|": 2, "<pad>": 3}
+    yield (
+        "sound",
+        _with(models.WordLevel(letters, unk_token="a"), decoders.CTC("<pad>", "|", True)),
+        [0, 1, 2, 1, 0],
+    )
+
+
+@pytest.mark.parametrize("as_file", [True, False])
+@pytest.mark.parametrize(
+    ("name", "made", "ids"), list(_stated()), ids=lambda one: one if isinstance(one, str) else ""
+)
+def test_what_a_tokenizer_states_of_its_marks_goes_before_any_guess(tmp_path, name, made, ids, as_file):
+    """Against the package's own decoder."""
+    made.save(str(tmp_path / "tokenizer.json"))
+    found = vocabulary(tmp_path / "tokenizer.json" if as_file else made)
+    assert "".join(found.read(ids).pieces).strip() == made.decode(ids).strip()
+
+
+def test_bytes_are_read_as_bytes_though_no_token_of_the_vocabulary_shows_it(tmp_path):
+    made = _byte_level()
+    made.save(str(tmp_path / "tokenizer.json"))
+    found = vocabulary(tmp_path / "tokenizer.json")
+    ids = made.encode("Grüße, 日本").ids
+    assert found.style == "bytes"
+    assert "".join(found.read(ids).pieces) == made.decode(ids) == "Grüße, 日本"
+
+
+def test_the_model_states_the_prefix_where_there_is_no_decoder(tmp_path):
+    words = {"~~ing": 0, "play": 1, "the": 2}
+    made = Tokenizer(models.WordPiece(words, unk_token="the", continuing_subword_prefix="~~"))
+    made.save(str(tmp_path / "tokenizer.json"))
+    found = vocabulary(tmp_path / "tokenizer.json")
+    assert (found.style, found.mark) == ("wordpiece", "~~")
+    assert "".join(found.read([2, 1, 0]).pieces) == " the playing"
+
+
+@pytest.mark.parametrize(
+    "decoder",
+    [
+        None,
+        5,
+        [],
+        {},
+        {"type": 7},
+        {"type": "Other"},
+        {"type": "WordPiece", "prefix": 3},
+        {"type": "Sequence", "decoders": 1},
+        {"type": "Replace", "pattern": {"Regex": "x"}, "content": " "},
+        {"type": ["WordPiece"]},
+    ],
+    ids=str,
+)
+def test_a_decoder_that_states_nothing_leaves_the_guess(tmp_path, decoder):
+    found = {"model": {"type": "WordPiece", "vocab": {"##ing": 0, "play": 1}}, "decoder": decoder}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(found))
+    assert "".join(vocabulary(tmp_path / "tokenizer.json").read([1, 0]).pieces) == " playing"
+
+
+def test_words_that_end_with_a_sign_in_bytes_as_clips_do(tmp_path):
+    found = {
+        "model": {"type": "BPE", "vocab": {"a</w>": 0, "ph": 1, "oto</w>": 2}, "end_of_word_suffix": "</w>"},
+        "decoder": {"type": "ByteLevel"},
+    }
+    (tmp_path / "tokenizer.json").write_text(json.dumps(found))
+    assert "".join(vocabulary(tmp_path / "tokenizer.json").read([0, 1, 2]).pieces) == "a photo "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from reportgen.history.budget import SERIES
 from reportgen.history.histograms import Evenly, histogram
 from reportgen.history.kept import Latest
 from reportgen.history.model import Histogram, Logged, Reading, Setting
@@ -13,6 +14,9 @@ from reportgen.units import plural
 
 _IMAGES, _TEXTS = 8, 20  # kept of a tag: the last ones
 _IMAGE_BYTES, _TEXT_BYTES = 32 << 20, 4 << 20  # of all tags together
+_MOST_TAGS = 1000  # of pictures, of texts, of histograms
+_MOST_SETTINGS = 2000
+_MEDIA = (b"histograms", b"images", b"text")
 _LONGEST = 1 << 16  # characters of a text
 _TEXT_SUFFIX = "/text_summary"  # what torch and tensorboardX put behind the name
 _STATES = {1: "finished", 2: "failed", 3: "running"}
@@ -29,12 +33,19 @@ class Extras:
         self._histograms = Evenly()
         self._settings: dict[str, Setting] = {}
         self._state = ""
-        self._unknown = self._cut = 0
+        self._unknown = self._cut = self._further = 0
+        self._tags: set[str] = set()
 
     def take(self, tag: str, value: Any, event: Any, payload: bytes) -> None:
         """Look at one summary value of an event that is no scalar."""
         plugin = self._plugin(tag, value)
         kind = value.WhichOneof("value")
+        media = kind in ("histo", "image") or (kind == "tensor" and plugin in _MEDIA)
+        if media and tag not in self._tags and len(self._tags) >= _MOST_TAGS:
+            self._further += 1
+            return
+        if media:
+            self._tags.add(tag)
         if kind == "histo" or (kind == "tensor" and plugin == b"histograms"):
             self._histograms.add(tag, payload)
         elif kind == "image":
@@ -48,7 +59,7 @@ class Extras:
     def _plugin(self, tag: str, value: Any) -> bytes:
         """The plugin that a tag belongs to: only its first event need say so."""
         data = value.metadata.plugin_data
-        if data.plugin_name and self._plugins.get(tag) != data.plugin_name:
+        if data.plugin_name and (tag in self._plugins or len(self._plugins) < SERIES):
             self._plugins[tag] = data.plugin_name
         if data.plugin_name == b"hparams":
             self._hyperparameters(data.content)
@@ -60,7 +71,7 @@ class Extras:
         except Exception:  # noqa: BLE001 - protobuf's DecodeError differs between its backends
             self._unknown += 1
             return
-        for entry in said.start.hparams:
+        for entry in said.start.hparams[:_MOST_SETTINGS]:
             self._settings[entry.key.decode("utf-8", "replace")] = _setting(entry.value)
         # add_hparams says "success" as soon as it is called, but without the time of the end.
         if said.end.end_time_secs or said.end.status > 1:
@@ -85,7 +96,7 @@ class Extras:
     def fork(self) -> Extras:
         """A copy that may be added to."""
         other = copy.copy(self)
-        for name in ("_plugins", "_images", "_texts", "_histograms", "_settings"):
+        for name in ("_plugins", "_tags", "_images", "_texts", "_histograms", "_settings"):
             setattr(other, name, copy.deepcopy(getattr(self, name)))
         return other
 
@@ -101,6 +112,9 @@ class Extras:
             self._images.note("image", "the last of each tag are kept"),
             self._texts.note("text", "the last of each tag are kept"),
             self._histograms.note(),
+            f"{plural(self._further, 'value')} of more than {_MOST_TAGS:,} tags left out"
+            if self._further
+            else "",
             f"{plural(self._cut, 'text')} cut to {_LONGEST:,} characters" if self._cut else "",
         ]
         wrong = f"left out, as not understood: {odd:,} of the logged images and histograms"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from reportgen.history.budget import halted
 from reportgen.history.model import Reading
 from reportgen.history.readers import Follower, Reader
 
@@ -53,8 +54,9 @@ class Cursors:
         # What is written between here and the reading is read now, and compared with the next time.
         first, last = _ends(path, now.st_size)
         found = follower.read() if follower is not None else reader.read(path)
+        changed = -1 if halted() else now.st_mtime_ns  # there is more of it to read the next time
         self._known[path] = _Cursor(
-            reader, now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, first, last, follower, found
+            reader, now.st_dev, now.st_ino, now.st_size, changed, first, last, follower, found
         )
         return found
 

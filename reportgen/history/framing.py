@@ -7,12 +7,13 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from reportgen.history.budget import more
 from reportgen.units import plural
 
 BLOCK = 32768
 _HEAD = struct.Struct("<IHB")  # CRC-32 of type and payload (W&B takes zlib's, unmasked), length, type
 _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
-_LARGEST = 256 << 20  # bytes of a record: more is no log's
+_LARGEST = 32 << 20  # bytes of a record: more is no log's
 _SOUGHT = 1000  # damaged blocks in which sound fragments are sought; those after it are left out whole
 
 
@@ -54,10 +55,14 @@ class Fragments:
     def __iter__(self) -> Iterator[bytes]:
         offset = 0
         while block := self._file.read(BLOCK):
+            count = 0
             for position, kind, payload in self._fragments(block, offset):
                 record = self._join(kind, payload, offset + position)
                 if record is not None:
+                    count += 1
                     yield record
+            if not more(len(block), count):
+                return
             offset += len(block)
         if self._parts and self._cut is None:
             self._cut = self._began

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from reportgen.history.budget import series
 from reportgen.history.model import Points
 
 Piece = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # record number, step, wall, value
@@ -20,21 +21,34 @@ class Growing:
         self._first: dict[str, int] = {}
         self._pieces: dict[str, list[Piece]] = {}
         self._singles: dict[str, list[tuple[int, int, float, float]]] = {}
+        self._tags: set[str] = set()
+        self._room = series()
 
     def fork(self) -> Growing:
         """A copy that may be added to."""
         other = Growing()
         other._done = {tag: [column[:] for column in columns] for tag, columns in self._done.items()}
-        other._first = dict(self._first)
+        other._first, other._tags = dict(self._first), set(self._tags)
         return other
 
     def many(self, tag: str, piece: Piece) -> None:
         """Add points of one tag from one batch."""
+        if not self._has_room(tag):
+            return
         self._pieces.setdefault(tag, []).append(piece)
 
     def one(self, tag: str, record: int, step: int, wall: float, value: float) -> None:
         """Add one point."""
-        self._singles.setdefault(tag, []).append((record, step, wall, value))
+        if self._has_room(tag):
+            self._singles.setdefault(tag, []).append((record, step, wall, value))
+
+    def _has_room(self, tag: str) -> bool:
+        """Whether a tag is known, or is no more than one above what there is room for, by which that is told."""
+        if tag not in self._tags:
+            if len(self._tags) > self._room:
+                return False
+            self._tags.add(tag)
+        return True
 
     def settle(self, starts: np.ndarray) -> None:
         """End a batch; `starts` are the records at which sessions have begun so far."""

@@ -152,7 +152,8 @@ class Run:
 class Source:
     """One file that was looked at. `format` is empty where it was not recognised or could not be read.
 
-    `modified` is when the file was last written, in seconds since 1970, NaN where that is unknown.
+    `modified` is when the file was last written, in seconds since 1970, NaN where that is unknown. `files`: how many
+    files it stands for, where they are told together.
     """
 
     path: str
@@ -164,6 +165,7 @@ class Source:
     damaged: int = 0
     notes: tuple[str, ...] = ()
     modified: float = field(default=math.nan, compare=False)
+    files: int = 1
 
 
 @dataclass(frozen=True, eq=False)

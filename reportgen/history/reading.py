@@ -1,4 +1,4 @@
-"""Recognise each log by its content, and read them all into one history."""
+"""Read all the logs into one history, within a budget: what is left is said."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from reportgen.history.following import Fetch, Found
+from reportgen.history.budget import Budget
+from reportgen.history.following import Fetch
 from reportgen.history.locate import LogFile, locate
-from reportgen.history.model import History, Reading, Source
-from reportgen.history.readers import HEAD, NothingLoggedError, Reader, UnreadableError, installed, stdout
+from reportgen.history.looking import anew, look
+from reportgen.history.model import History, Source
+from reportgen.history.readers import Reader, installed, stdout
 from reportgen.history.roots import roots_of
 from reportgen.history.runs import ReadLog, runs_of
-from reportgen.history.unpacking import unpacked
 from reportgen.logs import Log, compiled
 from reportgen.units import plural
 
-_GIVEN_HEAD = 1 << 20  # bytes looked at of a file that the user named: a banner may come first
 _MOST_IGNORED = 20  # named of the files that look like logs by their names alone, where nothing else is found
-# What lies in a run's folder under these names is mostly something else, and no fault.
-_OFTEN_OTHER = (".json", ".txt", ".log", ".out", ".pt", ".pth", ".ckpt")
+_MOST_FAILED = 200  # named of those that could not be read, and of those that are empty
 
 Progress = Callable[[str, int, int], None]
 
@@ -31,6 +30,7 @@ def read(
     pattern: str = "",
     fetch: Fetch | None = None,
     progress: Progress | None = None,
+    budget: Budget | None = None,
 ) -> History:
     """Read every log that is among `paths` or in folders among them.
 
@@ -38,16 +38,18 @@ def read(
     skips recognition. `pattern` is a regular expression for printed lines, by its named groups. `fetch` reads a
     file with its reader (`following.Cursors` where logs are read again and again); each anew by default.
     A file that is damaged or not recognised becomes a source with a warning and costs no other. `progress`
-    is called with the file's name, how many files are done and how many there are. Raises HistoryError
-    where a path does not exist or can't be listed, InputError where the pattern is none.
+    is called with the file's name, how many files are done and how many there are. `budget` is what may be
+    looked at. Raises HistoryError where a path does not exist or can't be listed, InputError where the pattern is
+    none.
     """
     found, broken = installed()
+    budget = budget or Budget()
     if pattern:
         found["stdout"] = stdout.reader(compiled(pattern))
     with ExitStack() as stack:
-        roots, sources = roots_of([Log.parse(path) for path in paths], found, stack, progress)
-        files, refused = locate(roots, found)
-        logs, unread = _read_all(files, found, fetch or _anew, progress)
+        roots, sources = roots_of([Log.parse(path) for path in paths], found, stack, budget, progress)
+        files, refused = locate(roots, found, budget)
+        logs, unread = _read_all(files, found, fetch or anew, budget, progress)
     sources += [*refused, *unread, *(Source("readers", "", "", 0, (line,)) for line in broken)]
     told = any("the pattern given" in line for source in unread for line in source.warnings)
     if pattern and not told and all(log.reader is not found["stdout"] for log in logs):
@@ -72,107 +74,72 @@ def _short(name: str, single: bool) -> str:
 
 
 def _read_all(
-    files: Sequence[LogFile], readers: Mapping[str, Reader], fetch: Fetch, progress: Progress | None
+    files: Sequence[LogFile],
+    readers: Mapping[str, Reader],
+    fetch: Fetch,
+    budget: Budget,
+    progress: Progress | None,
 ) -> tuple[list[ReadLog], list[Source]]:
     """What could be read, and the files that could not; those that are no logs at all only where nothing is."""
     logs: list[ReadLog] = []
     sources: list[Source] = []
     ignored: list[Source] = []
+    empty = 0
     for done, file in enumerate(files):
+        if budget.spent:
+            rest = plural(len(files) - done, "further file")
+            why = f"not looked at: {budget.spent}"
+            sources.append(Source(rest, "", "", 0, (why,), files=len(files) - done))
+            break
+        if file.empty:
+            empty += 1
+            if empty > _MOST_FAILED:
+                continue
         if progress is not None:
             progress(file.shown, done, len(files))
-        looked = _look(file, readers, fetch)
+        looked = look(file, readers, fetch, budget)
         if not isinstance(looked, Source):
             logs += looked
-        elif _often_other(file) and not looked.why:
+        elif file.often_other and not looked.why:
             ignored.append(looked)
         else:
             sources.append(looked)
     if progress is not None and files:
         progress(files[-1].shown, len(files), len(files))
+    sources = _counted(sources)
+    if empty > _MOST_FAILED:
+        sources.append(
+            Source(
+                plural(empty - _MOST_FAILED, "further file"),
+                "",
+                "",
+                0,
+                ("empty",),
+                files=empty - _MOST_FAILED,
+            )
+        )
     if not logs:
         more = len(ignored) - _MOST_IGNORED
         sources += ignored[:_MOST_IGNORED]
-        sources += [Source("…", "", "", 0, (f"{more:,} more files are not recognised",))] if more > 0 else []
+        sources += (
+            [Source("…", "", "", 0, (f"{more:,} more files are not recognised",), files=more)]
+            if more > 0
+            else []
+        )
     elif ignored:
         names = ", ".join(source.path[-60:] for source in ignored[:5]) + (", …" if len(ignored) > 5 else "")
         note = f"no log by their content, and left out: {names}"
-        sources.append(Source(plural(len(ignored), "other file"), "", "", 0, notes=(note,)))
+        sources.append(
+            Source(plural(len(ignored), "other file"), "", "", 0, notes=(note,), files=len(ignored))
+        )
     return logs, sources
 
 
-def _often_other(file: LogFile) -> bool:
-    if file.given or file.plain.name == "trainer_state.json":
-        return False
-    return file.plain.suffix.lower() in _OFTEN_OTHER
-
-
-def _look(file: LogFile, readers: Mapping[str, Reader], fetch: Fetch) -> list[ReadLog] | Source:
-    """Recognise and read one file."""
-    try:
-        with unpacked(file.path) as (content, notes):
-            # What was unpacked lies at another place each time.
-            looked = _recognised(file, content, readers, fetch if content == file.path else _anew)
-    except (OSError, UnreadableError) as error:
-        return _failed(file, "", f"can't be read: {getattr(error, 'strerror', None) or error}")
-    if isinstance(looked, Source):
-        return replace(looked, warnings=(*looked.warnings, *notes))
-    for log in looked:
-        log.source = replace(log.source, warnings=(*log.source.warnings, *notes))
-    return looked
-
-
-def _recognised(
-    file: LogFile, content: Path, readers: Mapping[str, Reader], fetch: Fetch
-) -> list[ReadLog] | Source:
-    """Read what lies at `content` with the reader that the user named, or the first that knows it."""
-    if file.kind and file.given:
-        return _read(file, content, readers[file.kind], f"given as {file.kind}", fetch)
-    with content.open("rb") as handle:
-        head = handle.read(_GIVEN_HEAD if file.given else HEAD)
-    chosen = [readers[file.kind]] if file.kind else list(readers.values())
-    for reader in chosen:
-        why = reader.recognise(content, head)
-        if why is not None:
-            return _read(file, content, reader, why, fetch)
-    what, known = "empty" if not head else "not recognised", ", ".join(reader.name for reader in chosen)
-    return _failed(file, "", f"{what}: expected one of {known}")
-
-
-def _anew(reader: Reader, path: Path) -> Found:
-    return reader.read(path)
-
-
-def _read(file: LogFile, content: Path, reader: Reader, why: str, fetch: Fetch) -> list[ReadLog] | Source:
-    try:
-        found = fetch(reader, content)
-    except NothingLoggedError as error:
-        return _failed(file, "", str(error))
-    except UnreadableError as error:
-        return _failed(file, why, str(error))
-    folder = reader.run_folder(file.plain)
-    try:
-        inside = folder.relative_to(file.root).as_posix()
-    except ValueError:  # the run's folder lies above the checkpoint that was given
-        inside = "."
-    label = file.label if inside == "." else f"{file.label}/{inside}"
-    return [_log(file, reader, why, label, one) for one in ([found] if isinstance(found, Reading) else found)]
-
-
-def _log(file: LogFile, reader: Reader, why: str, label: str, reading: Reading) -> ReadLog:
-    count = sum(len(points) for points in reading.points.values())
-    source = Source(
-        file.shown,
-        reader.name,
-        reading.why or why,
-        count,
-        reading.warnings,
-        damaged=reading.damaged,
-        notes=reading.notes,
-        modified=file.modified,
-    )
-    return ReadLog(file, reader, reading, source, f"{label}/{reading.run}" if reading.run else label)
-
-
-def _failed(file: LogFile, why: str, message: str) -> Source:
-    return Source(file.shown, "", why, 0, (message,))
+def _counted(failed: list[Source]) -> list[Source]:
+    """The files that could not be read, the most of them counted where there are very many."""
+    left = len(failed) - _MOST_FAILED
+    if left <= 0:
+        return failed
+    last = failed[-1:] if not failed[-1].why and "not looked at" in failed[-1].warnings[0] else []
+    rest = Source(plural(left, "further file"), "", "", 0, ("could not be read, or are no logs",), files=left)
+    return [*failed[:_MOST_FAILED], rest, *last]

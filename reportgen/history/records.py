@@ -11,12 +11,14 @@ from typing import BinaryIO
 
 import numpy as np
 
+from reportgen.history.budget import more
 from reportgen.history.crc import Crc32c, masked
 from reportgen.history.frames import FOOT, HEAD, Frames, uint32
 from reportgen.units import plural
 
 BLOCK = 4 << 20  # bytes read at once: bounds the memory, whatever the file's size
 _LENGTH = struct.Struct("<Q")
+_LARGEST = 64 << 20  # bytes of a record: a larger one, a film say, is passed over
 _SAID = 3  # damaged places that are named
 
 
@@ -49,18 +51,42 @@ class Records:
         self._blank = True  # whether there were only zeros since then
         self._gaps: list[tuple[int, int]] = []
         self._tail: tuple[str, ...] = ()
+        self._stopped = False
+        self._large = 0
         self.damaged = 0
 
     def new(self, file: BinaryIO) -> Iterator[Batch]:
         """The records that have come since the last call; one that is not whole yet is waited for."""
         size = os.fstat(file.fileno()).st_size
+        self._stopped = False
         file.seek(self._offset + len(self._buffer))
         while block := file.read(max(BLOCK, self._wanted(size))):
             self._buffer += block
-            yield from self._whole(ended=False)
+            count = 0
+            for batch in self._whole(ended=False):
+                count += len(batch.start)
+                yield batch
+            self._pass_over(file, size)
+            if not more(len(block), count):
+                self._stopped = True
+                return
+
+    def _pass_over(self, file: BinaryIO, size: int) -> None:
+        """Leave out the record at the start of the buffer where it is too large, and whole."""
+        if self._wanted(size) <= _LARGEST or not Frames(
+            np.frombuffer(self._buffer, np.uint8), self._crc
+        ).sound(0):
+            return
+        length = int(_LENGTH.unpack_from(self._buffer)[0]) + HEAD + FOOT
+        if self._offset + length <= size:
+            self._large += 1
+            self._offset, self._buffer = self._offset + length, b""
+            file.seek(self._offset)
 
     def ended(self) -> tuple[Records, list[Batch]]:
         """The state if the file ends here, and the records that were held back; this one stays as it is."""
+        if self._stopped:
+            return self, []
         last = copy.copy(self)
         last._gaps = list(self._gaps)
         held = list(last._whole(ended=True))
@@ -84,6 +110,9 @@ class Records:
         if more := self._gaps[_SAID:]:
             left = sum(found - lost for lost, found in more)
             lines.append(f"{plural(len(more), 'more damaged length')}: {left:,} bytes left out")
+        if self._large:
+            large = f"of more than {_LARGEST >> 20} MiB each"
+            lines.append(f"{plural(self._large, 'record')} {large} left out")
         return (*lines, *self._tail)
 
     def _wanted(self, size: int) -> int:
@@ -91,7 +120,8 @@ class Records:
         if len(self._buffer) < HEAD or self._lost is not None:
             return 0
         length = _LENGTH.unpack_from(self._buffer)[0] + HEAD + FOOT
-        return min(length, size - self._offset) - len(self._buffer)
+        wanted = min(length, size - self._offset) - len(self._buffer)
+        return wanted if self._offset + length <= size else min(wanted, _LARGEST)
 
     def _whole(self, *, ended: bool) -> Iterator[Batch]:
         """The whole records in the buffer, which keeps what is behind them."""

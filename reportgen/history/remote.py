@@ -8,13 +8,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from reportgen.errors import one_line
+from reportgen.history.budget import Budget
 from reportgen.history.model import HistoryError, Source
 from reportgen.history.unpacking import unpacked_name
 from reportgen.logs import DRIVERS, Log, public
-from reportgen.units import show
+from reportgen.units import plural, show
 
-LARGEST = 2 << 30  # bytes of one file
-ALTOGETHER = 8 << 30  # bytes of all files under one address
+LARGEST = 1 << 30  # bytes of one file
+ALTOGETHER = 4 << 30  # bytes of all files under one address
 _CHUNK = 1 << 20
 
 Progress = Callable[[str, int, int], None]
@@ -45,7 +46,11 @@ class UnfitError(Exception):
 
 
 def fetch(
-    log: Log, folder: Path, likely: Callable[[Path], bool], progress: Progress | None = None
+    log: Log,
+    folder: Path,
+    likely: Callable[[Path], bool],
+    budget: Budget,
+    progress: Progress | None = None,
 ) -> tuple[Path, list[Source]]:
     """Copy what is likely a log under an address into `folder`; where it lies, and what was not copied.
 
@@ -67,6 +72,12 @@ def fetch(
     names = [local.name] if single else [_inside(name, path) for name in found]
     wanted = [(n, i) for n, i in zip(found, names, strict=True) if single or _is_wanted(i, likely)]
     for done, (name, inside) in enumerate(wanted):
+        if done >= budget.files or budget.spent:
+            why = budget.spent or f"more than {budget.files:,} files that may be logs"
+            refused.append(
+                Source(plural(len(wanted) - done, "further file"), "", "", 0, (f"not fetched: {why}",))
+            )
+            break
         if progress is not None:
             progress(f"fetching {inside}", done, len(wanted))
         target = local if single else local / inside

@@ -8,17 +8,23 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from reportgen.errors import InputError
+from reportgen.history.budget import Budget
 from reportgen.history.locate import Root, likely_by
 from reportgen.history.model import HistoryError, Source
 from reportgen.history.readers import Reader
 from reportgen.history.remote import fetch
 from reportgen.logs import Log, public
+from reportgen.redaction import paths
 
 Progress = Callable[[str, int, int], None]
 
 
 def roots_of(
-    logs: Sequence[Log], readers: Mapping[str, Reader], stack: ExitStack, progress: Progress | None
+    logs: Sequence[Log],
+    readers: Mapping[str, Reader],
+    stack: ExitStack,
+    budget: Budget,
+    progress: Progress | None,
 ) -> tuple[list[Root], list[Source]]:
     """A root for each log, and what could not be fetched; what is fetched goes with the `stack`.
 
@@ -35,9 +41,9 @@ def roots_of(
         path, full = Path(log.where), ""
         if log.is_address:
             scratch = stack.enter_context(TemporaryDirectory(prefix="reportgen-"))
-            path, unfetched = fetch(log, Path(scratch), likely_by(log.kind, readers), progress)
+            path, unfetched = fetch(log, Path(scratch), likely_by(log.kind, readers), budget, progress)
             refused += unfetched
             full = public(log.where) if path.is_dir() else public(log.where).rstrip("/").rpartition("/")[0]
         folder = path if path.is_dir() else path.parent
-        roots.append(Root(path, folder.name, full or folder.as_posix(), log.kind, log.is_address))
+        roots.append(Root(path, folder.name, full or paths(folder.as_posix()), log.kind, log.is_address))
     return roots, refused

@@ -10,10 +10,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from reportgen.history.budget import more, stopped
+
 MAGIC = b"SQLite format 3\0"
 _PATIENCE = 5.0  # seconds to wait for one who is writing
 _WAL = 2  # of the header's bytes 18 and 19: written ahead to a file beside it
 _CHUNK = 20_000  # rows of one query
+_LONGEST = 1 << 20  # bytes of a text: more is an error of the row
+_STEPS = 1_000_000  # of SQLite's machine between two looks at the budget
+_COPIED = 1 << 30  # bytes of a file that is copied, which one that was cut off has to be
 _FARTHEST = 1 << 40  # rows that are skipped at most in the search for the next that can be read
 
 
@@ -35,7 +40,12 @@ def _connected(path: Path, held: ExitStack) -> tuple[sqlite3.Connection, str]:
     size = {1: 65536}.get(stored := int.from_bytes(head[16:18], "big"), stored) or 1
     if path.stat().st_size % size:  # SQLite would take what the last page lacks for zeros
         return _whole_pages(path, size, held)
-    if head[18:20] == bytes((_WAL, _WAL)) and not path.with_name(f"{path.name}-wal").exists():
+    beside = [path.with_name(f"{path.name}{end}") for end in ("-wal", "-journal", "-shm")]
+    if any(one.is_symlink() or (one.exists() and not one.is_file()) for one in beside):
+        return _connection(
+            path, "&immutable=1"
+        ), "what lies beside it is no file of SQLite's: read without it"
+    if head[18:20] == bytes((_WAL, _WAL)) and not beside[0].exists():
         return _connection(path, "&immutable=1"), ""  # it is idle, and reading would leave files beside it
     try:
         return _connection(path, ""), ""
@@ -55,6 +65,8 @@ def _connected(path: Path, held: ExitStack) -> tuple[sqlite3.Connection, str]:
 def _whole_pages(path: Path, size: int, held: ExitStack) -> tuple[sqlite3.Connection, str]:
     """A copy of a file that was cut off, whose header says how many pages it has left."""
     pages = path.stat().st_size // size
+    if path.stat().st_size > _COPIED:
+        raise sqlite3.DatabaseError(f"cut off, and larger than {_COPIED >> 30} GiB")
     copy = Path(shutil.copyfile(path, Path(held.enter_context(TemporaryDirectory()), "cut.db")))
     with copy.open("r+b") as file:
         file.truncate(pages * size)
@@ -69,6 +81,8 @@ def _connection(path: Path, more: str) -> sqlite3.Connection:
     connection = sqlite3.connect(address, uri=True, timeout=_PATIENCE)
     try:
         connection.text_factory = lambda text: text.decode("utf-8", "replace")
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
+        connection.set_progress_handler(stopped(), _STEPS)
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
         connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
@@ -101,6 +115,7 @@ class Rows:
         self._connection = connection
         listed = ", ".join(f'"{name}"' for name in names)
         self._query = f'SELECT rowid, {listed} FROM "{table}" WHERE rowid >= ? ORDER BY rowid LIMIT ?'
+        self._width = 8 * len(names)  # bytes of a row, at the least
         self.damaged = self.lost = 0
         self.error = ""
         self.broken = False
@@ -117,7 +132,8 @@ class Rows:
                     yield row[1:]
             except (sqlite3.DatabaseError, UnicodeDecodeError) as raised:
                 error = raised
-            if error is None and count < _CHUNK:
+            going_on = more(count * self._width, count)
+            if (error is None and count < _CHUNK) or not going_on:
                 return
             if error is not None:
                 found = self._after(error, following)

@@ -10,10 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
+from reportgen.history.budget import Budget
 from reportgen.units import show
 
 MAGIC = b"\x1f\x8b\x08"
-LARGEST = 4 << 30  # bytes that a file may take decompressed
+LARGEST = 1 << 30  # bytes that a file may take decompressed
+_MEMBERS = 100_000  # parts of a file: each costs its time, however little is in it
 _CHUNK = 1 << 16
 _SUFFIXES = (".gz", ".gzip")
 _GZIP = 16 + zlib.MAX_WBITS
@@ -28,10 +30,11 @@ def unpacked_name(name: str) -> str:
 
 
 @contextmanager
-def unpacked(path: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
+def unpacked(path: Path, budget: Budget) -> Iterator[tuple[Path, tuple[str, ...]]]:
     """Where the plain content of a file lies, and what was not whole of it; a file that is plain lies where it is.
 
-    What is decompressed keeps its name and that of its folder, by which readers know it. Raises OSError.
+    What is decompressed keeps its name and that of its folder, by which readers know it, and is taken from the
+    budget. Raises OSError.
     """
     with path.open("rb") as file:
         packed = file.read(len(MAGIC)) == MAGIC
@@ -41,7 +44,9 @@ def unpacked(path: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
     with TemporaryDirectory(prefix="reportgen-") as folder:
         target = Path(folder, path.parent.name or "run", unpacked_name(path.name))
         target.parent.mkdir()
-        yield target, unpack(path, target)
+        notes = unpack(path, target, budget.unpacked)
+        budget.unpacked = max(0, budget.unpacked - target.stat().st_size)
+        yield target, notes
 
 
 @dataclass
@@ -50,33 +55,35 @@ class _Stream:
 
     out: BinaryIO
     limit: int
+    said: str = "larger than"
     written: int = 0
     warning: str = ""
 
     def write(self, data: bytes) -> None:
         room = self.limit - self.written
         if len(data) > room:
-            self.warning = f"larger than {show(self.limit, 'bytes')} when decompressed: the rest is left out"
+            self.warning = f"{self.said} {show(self.limit, 'bytes')} when decompressed: the rest is left out"
             data = data[:room]
         self.out.write(data)
         self.written += len(data)
 
 
-def unpack(path: Path, target: Path) -> tuple[str, ...]:
-    """Decompress a gzip file into `target`, and say what was not whole of it.
+def unpack(path: Path, target: Path, left: int = LARGEST) -> tuple[str, ...]:
+    """Decompress at most `left` bytes of a gzip file into `target`; say what was not whole of it.
 
     Files of several members, as appending makes them, are read to the end. What comes before damage is
     kept. Raises OSError.
     """
     with path.open("rb") as file, target.open("wb") as out:
-        stream = _Stream(out, LARGEST)
+        said = "larger than" if left >= LARGEST else "larger than what is left to decompress of all logs,"
+        stream = _Stream(out, min(LARGEST, left), said)
         _members(file, stream)
     return (stream.warning,) if stream.warning else ()
 
 
 def _members(file: BinaryIO, stream: _Stream) -> None:
     waiting = file.read(_CHUNK)
-    first = True
+    first, count = True, 0
     while waiting and not stream.warning:
         if not first and not waiting.strip(b"\0"):  # padding, as tapes and some disks leave it
             waiting = file.read(_CHUNK)
@@ -87,7 +94,10 @@ def _members(file: BinaryIO, stream: _Stream) -> None:
             if not waiting.startswith(MAGIC):
                 stream.warning = "behind the end of its gzip there is something else, which is left out"
                 return
-        first = False
+        first, count = False, count + 1
+        if count > _MEMBERS:
+            stream.warning = f"of more than {_MEMBERS:,} parts: what lies behind these is left out"
+            return
         waiting = _member(file, waiting, stream)
 
 

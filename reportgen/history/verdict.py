@@ -84,8 +84,8 @@ def best_first(verdicts: Sequence[Verdict]) -> list[str]:
         for at, one in enumerate(verdicts)
         if one.best is not None and one.measure == measure
     ]
-    order = [at for _, at in sorted(judged)]
-    return [verdicts[at].run for at in [*order, *(at for at in range(len(verdicts)) if at not in set(order))]]
+    order = dict.fromkeys(at for _, at in sorted(judged))
+    return [verdicts[at].run for at in [*order, *(at for at in range(len(verdicts)) if at not in order)]]
 
 
 def leading(curves: Sequence[Curve]) -> Curve | None:
@@ -152,13 +152,21 @@ def _age(run: Run | None, sources: Sequence[Source], now: float) -> float:
     return now - latest
 
 
+def by_run(sources: Sequence[Source]) -> dict[str, list[Source]]:
+    """The files of each run."""
+    found: dict[str, list[Source]] = {}
+    for source in sources:
+        found.setdefault(source.run, []).append(source)
+    return found
+
+
 def aged(history: History, now: float) -> History:
     """The history without the question whether a file is still being written, where that was too long ago."""
     runs = {run.name: run for run in history.runs}
-    of = {name: [source for source in history.sources if source.run == name] for name in runs}
+    of = by_run(history.sources)
 
     def said(source: Source) -> Source:
-        age = _age(runs.get(source.run), of.get(source.run, [source]), now)
+        age = _age(runs.get(source.run), of[source.run] if source.run in runs else [source], now)
         if math.isnan(age) or age <= FRESH:
             return source
         return replace(source, warnings=tuple(_CUT.sub("", warning) for warning in source.warnings))

@@ -14,31 +14,40 @@ if TYPE_CHECKING:
     from reportgen.history.verdict import Verdict
 
 _MOST_HISTOGRAMS = 12
+_READING = 0.5  # of the section's time, for reading the logs
 
 
 def training(experiment: Experiment, options: Options) -> Section:
     """Loss, metric and learning-rate curves from the logs; overfitting, restarts, damage."""
     from reportgen import history
+    from reportgen.deadline import Deadline
     from reportgen.history.bands import bands
+    from reportgen.history.budget import Budget
     from reportgen.history.charts import MOST_RUNS, charts_of
     from reportgen.history.findings import check, diagnoses, findings_of
     from reportgen.history.pace import pace_chart
-    from reportgen.history.verdict import aged, best_first, verdict
+    from reportgen.history.verdict import aged, best_first, by_run, verdict
     from reportgen.sections import _charts, _logs, _runs
 
     if not experiment.logs:
         return _section(status="empty", reason="no logs were given")
+    deadline = Deadline.of(options.time_limit, options.timed).part(_READING)
     logged = history.read(
-        experiment.logs, pattern=experiment.log_pattern, fetch=experiment.fetch, progress=options.step
+        experiment.logs,
+        pattern=experiment.log_pattern,
+        fetch=experiment.fetch,
+        progress=options.step,
+        budget=Budget(deadline=deadline),
     )
     found = aged(logged, options.now)
     if not found.sources:
         return _section(status="empty", reason="no log file is in what was given as logs")
     failures = _logs.unread(found)
     if not found.runs:
-        reason = f"none of {plural(len(found.sources), 'file')} given as logs holds a curve"
+        reason = f"none of {plural(sum(source.files for source in found.sources), 'file')} given as logs holds a curve"
         return _section(status="empty", reason=reason, blocks=(*failures, _logs.sources(found)))
-    verdicts = [verdict(run, logged.sources, options.now) for run in found.runs]
+    files = by_run(logged.sources)
+    verdicts = [verdict(run, files.get(run.name, ()), options.now) for run in found.runs]
     charts = charts_of(found, best_first(verdicts)[:MOST_RUNS])
     checked = check(found, _charts.drawn(charts))
     flaws = findings_of(checked)

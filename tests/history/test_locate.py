@@ -7,7 +7,7 @@ from pathlib import Path
 import eventfiles as files
 import pytest
 
-from reportgen import history
+from reportgen import collect, history
 from reportgen.history import HistoryError
 from reportgen.logs import Log
 
@@ -45,12 +45,44 @@ def test_a_link_to_a_folder_elsewhere_is_said(tmp_path):
     assert told(tmp_path / "logs" / "other") == {"metrics.csv": ("table", 2, ())}
 
 
-def test_links_to_files_are_read_once(tmp_path):
-    put(tmp_path / "data" / "a.csv")
-    (tmp_path / "run").mkdir()
+def test_links_to_files_inside_are_read_once(tmp_path):
+    put(tmp_path / "run" / "data" / "a.csv")
     for name in ("metrics.csv", "same.csv"):
-        (tmp_path / "run" / name).symlink_to(tmp_path / "data" / "a.csv")
+        (tmp_path / "run" / name).symlink_to(tmp_path / "run" / "data" / "a.csv")
     assert told(tmp_path / "run") == {"metrics.csv": ("table", 2, ())}
+
+
+def test_links_to_files_elsewhere_are_not_followed_and_said(tmp_path):
+    put(tmp_path / "private" / "a.csv", "step,loss\n1,0.123456\n2,0.123456\n")
+    put(tmp_path / "run" / "metrics.csv")
+    (tmp_path / "run" / "stolen.csv").symlink_to(tmp_path / "private" / "a.csv")
+    (tmp_path / "run" / "above.csv").symlink_to("../private/a.csv")
+    found = told(tmp_path / "run")
+    why = ("a link to a file elsewhere, not followed: give that file itself",)
+    assert found["stolen.csv"][2] == found["above.csv"][2] == why
+    assert found["metrics.csv"] == ("table", 2, ())
+    assert told(tmp_path / "run" / "stolen.csv")["stolen.csv"][:2] == ("table", 2)  # which the user named
+    (tmp_path / "latest").symlink_to("run")
+    assert told(tmp_path / "latest")["metrics.csv"] == ("table", 2, ())
+
+
+def test_a_store_whose_parts_are_links_elsewhere_gives_nothing_of_them(tmp_path):
+    secret = put(tmp_path / "home" / "id_rsa", "CANARY-a7c1")
+    run = tmp_path / "logs" / "mlruns" / "0" / "abc"
+    put(run / "meta.yaml", "run_id: abc\n")
+    put(run / "metrics" / "loss", "1600000000000 0.5 1\n")
+    for link in ("params/x", "tags/mlflow.runName", "metrics/y"):
+        (run / link).parent.mkdir(exist_ok=True)
+        (run / link).symlink_to(secret)
+    (run / "params" / "deep").symlink_to(secret.parent)
+    (run.parent / "meta.yaml").symlink_to(secret)
+    report = collect(logs=tmp_path / "logs", sections=["training"])
+    assert report.section("training").status == "ok"
+    assert "CANARY" not in report.to_json()
+    other = tmp_path / "logs" / "mlruns" / "0" / "def"
+    put(other / "meta.yaml", "run_id: def\n")
+    (other / "params").symlink_to(secret.parent)
+    assert "CANARY" not in collect(logs=tmp_path / "logs", sections=["training"]).to_json()
 
 
 def test_a_link_that_leads_nowhere_is_said(tmp_path):

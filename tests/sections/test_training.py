@@ -283,7 +283,7 @@ def test_same_bytes_from_two_processes_and_no_torch(overfit):
         "import sys, pathlib; from types import SimpleNamespace as N; "
         "from reportgen.sections.training import training; "
         "given = N(logs=(pathlib.Path(sys.argv[1]),), log_pattern='', fetch=None); "
-        "made = training(given, N(seed=0, now=0.0, step=lambda *a: None)); "
+        "made = training(given, N(seed=0, now=0.0, time_limit=300, timed=False, step=lambda *a: None)); "
         "print(made.model_dump_json(), 'torch' in sys.modules, 'pandas' in sys.modules)"
     )
     outs = [

@@ -16,7 +16,8 @@ def test_methods_whose_work_is_a_power_of_the_columns_say_why_they_are_left_out(
     section = report.section("explanations")
     assert section.status == "ok"
     said = {
-        row.cells[2]: " ".join(str(cell) for cell in row.cells[3:]) for row in section.block("each-explanation").rows
+        row.cells[2]: " ".join(str(cell) for cell in row.cells[3:])
+        for row in section.block("each-explanation").rows
     }
     assert "5,000 parts, of which 512 at most" in said["KernelShap"]
     assert "5,000 features, of which 1,024 at most" in said["LIME"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
-from reportgen.errors import one_line
+from reportgen.errors import RAISED, one_line
 from reportgen.history.readers.base import HEAD, Follower, NothingLoggedError, Reader, UnreadableError
 
 GROUP = "reportgen.readers"
@@ -18,11 +18,15 @@ def installed() -> tuple[dict[str, Reader], list[str]]:
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:
             reader = point.load()
-        except Exception as error:  # noqa: BLE001 - a stranger's broken reader costs none of the others
+        except RAISED as error:  # a stranger's broken reader costs none of the others
             broken.append(f"the reader {point.name!r} can't be loaded: {one_line(error)}")
             continue
-        if isinstance(reader, Reader):
+        if isinstance(reader, Reader) and reader.by in _ORDER:
             found[point.name] = reader
+        elif isinstance(reader, Reader):
+            broken.append(
+                f"the reader {point.name!r} goes by {reader.by!r}, expected one of {', '.join(_ORDER)}"
+            )
         else:
             broken.append(f"the reader {point.name!r} is a {type(reader).__name__}, expected a Reader")
     return dict(sorted(found.items(), key=lambda item: _ORDER.index(item[1].by))), broken

@@ -18,8 +18,8 @@ from reportgen.units import show
 
 _SUFFIXES = (".pt", ".pth", ".ckpt")
 _WORDS = re.compile(rb"(?i)histor|loss|accura|metric|log_|_acc|val_|train_")
-_LARGEST_INDEX = 64 << 20  # bytes of the pickle within: tensors lie outside it
-_LARGEST_OLD = 256 << 20  # bytes of a file of the old layout, which has to be read in full
+_LARGEST_INDEX = 16 << 20  # bytes of the pickle within: tensors lie outside it
+_LARGEST_OLD = 64 << 20  # bytes of a file of the old layout, which has to be read in full
 _OLD = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 _EXPECTED = "expected a dict with lists of numbers, such as history['loss']"
 
@@ -65,6 +65,8 @@ def _loaded(path: Path) -> Any:
     with path.open("rb") as file:
         zipped = file.read(4) == b"PK\x03\x04"
     size = path.stat().st_size
+    if zipped:
+        _check_stored(path)
     if not zipped and size > _LARGEST_OLD:
         raise NothingLoggedError(
             f"in torch's old layout and {show(size, 'bytes')} large, which would be read in full: not looked at"
@@ -85,6 +87,22 @@ def _loaded(path: Path) -> Any:
         raise
     except Exception as error:
         raise UnreadableError(f"damaged, or nothing that torch.save wrote: {one_line(error)}") from error
+
+
+def _check_stored(path: Path) -> None:
+    """torch.save stores what it writes as it is: what is packed may unpack to anything. Raises UnreadableError."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
+        raise UnreadableError(f"damaged, or nothing that torch.save wrote: {one_line(error)}") from error
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise UnreadableError("its parts are compressed, as torch.save never writes them: not loaded")
+    pickles = sum(member.file_size for member in members if member.filename.endswith(".pkl"))
+    if pickles > _LARGEST_INDEX:
+        raise NothingLoggedError(
+            f"its pickle has {show(pickles, 'bytes')}, more than the {show(_LARGEST_INDEX, 'bytes')} of a history"
+        )
 
 
 def _numpy_numbers() -> list[Any]:

@@ -10,6 +10,7 @@ from reportgen.history.readers.base import Reader, UnreadableError
 from reportgen.history.readers.metric_file import read_points
 from reportgen.history.readers.rows import numbers
 
+_LARGEST = 4 << 20  # bytes of the last values
 _LONGEST = 4096  # characters of a header
 _COLUMNS = {2: ("step", "value"), 3: ("time", "step", "value")}
 
@@ -63,7 +64,8 @@ def read(path: Path) -> Reading:
 
 def _last_values(path: Path) -> dict[str, float]:
     try:
-        data = json.loads(path.read_bytes().decode("utf-8-sig", "replace"))
+        with path.open("rb") as file:
+            data = json.loads(file.read(_LARGEST).decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError):
         return {}
     return numbers(data) if isinstance(data, dict) else {}

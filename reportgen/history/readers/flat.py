@@ -56,6 +56,8 @@ def _text(value: Any) -> str:
         return str(value)
     except ValueError:  # an integer of more digits than Python writes
         return "a number of thousands of digits"
+    except RecursionError:
+        return "(nested too deeply)"
 
 
 def typed(text: str) -> Setting:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
+from reportgen.history.budget import more, series
 from reportgen.history.model import Reading
 from reportgen.history.readers.base import NothingLoggedError, Reader, UnreadableError
 from reportgen.history.readers.rows import Others, Rows, as_number, numbers
 from reportgen.history.readers.signs import is_step, tells
 from reportgen.units import plural
 
-_LARGEST = 1 << 28  # bytes: the file is read whole
+_LARGEST = 64 << 20  # bytes: the file is read whole
+_MOST_ROWS = 2_000_000  # made of lists
 _TRIED = 100  # rows by whose names a list of rows is known
 _CONTAINERS = re.compile(r"(?:\w{0,40}_)?(?:history|logs?|metrics|results|records)", re.IGNORECASE)
 _NAME = r'"(?P<name>[^"\\]{1,200})"\s{0,99}:\s{0,99}'
@@ -95,12 +98,15 @@ def _of_rows(data: list[Any]) -> Reading | None:
         return None
     other = len(data) - len(held)
     note = (f"{other:,} of its rows no object: left out",) if other else ()
-    return _reading(Rows(held), note, other, f"JSON, a list of {plural(len(held), 'row')} with {sign!r}")
+    return _reading(_counted(held), note, other, f"JSON, a list of {plural(len(held), 'row')} with {sign!r}")
 
 
 def _of_lists(data: Mapping[str, Any]) -> Reading | None:
     lists: dict[str, list[Any]] = {}
-    for name, value in data.items():
+    room = series()
+    for name, value in islice(data.items(), 20 * room):
+        if len(lists) > room:
+            break
         values = _column(value)
         if values and all(_is_number(one) for one in values):
             lists[name] = values
@@ -115,10 +121,12 @@ def _of_lists(data: Mapping[str, Any]) -> Reading | None:
         lists = {name: values for name, values in lists.items() if not is_step(name)}
     rows = [
         {name: values[place] for name, values in lists.items() if place < len(values)}
-        for place in range(lengths[-1])
+        for place in range(min(lengths[-1], _MOST_ROWS))
     ]
+    if lengths[-1] > _MOST_ROWS:
+        notes += (f"only the first {_MOST_ROWS:,} values of each list are read",)
     why = f"JSON, {plural(len(lists), 'list')} of numbers with {sign!r}"
-    return _reading(Rows(rows), notes, 0, why, _left_out(data, lists))
+    return _reading(_counted(rows), notes, 0, why, _left_out(data, lists))
 
 
 def _left_out(data: Mapping[str, Any], lists: Mapping[str, Any]) -> tuple[str, ...]:
@@ -143,6 +151,11 @@ def _is_number(value: Any) -> bool:
     if value is None or isinstance(value, int | float):
         return not isinstance(value, bool)
     return as_number(value) is not None
+
+
+def _counted(rows: list[dict[str, Any]]) -> Rows:
+    """As many of the rows as the budget allows, in columns."""
+    return Rows(takewhile(lambda row: more(records=1), rows))
 
 
 def _reading(

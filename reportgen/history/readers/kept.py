@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from reportgen.history.budget import halt, series
 from reportgen.history.model import Points, Reading
 from reportgen.history.readers.lines import EPOCHS, Columns
 
 _DEEPEST = 5
+_MOST = 4_000_000  # values that are looked at, each as often as it stands in what was saved
 _EXACT = 2**53  # a step beyond it is no longer exact as a float
 _OTHER = re.compile(
     r"state_dict|optim|sched|param|config|args|hparam|hyper|callback|loops|rng|random|scaler|vocab|classes|names|"
@@ -33,25 +35,43 @@ class _Found:
         self.rows: list[dict[str, float]] = []
 
 
+class _Left:
+    """How many values may still be looked at: a list that stands in a hundred places costs what it stands for."""
+
+    def __init__(self) -> None:
+        self._left = _MOST
+
+    def __call__(self, count: int = 1) -> bool:
+        """Take so many; whether there were enough."""
+        self._left -= count
+        if self._left < 0:
+            halt(f"more than {_MOST:,} values in what was saved")
+        return self._left >= 0
+
+
 def found_in(saved: Any) -> Reading | None:
     """The history that was saved, or None where there is none."""
     if not isinstance(saved, Mapping):
         saved = {"history": saved} if isinstance(saved, list) else {}
-    found = _Found()
-    for name, value in _walk(saved, (), 0):
-        _take(found, name, value)
+    found, left = _Found(), _Left()
+    for name, value in _walk(saved, (), 0, left):
+        if not left(len(value)) or len(found.curves) > series():
+            break
+        _take(found, name, value, left)
     if found.rows:
         return _of_rows(found.rows)
     return _of_lists(found, _number(saved.get("epoch"))) if found.curves else None
 
 
 def _walk(
-    saved: Mapping[Any, Any], above: tuple[str, ...], depth: int
+    saved: Mapping[Any, Any], above: tuple[str, ...], depth: int, left: _Left
 ) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every value that may be a curve, with the names on the way to it."""
     lengths = {len(value) for value in saved.values() if isinstance(value, list) and len(value) > 1}
     for key, value in saved.items():
-        name = str(key)
+        if not left():
+            return
+        name = _name(key)
         if _vector(value) in lengths and not _OTHER.search(name):
             # Beside lists of its length: alone, an array of one axis may be a bias.
             yield (*above, name), value.tolist()
@@ -60,7 +80,7 @@ def _walk(
             continue
         path = (*above, name)
         if isinstance(value, Mapping) and not _by_step(value) and depth < _DEEPEST:
-            yield from _walk(value, path, depth + 1)
+            yield from _walk(value, path, depth + 1, left)
         elif isinstance(value, list | tuple | Mapping):
             yield path, value
 
@@ -79,17 +99,27 @@ def _by_step(value: Mapping[Any, Any]) -> bool:
     return len(keys) > 1 and all(whole)
 
 
-def _take(found: _Found, path: tuple[str, ...], value: Any) -> None:
+def _name(key: Any) -> str:
+    return (
+        key
+        if isinstance(key, str)
+        else str(key)
+        if isinstance(key, int | float | bool)
+        else type(key).__name__
+    )
+
+
+def _take(found: _Found, path: tuple[str, ...], value: Any, left: _Left) -> None:
     tag = "/".join(part for part in path if not _CONTAINERS.fullmatch(part)) or path[-1]
     if isinstance(value, Mapping):
         rows = [{"epoch": key, **row} for key, row in value.items() if isinstance(row, Mapping)]
         values = [_number(one) for one in value.values()]
         if rows:
-            found.rows += [_numbers(row) for row in rows]
+            found.rows += [_numbers(row, left) for row in rows]
         elif all(one is not None for one in values):
             found.curves[tag] = (values, [float(key) for key in value])
     elif value and all(isinstance(row, Mapping) for row in value):
-        rows = [_numbers(row) for row in value]
+        rows = [_numbers(row, left) for row in value]
         if sum(len(row) > 0 for row in rows) == len(rows) and any(
             len(row) > 1 or len(rows) > 1 for row in rows
         ):
@@ -118,13 +148,15 @@ def _number(value: Any) -> float | None:
         return math.inf if value > 0 else -math.inf
 
 
-def _numbers(row: Mapping[Any, Any], above: str = "") -> dict[str, float]:
+def _numbers(row: Mapping[Any, Any], left: _Left, above: str = "") -> dict[str, float]:
     """The numbers of one row, those of dicts within by their path."""
     out: dict[str, float] = {}
     for key, value in row.items():
-        name = f"{above}{key}"
+        if not left():
+            break
+        name = f"{above}{_name(key)}"
         if isinstance(value, Mapping) and above.count("/") < _DEEPEST:
-            out.update(_numbers(value, f"{name}/"))
+            out.update(_numbers(value, left, f"{name}/"))
         elif (number := _number(value)) is not None:
             out[name] = number
     return out

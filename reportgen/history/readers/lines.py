@@ -6,10 +6,10 @@ import math
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 
+from reportgen.history.budget import halt, more, series
 from reportgen.history.model import Points
 from reportgen.history.readers.base import UnreadableError
 
@@ -34,24 +34,41 @@ class Lines:
         self._path = path
         self._rest = b""  # the last line, as far as it has been written
         self._read = self._number = 0
+        self._stopped = False
+        self._long = ""  # of which line there is no getting past
 
     def new(self) -> Iterator[tuple[int, str]]:
         """Number and text of each line that has been finished since the last call. Raises UnreadableError, OSError."""
+        self._stopped = bool(self._long)
+        if self._long:
+            halt(self._long)
+            return
         with self._path.open("rb") as file:
             file.seek(self._read)
             while block := file.read(_BLOCK):
                 self._read += len(block)
+                before = self._number
                 *whole, self._rest = (self._rest + block).splitlines(keepends=True)
                 # A line feed may still follow upon a carriage return.
                 if self._rest.endswith(b"\n"):
                     whole, self._rest = [*whole, self._rest], b""
                 for line in whole:
                     yield from self._line(line)
+                    if self._stopped:
+                        return
                 if len(self._rest) > _WIDEST * LONGEST:
                     self._too_long(self._number + 1)
+                self._stopped = self._stopped or not more(len(block), self._number - before)
+                if self._stopped:
+                    return
 
     def last(self) -> tuple[int, str, bool] | None:
-        """The last line where it may still grow, and whether it has an end; None where there is none or a blank one."""
+        """The last line where it may still grow, and whether it has an end; None where there is none or a blank one.
+
+        Where reading stopped before the end of the file, there is none.
+        """
+        if self._stopped:
+            return None
         text = self._text(self._rest, self._number + 1)
         ended = text.endswith("\r")
         return (self._number + 1, text.rstrip("\r\n"), ended) if text.strip() else None
@@ -64,12 +81,17 @@ class Lines:
 
     def _text(self, line: bytes, number: int) -> str:
         text = line.decode("utf-8-sig" if number == 1 else "utf-8", "replace")
-        if len(text) > LONGEST:
-            self._too_long(number)
-        return text
+        if len(text) <= LONGEST:
+            return text
+        self._too_long(number)
+        return ""
 
-    def _too_long(self, number: int) -> NoReturn:
-        raise UnreadableError(f"line {number} is longer than {LONGEST:,} characters: expected one row a line")
+    def _too_long(self, number: int) -> None:
+        """Stop here, where there were lines before; else there is nothing to keep."""
+        why = f"line {number:,} is longer than {LONGEST:,} characters"
+        if number == 1 or not halt(why):
+            raise UnreadableError(f"{why}: expected one row a line")
+        self._stopped, self._long = True, why
 
 
 class Columns:
@@ -88,6 +110,7 @@ class Columns:
         self._steps: array[float] = array("d")
         self._walls: array[float] = array("d")
         self._epochs: array[float] = array("d")
+        self._room = series()
 
     def row(self, numbers: dict[str, float], split: str = "") -> None:
         """Add one row; `numbers` holds only what was logged in it."""
@@ -103,6 +126,8 @@ class Columns:
             tag = f"{split}/{name}" if split and name != self.epoch else name
             cells = self._cells.get(tag)
             if cells is None:
+                if len(self._cells) > self._room:
+                    continue  # one more than there is room for, by which it is told
                 cells = self._cells[tag] = (array("q"), array("d"))
             cells[0].append(number)
             cells[1].append(value)
@@ -118,7 +143,7 @@ class Columns:
         self._walls.frombytes(np.where(timed, wall, np.nan).tobytes())
         for name, values in numbers.items():
             kept = np.flatnonzero(~timed) if name == self.wall else np.arange(count)
-            if name != self.step and len(kept):
+            if name != self.step and len(kept) and (name in self._cells or len(self._cells) <= self._room):
                 cells = self._cells.setdefault(name, (array("q"), array("d")))
                 cells[0].frombytes((kept + begin).tobytes())
                 cells[1].frombytes(values[kept].tobytes())

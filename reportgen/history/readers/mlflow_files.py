@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from reportgen.history.model import Points, Reading, Setting
 from reportgen.history.readers.base import Reader, UnreadableError
+from reportgen.history.readers.beside import files_below, is_plain
 from reportgen.history.readers.flat import flat, too_many, typed
 from reportgen.history.readers.metric_file import read_points
 from reportgen.history.readers.mlflow import DELETED, STATES, run_name
@@ -98,6 +98,8 @@ def _experiment(path: Path) -> str:
     """The experiment's name, or its folder's where that has no meta.yaml."""
     folder = path.parent.parent
     try:
+        if not is_plain(folder / "meta.yaml", folder.parent):
+            return folder.name
         return str(load(folder / "meta.yaml", exponents=False).get("name") or folder.name)
     except (UnreadableError, OSError):
         return folder.name
@@ -105,8 +107,9 @@ def _experiment(path: Path) -> str:
 
 def _tag(path: Path) -> str:
     """The run's name as older versions keep it."""
+    tag = path.parent / "tags" / "mlflow.runName"
     try:
-        return _text(path.parent / "tags" / "mlflow.runName")
+        return _text(tag) if is_plain(tag, path.parent) else ""
     except OSError:
         return ""
 
@@ -115,7 +118,7 @@ def _metrics(folder: Path) -> tuple[dict[str, Points], list[str], int]:
     points: dict[str, Points] = {}
     notes: list[str] = []
     damaged = 0
-    for path in _files(folder):
+    for path in files_below(folder, folder.parent):
         tag = path.relative_to(folder).as_posix()
         try:
             found, said, lost = read_points(path, " ", _COLUMNS, least=2)
@@ -131,7 +134,7 @@ def _metrics(folder: Path) -> tuple[dict[str, Points], list[str], int]:
 def _params(folder: Path) -> tuple[dict[str, Setting], tuple[str, ...]]:
     held: dict[str, Setting] = {}
     unread = 0
-    for path in _files(folder):
+    for path in files_below(folder, folder.parent):
         if len(held) >= _MOST_PARAMS:
             break
         try:
@@ -145,13 +148,6 @@ def _params(folder: Path) -> tuple[dict[str, Setting], tuple[str, ...]]:
 def _text(path: Path) -> str:
     with path.open("rb") as file:
         return file.read(_PARAM).decode("utf-8", "replace")
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """The files below a folder, in the order of names; a key's slashes are folders."""
-    for inside, folders, names in os.walk(folder):
-        folders.sort()
-        yield from (path for name in sorted(names) if (path := Path(inside, name)).is_file())
 
 
 def _run_folder(path: Path) -> Path:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from reportgen.history.budget import series
 from reportgen.history.columns import Column
 from reportgen.history.model import Points, Reading, Setting
 from reportgen.history.readers.base import Reader, UnreadableError
@@ -54,7 +55,8 @@ class _Store:
         self._columns: dict[str, dict[str, Column]] = {}
         self._params: dict[str, dict[str, Setting]] = {}
         self._notes = [told] if told else []
-        self._odd = self._damaged = 0
+        self._odd = self._damaged = self._more = 0
+        self._left = series()
 
     def read(self) -> None:
         """Read the four tables; a damaged one costs what is damaged in it."""
@@ -98,6 +100,10 @@ class _Store:
             return
         columns_ = self._columns.setdefault(run, {})
         if key not in columns_:
+            if self._left <= 0:
+                self._more += 1
+                return
+            self._left -= 1
             columns_[key] = Column()
         wall = time / 1000 if isinstance(time, int | float) else math.nan
         columns_[key].add(step, wall, math.nan if is_nan == 1 else _value(float(value)))
@@ -109,6 +115,10 @@ class _Store:
         notes = self._notes.copy()
         if self._odd:
             notes.append(f"left out, as they are no points: {plural(self._odd, 'row')}")
+        if self._more:
+            notes.append(
+                f"{plural(self._more, 'point')} of further series left out: more than {series():,} series"
+            )
         if self._deleted:
             notes.append(DELETED.format(plural(len(self._deleted), "run")))
         if silent:

@@ -12,6 +12,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from reportgen.history.budget import more
 from reportgen.history.model import Reading
 from reportgen.history.readers.base import NothingLoggedError, Reader, UnreadableError
 from reportgen.history.readers.headed import HEADED, Headed
@@ -22,7 +23,7 @@ from reportgen.timelimit import OutOfTime, time_limit
 from reportgen.units import plural
 
 LONGEST = 4096  # characters of a line: patterns are tried on no longer one
-_TRIED = 1_000_000  # lines that all patterns are tried on
+_TRIED = 100_000  # lines that all patterns are tried on
 _ENOUGH = 1000  # lines of a pattern, after which no other is tried
 _LEAST = 2  # lines of one pattern in a file that is recognised by them
 _PATIENCE = 20.0  # seconds for the user's pattern, and as many again for each 64 MiB
@@ -45,6 +46,7 @@ class _Lines:
     """The lines of a file, progress bars taken apart; `number`, `long` and `ended` say how far it has come."""
 
     path: Path
+    counted: bool = True
     number: int = 0
     long: int = 0
     ended: bool = True
@@ -55,6 +57,9 @@ class _Lines:
         encoding = "utf-16" if wide else "utf-8-sig"
         with self.path.open("r", encoding=encoding, errors="replace", newline="") as file:
             while text := file.readline(LONGEST + 1):
+                if not self._go_on(text):
+                    self.ended = True  # as far as it was read
+                    return
                 self.ended = text.endswith(("\n", "\r"))
                 if text.endswith("\n") or not self.ended:
                     self.number += 1
@@ -62,12 +67,17 @@ class _Lines:
                     self.long += 1
                     while text and not self.ended:
                         text = file.readline(LONGEST)
+                        if not self._go_on(text):
+                            return
                         self.ended = text.endswith(("\n", "\r")) or not text
                     continue
                 for part in _BACKSPACES.split(text):
                     plain = _ESCAPES.sub("", part).strip("\r\n")
                     if plain.strip():
                         yield plain
+
+    def _go_on(self, text: str) -> bool:
+        return more(len(text), 1) if self.counted else more()
 
 
 @dataclass
@@ -131,7 +141,7 @@ def _of_head(head: bytes) -> Iterator[str]:
 def read(path: Path) -> Reading:
     """Every number on the lines of the program that most lines are of. Raises UnreadableError, OSError."""
     tally = _Tally()
-    for line in islice(_Lines(path), _TRIED):
+    for line in islice(_Lines(path, counted=False), _TRIED):
         tally.add(line)
         if max(tally.counts.values(), default=0) >= _ENOUGH:
             break
@@ -151,34 +161,38 @@ def read(path: Path) -> Reading:
 def reader(pattern: re.Pattern[str]) -> Reader:
     """The same reader with the user's pattern in place of those known."""
 
+    slow: list[UnreadableError] = []  # once it took too long, it is tried on no other file
+
     def parse(line: str) -> Row | None:
         return _by_groups(pattern, line)
 
     def known(path: Path, head: bytes) -> str | None:
         if _is_binary(head):
             return None
-        with _patience(len(head)):
+        with _patience(len(head), slow):
             count = sum(parse(line) is not None for line in _of_head(head))
         return f"the pattern given matches {plural(count, 'line')} at its start" if count else None
 
     def read_by(path: Path) -> Reading:
-        with _patience(path.stat().st_size):
+        with _patience(path.stat().st_size, slow):
             return _read(path, "the pattern given", parse, Pattern("", pattern))
 
     return replace(READER, name="lines of the pattern given", recognise=known, read=read_by)
 
 
 @contextlib.contextmanager
-def _patience(size: int) -> Iterator[None]:
-    """End a pattern whose repeats within repeats would take for ever. Raises UnreadableError."""
+def _patience(size: int, slow: list[UnreadableError]) -> Iterator[None]:
+    """End a pattern whose repeats within repeats would take for ever. Raises UnreadableError, at once the next time."""
+    if slow:
+        raise slow[0]
     seconds = _PATIENCE * (1 + (size >> 26))
     try:
         with time_limit(seconds):
             yield
     except OutOfTime:
-        raise UnreadableError(
-            f"the pattern given took more than {seconds:g} s: expected one without repeats in repeats, as (a+)+"
-        ) from None
+        said = f"the pattern given took more than {seconds:g} s: expected one without repeats in repeats, as (a+)+"
+        slow.append(UnreadableError(said))
+        raise slow[0] from None
 
 
 def _by_groups(pattern: re.Pattern[str], line: str) -> Row | None:

@@ -19,7 +19,8 @@ from reportgen.history.readers.signs import tells
 _MISSING = ("", "na", "n/a", "none", "null", "-", "--")
 _DELIMITERS = ",\t;"
 _INDEX = "index"  # what pandas' column of row numbers is called here
-_MANY = 1024  # rows read at once
+_MANY = 1024  # rows read at once, fewer where they are wide
+_MANY_CELLS = 1 << 18
 _EXPECTED = "expected a header with a step or epoch column, and a column of numbers"
 
 
@@ -83,7 +84,7 @@ class Following:
         new = self._lines.new()
         if self._table is None:
             self._table = next((_Table(line) for _, line in new), None)
-        while self._table is not None and (some := list(islice(new, _MANY))):
+        while self._table is not None and (some := list(islice(new, self._table.rows_at_once))):
             self._table.many(some)
         last, table = self._lines.last(), self._table
         if table is None or last is None:
@@ -118,9 +119,11 @@ class _Table:
         names = _header(header)
         self._twice = [name for name, count in Counter(names).items() if count > 1]
         # A name given twice keeps both columns apart, by their place.
-        self._names = [
-            name if name not in names[:place] else f"{name} ({place + 1})" for place, name in enumerate(names)
-        ]
+        before: set[str] = set()
+        self._names = []
+        for place, name in enumerate(names):
+            self._names.append(name if name not in before else f"{name} ({place + 1})")
+            before.add(name)
         self._header = names
         indexed = names[:1] == [""] and len(names) > 1
         if indexed:
@@ -135,6 +138,11 @@ class _Table:
         self._notes: list[str] = []
         self._texts: dict[str, tuple[int, int, str]] = {}  # how many cells, and the first one
         self._numbers: set[str] = set()
+
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows make a block of a bounded size."""
+        return max(1, min(_MANY, _MANY_CELLS // len(self._names)))
 
     def fork(self) -> _Table:
         """A copy that may be added to, but for the columns, which are the same."""

@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from reportgen.history.budget import more
 from reportgen.history.model import Reading
 from reportgen.history.readers.base import Reader, UnreadableError
 from reportgen.history.readers.lines import Columns
 from reportgen.history.readers.rows import numbers
 
-_LARGEST = 1 << 30
+_LARGEST = 64 << 20
 _SUMMARY = "train_runtime"  # only the closing row has it: averages over the whole run, no point of a curve
 
 
@@ -28,7 +29,7 @@ def recognise(path: Path, head: bytes) -> str | None:
 
 def _load(path: Path) -> tuple[list[Any], dict[str, Any]]:
     if path.stat().st_size > _LARGEST:
-        raise UnreadableError(f"larger than {_LARGEST >> 30} GiB: expected a trainer state")
+        raise UnreadableError(f"larger than {_LARGEST >> 20} MiB: expected a trainer state")
     try:
         state = json.loads(path.read_bytes().decode("utf-8-sig", "replace"))
     except RecursionError:
@@ -60,6 +61,8 @@ def read(path: Path) -> Reading:
     summary: dict[str, float] = {}
     damaged = 0
     for row in rows:
+        if not more(records=1):
+            break
         if not isinstance(row, dict):
             damaged += 1
         elif _SUMMARY in row:

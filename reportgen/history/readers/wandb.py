@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from reportgen.history.budget import series
 from reportgen.history.columns import Column, Thinned
 from reportgen.history.framing import Fragments
 from reportgen.history.model import Histogram, Points, Reading
@@ -20,6 +21,7 @@ from reportgen.units import plural
 _MAGIC = b":W&B\xe1\xbe\x00"
 _MOST_HISTOGRAMS = 100  # of a tag
 _MOST_IMAGES = 16
+_MOST_TAGS = 64  # of histograms, and of images
 
 
 def recognise(path: Path, head: bytes) -> str | None:
@@ -61,6 +63,7 @@ class _Log:
         self._rows = self._undecodable = self._odd = 0
         self._id = self._name = self._state = ""
         self._started = math.nan
+        self._room = series()
 
     def add(self, payload: bytes) -> None:
         """Read one record."""
@@ -123,6 +126,8 @@ class _Log:
                 media[inside].data[".".join(path[len(inside) :])] = value
             elif (found := number(value)) is not None:
                 tag = ".".join(path)
+                if tag not in self._columns and len(self._columns) > self._room:
+                    continue
                 if tag not in self._columns:
                     self._columns[tag] = Column()
                 self._columns[tag].add(step, wall, found)
@@ -131,9 +136,11 @@ class _Log:
 
     def _logged(self, tag: str, thing: Media) -> None:
         """Take a histogram or an image; what else W&B can log is counted."""
-        if thing.kind in ("image-file", "images/separated"):
+        held = self._histograms if thing.kind == "histogram" else self._images
+        full = tag not in held and len(held) >= _MOST_TAGS
+        if thing.kind in ("image-file", "images/separated") and not full:
             self._images.setdefault(tag, Thinned(_MOST_IMAGES)).add(thing)
-        elif thing.kind == "histogram" and (found := histogram(thing)) is not None:
+        elif thing.kind == "histogram" and not full and (found := histogram(thing)) is not None:
             self._histograms.setdefault(tag, Thinned(_MOST_HISTOGRAMS)).add(found)
         else:
             self._media[thing.kind] = self._media.get(thing.kind, 0) + 1

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from reportgen.history.model import Histogram, Logged
+from reportgen.history.readers.beside import is_plain
 from reportgen.history.readers.wandb_values import number
 
 _LARGEST = 4 << 20  # bytes of an image
@@ -82,8 +83,8 @@ def images(
 def _content(folder: Path, name: str, room: int) -> bytes | None:
     """The bytes of an image, None where the path leads out of the folder or to something else."""
     try:
-        path = (folder / name).resolve()
-        if not path.is_relative_to(folder.resolve()) or not path.is_file():
+        path = folder / name
+        if not is_plain(path, folder) or not is_plain(path, folder.parent):
             return None
         with path.open("rb") as file:
             content = file.read(min(_LARGEST, room) + 1)
