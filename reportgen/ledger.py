@@ -118,6 +118,8 @@ class Ledger:
                 self.begun, self.stage = Report.from_json(said["begun"]), ""
             elif "event" in said:
                 self._event(said)
+            elif "printed" in said:
+                self.printed.extend(str(said["printed"]).splitlines()[-KEPT:])
         except (ValueError, ValidationError, KeyError, TypeError, RecursionError):
             return None
         return said if isinstance(said, dict) else None

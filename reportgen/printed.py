@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from reportgen.errors import RAISED
@@ -24,6 +24,7 @@ _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_].*?(?:\x07|\x1b\\|$)|[
 _OVERWRITTEN = re.compile(rb"[^\r\n]*\r+(?=[^\r\n])")
 _busy = threading.Lock()  # the streams are the process's: one capture at a time
 _active: list[Capture] = []
+heard: list[Callable[[bytes], None]] = []  # told at once of what is caught: it would be lost with the process
 
 
 class Text:
@@ -37,6 +38,8 @@ class Text:
 
     def add(self, data: bytes) -> None:
         """Keep `data`, as far as there is room."""
+        for tell in heard:
+            tell(data)
         if len(data) > KEPT - len(self._kept) and not self._full:
             # A progress bar draws over itself: what it overwrote is no text.
             self._kept = bytearray(_OVERWRITTEN.sub(b"", bytes(self._kept)))

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from reportgen import printed
 from reportgen.config import Config
 from reportgen.errors import InputError, one_line, working_folder
 from reportgen.ledger import message
@@ -30,7 +31,9 @@ def main(channel: socket.socket, request: dict[str, Any]) -> int:
     # Ends on SIGTERM as on Ctrl-C, so that what the model's code has to tidy up is tidied up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        _collect(request, Teller(channel.sendall))
+        teller = Teller(channel.sendall)
+        printed.heard.append(teller.printed)
+        _collect(request, teller)
     except KeyboardInterrupt as stop:
         with contextlib.suppress(OSError):
             channel.sendall(message(interrupted=str(stop)))
