@@ -71,6 +71,7 @@ def _time_first(model: nn.Module | None) -> bool:
     """Whether a model is, or begins with, one of torch's layers that take sequences (time, samples, ...)."""
     first: Any = model
     while isinstance(first, _STACKS):
-        first = next(iter(getattr(first, "layers", first)), None)
+        stack: Any = first
+        first = next(iter(getattr(stack, "layers", stack)), None)
     inside = getattr(first, "self_attn", first)
     return isinstance(first, _SEQUENCES) and not getattr(inside, "batch_first", True)
