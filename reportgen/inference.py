@@ -85,6 +85,7 @@ def _first(experiment: Experiment, probe: Batch) -> Inputs:
         first = experiment.samples.fetch(list(wanted)).inputs
     else:
         first = probe.inputs.take([min(row, probe.inputs.size - 1) for row in wanted])
+        first = replace(first, count=len(wanted))
     return first.map(lambda t: t.to(experiment.device))
 
 

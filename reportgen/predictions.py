@@ -113,13 +113,13 @@ PROBED = 4  # samples by which it is told what a map is
 def judged_probabilities(experiment: Experiment) -> bool:
     """Whether a classifier's outputs are probabilities: its predictions on the data, else on the example inputs, say.
 
-    Of maps of scores a few samples say it. A few outputs may look like probabilities by chance, so nothing decides it
-    anew for some of them. Raises InputError.
+    Of maps of scores, and of outputs that are no classes (several labels, say), a few samples say whether all are from
+    0 to 1. Some outputs look like probabilities by chance, so nothing decides it anew for those. Raises InputError.
     """
-    if len(experiment.output_shape) not in (1, 2):
+    if len(experiment.output_shape) not in (1, 2) or experiment.task != "classification":
         return bool(((_probed(experiment) >= 0) & (_probed(experiment) <= 1)).all())
     if experiment.samples is not None or experiment.data_problem is not None:
-        return experiment.task == "classification" and experiment.predictions.already
+        return experiment.predictions.already
     with torch.no_grad():
         raw = experiment.scores(experiment.require_forward()).detach().float().cpu()
     return are_probabilities(raw.reshape(len(raw), -1))

@@ -117,6 +117,15 @@ def test_flops_of_a_sample_are_the_whole_by_the_number_of_samples(
     assert f"a batch of {count} divided by {count}" in fact.note
 
 
+def test_of_data_a_sample_is_a_row_whatever_axis_a_layer_takes_for_samples() -> None:
+    report = collect(nn.LSTM(4, 6), data=(torch.randn(5, 7, 4),), sections=["architecture"])
+    totals = report.section("architecture").block("totals")
+    assert isinstance(totals, Facts)
+    fact = next(fact for fact in totals.facts if fact.label == "FLOPs a sample")
+    assert fact.value == STEP * 7
+    assert "divided" not in fact.note
+
+
 def test_where_nothing_says_how_many_samples_there_are_figures_are_of_the_whole_input() -> None:
     report = collect(
         nn.Conv2d(3, 2, 3), example_inputs=torch.randn(3, 16, 16), sections=["overview", "architecture"]

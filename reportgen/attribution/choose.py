@@ -68,10 +68,8 @@ def choose(experiment: Experiment, count: int, numbers: Sequence[int] = ()) -> t
         return _unjudged(experiment, aim, count, numbers)
     found = _with(experiment, numbers, experiment.predictions)
     finite = found.outputs.isfinite().all(dim=1).numpy()
-    usable = finite & ~found.marred
-    if finite.any() and not usable.any():
-        said = f"{found.gaps.what} is among the inputs of all {plural(int(finite.sum()), 'sample')} with finite outputs"
-        raise InputError(said, "fill the gaps, or leave these samples out of the data")
+    # Where every sample has gaps, the model is made for them.
+    usable = finite & ~found.marred if (finite & ~found.marred).any() else finite
     if not usable.any():
         raise InputError(
             f"the model's outputs are not finite on all {plural(found.n, 'sample')} looked at",
@@ -93,6 +91,8 @@ def choose(experiment: Experiment, count: int, numbers: Sequence[int] = ()) -> t
         rule += f"; {left_out:,} with outputs that are not finite left out"
     if marred:
         rule += f"; {marred:,} with {found.gaps.what} among the inputs left out"
+    elif found.marred.any() and found.marred[usable].all():
+        rule += f"; all with {found.gaps.what} among the inputs"
     subjects = [_subject(experiment, aim, row, why, found) for row, why in chosen]
     return subjects, f"{of}: {rule}"
 
@@ -121,7 +121,7 @@ def _asked(numbers: Sequence[int], found: Predictions, usable: np.ndarray) -> Ch
         if number not in rows:
             wrong = f"explain: there is no sample {number:,} among the {len(usable):,} looked at"
             raise InputError(wrong, f"give numbers from 0 to {len(usable) - 1:,}")
-        if found.marred[rows[number]]:
+        if found.marred[rows[number]] and not usable[rows[number]]:
             raise InputError(f"explain: {found.gaps.what} is among the inputs of sample {number:,}")
         if not usable[rows[number]]:
             raise InputError(f"explain: the model's output for sample {number:,} is not finite")
@@ -285,12 +285,7 @@ def _from_example(
     flat = raw.reshape(len(raw), -1)
     finite = flat.isfinite().all(dim=1).nonzero()[:, 0].tolist()
     gaps = look(experiment, [(example, example.size)])
-    usable = [row for row in finite if not gaps.marred[row]]
-    if finite and not usable:
-        raise InputError(
-            f"{gaps.what} is among {plural(len(finite), 'example input')} with finite outputs",
-            "fill the gaps",
-        )
+    usable = [row for row in finite if not gaps.marred[row]] or finite
     if not usable:
         raise InputError(
             f"the model's outputs are not finite on all {plural(example.size, 'example input')}",

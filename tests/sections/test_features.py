@@ -117,7 +117,7 @@ def test_more_than_512_samples_are_taken_evenly(cancer_mlp):
     assert "512 of 569 samples, evenly from the data" in caption
 
 
-def test_a_stream_is_looked_at_from_its_start():
+def test_a_stream_is_looked_at_over_its_length_once_that_is_known():
     class Stream(IterableDataset):
         def __iter__(self):
             for i in range(600):
@@ -126,7 +126,7 @@ def test_a_stream_is_looked_at_from_its_start():
     section = features(
         build(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)), data=Stream()), Options()
     )
-    assert "The first 512 samples of a stream" in section.block("embedding").caption
+    assert "512 of 600 samples, evenly from the data" in section.block("embedding").caption
 
 
 def test_example_inputs_alone_give_filters_and_maps(digits_cnn):
