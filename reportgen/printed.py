@@ -70,7 +70,11 @@ class Text:
 
 
 class _Raw(io.RawIOBase):
-    """A standard stream's bytes; those of a thread that was there before go where they went."""
+    """A standard stream's bytes. Those of a thread that was there before go where they went.
+
+    So do all bytes when the capture has ended: a package that was imported meanwhile may have kept the stream, as
+    handlers of logs do.
+    """
 
     def __init__(self, capture: Capture, before: Any, others: frozenset[int]) -> None:
         self._capture, self._before, self._others, self._saved = capture, before, others, capture._saved
@@ -80,19 +84,24 @@ class _Raw(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         content = bytes(data)
-        if threading.get_ident() not in self._others:
+        if not self._capture.ended and threading.get_ident() not in self._others:
             self._capture._drain()
             self._capture.text.add(content)
             return len(content)
         number = self._number()
         if number in self._saved:
             os.write(self._saved[number], content)
-        else:
+        elif self._before is not None:
             self._before.write(content.decode(errors="backslashreplace"))
+            self._before.flush()
         return len(content)
 
+    def isatty(self) -> bool:
+        return bool(self._capture.ended and self._before is not None and self._before.isatty())
+
     def fileno(self) -> int:
-        if (number := self._number()) in self._saved:
+        number = self._number()
+        if number in self._saved or (self._capture.ended and number >= 0):
             return number
         raise io.UnsupportedOperation("fileno")
 
@@ -113,6 +122,7 @@ class Capture:
 
     def __init__(self) -> None:
         self.text = Text()
+        self.ended = False
         self._mine = False
         self._file: Any = None
         self._saved: dict[int, int] = {}
@@ -171,7 +181,8 @@ class Capture:
     def _end(self) -> None:
         for number in self._saved.values():
             os.close(number)
-        self._saved.clear()  # a stream that someone kept writes on, into the text alone
+        self._saved.clear()
+        self.ended = True
         if self._file is not None:
             self._file.close()
         _busy.release()
@@ -234,10 +245,17 @@ def _warning(message: object, category: type, filename: str, lineno: int, line: 
 
 
 def _handlers(stream: object) -> list[Any]:
-    """The handlers of every logger that write to this very object."""
+    """The handlers of every logger that write to this very stream."""
     loggers = [logging.root, *logging.root.manager.loggerDict.values()]
     found = [handler for logger in loggers for handler in getattr(logger, "handlers", ())]
-    return [handler for handler in found if stream is not None and getattr(handler, "stream", None) is stream]
+    return [one for one in found if stream is not None and _origin(getattr(one, "stream", None)) is stream]
+
+
+def _origin(stream: Any) -> Any:
+    """The stream that one of an earlier capture stood for."""
+    while isinstance(raw := getattr(stream, "buffer", None), _Raw):
+        stream = raw._before
+    return stream
 
 
 def _flush() -> None:

@@ -134,6 +134,21 @@ def test_what_another_thread_prints_goes_where_it_went(monkeypatch):
     assert out.getvalue() == "from the other thread\n"
 
 
+def test_a_stream_that_a_package_kept_while_it_was_imported_writes_to_the_real_one_afterwards(capfd):
+    with Capture() as capture:
+        handler = logging.StreamHandler()  # as packages make it on their first import
+        logger = logging.getLogger("reportgen.tests.imported")
+        logger.addHandler(handler)
+        logger.warning("meanwhile")
+    logger.warning("afterwards")
+    with Capture() as later:
+        logger.warning("in the next one")
+    logger.removeHandler(handler)
+    assert str(capture.text) == "meanwhile"
+    assert str(later.text) == "in the next one"
+    assert capfd.readouterr().err == "afterwards\n"
+
+
 def test_captures_within_one_another_and_side_by_side_leave_the_streams_alone(capfd):
     with Capture() as outer:
         with Capture() as inner:
