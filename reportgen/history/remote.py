@@ -75,7 +75,14 @@ def fetch(
         if done >= budget.files or budget.spent:
             why = budget.spent or f"more than {budget.files:,} files that may be logs"
             refused.append(
-                Source(plural(len(wanted) - done, "further file"), "", "", 0, (f"not fetched: {why}",))
+                Source(
+                    plural(len(wanted) - done, "further file"),
+                    "",
+                    "",
+                    0,
+                    (f"not fetched: {why}",),
+                    files=len(wanted) - done,
+                )
             )
             break
         if progress is not None:

@@ -83,8 +83,8 @@ def sources(history: History) -> Table:
         )
         rows.append(Row(cells=cells))
     total = len(history.sources)
-    looked = plural(sum(source.files for source in history.sources), "file")
-    caption = f"{looked} looked at, by content; paths are relative to what was given."
+    files = sum(source.files for source in history.sources)
+    caption = f"{plural(files, 'file')} looked at, by content; paths are relative to what was given."
     return Table(
         id="sources",
         title="Log files",

@@ -451,3 +451,31 @@ def test_a_huge_block_of_a_wandb_log_is_bounded(tmp_path):
     found = history.read([path], budget=small(bytes=100_000))
     assert found.points == 0
     assert io.BytesIO(path.read_bytes()).read(4) == b":W&B"
+
+
+def test_a_pattern_that_blows_up_is_tried_on_one_file_alone(tmp_path, monkeypatch):
+    from reportgen.history.readers import stdout
+
+    tried = []
+    limited = stdout.time_limit
+    monkeypatch.setattr(stdout, "_PATIENCE", 0.2)
+    monkeypatch.setattr(stdout, "time_limit", lambda seconds: tried.append(seconds) or limited(seconds))
+    for name in "abc":
+        (tmp_path / f"{name}.log").write_text("step 1 loss 2\n" + "a" * 60 + "!\n")
+    found = history.read([tmp_path], pattern=r"(?P<loss>(a+)+)b")
+    assert told(found).count("took more than 0.2 s") == 3
+    assert len(tried) == 1
+
+
+def test_files_at_an_address_are_budgeted_too(tmp_path):
+    import fsspec
+
+    store = fsspec.filesystem("memory")
+    for number in range(20):
+        store.pipe(f"/many/{number:02}/metrics.csv", CSV.encode())
+    try:
+        found = history.read(["memory://many"], budget=small(files=5))
+    finally:
+        store.rm("/many", recursive=True)
+    assert found.points == 10
+    assert "15 further files: not fetched: more than 5 files" in told(found)
