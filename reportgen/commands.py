@@ -14,7 +14,7 @@ from reportgen import files
 from reportgen.errors import InputError, one_line, working_folder
 from reportgen.logs import Log
 from reportgen.press import Press
-from reportgen.progress import Display, escaped, plain
+from reportgen.progress import Display, escaped, plain, put
 
 if TYPE_CHECKING:
     from reportgen.report import Report, Section
@@ -212,7 +212,7 @@ def _save(
             continue
         written.append(str(path))
         if not quiet:
-            print(_written(path), flush=True)
+            put(_written(path), sys.stdout)
     return len(written) == len(targets)
 
 
@@ -227,11 +227,11 @@ def _summary(found: Sequence[Section]) -> None:
         seconds = "" if section.seconds is None else f"{section.seconds:.2f} s"
         size = f"{len(section.model_dump_json().encode()) / 1024:,.1f} KB"
         line = f"{plain(section.name, 40):<{width}}  {section.status:<7}  {seconds:>9}  {size:>11}"
-        print(f"{line}  {plain(section.reason)}".rstrip())
+        put(f"{line}  {plain(section.reason)}".rstrip(), sys.stdout)
         for block in section.blocks if section.status == "ok" else ():
             if block.kind == "failure":
                 said = f"{block.title or block.id}: {block.message}"
-                print(f"{'':<{width}}  {plain(said)}")
+                put(f"{'':<{width}}  {plain(said)}", sys.stdout)
 
 
 def _tell_failed(report: Report) -> None:
@@ -240,5 +240,5 @@ def _tell_failed(report: Report) -> None:
 
 
 def _complain(line: str) -> int:
-    print(f"error: {plain(line, 1000)}", file=sys.stderr)
+    put(f"error: {plain(line, 1000)}", sys.stderr)
     return UNWRITTEN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -27,6 +28,15 @@ def plain(text: str, limit: int = 200) -> str:
 def escaped(character: str) -> str:
     """What a terminal would obey, written out."""
     return character.encode("unicode_escape", "surrogatepass").decode()
+
+
+def put(text: str, stream: TextIO) -> None:
+    """Print a line. Where nobody reads it any more, or the disk is full, there is no more of it, and no error."""
+    try:
+        print(text, file=stream, flush=True)
+    except OSError:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def on_terminal(stream: TextIO) -> bool:
@@ -87,7 +97,7 @@ class Display:
         if self._bars is not None:
             self._bars.say(text)
         else:
-            print(text, file=self._stream, flush=True)
+            put(text, self._stream)
 
 
 def _at(event: Progress) -> str:
