@@ -63,6 +63,7 @@ app = typer.Typer(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -89,6 +90,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return commands.INTERRUPTED
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a user gets one line, and the traceback with --debug
         return _say_error(one_line(error), "run again with --debug to see where", commands.UNWRITTEN)
+
+
+def _open_streams() -> None:
+    """Put nothing in the place of what was closed (`reportgen ... >&-`), so that no file gets its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
 
 
 def _run(words: list[str]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from reportgen.logs import Log
 from reportgen.press import Press
 from reportgen.progress import Display
 from reportgen.rendering import SavedReport
-from reportgen.terminal import plain, say, trace
+from reportgen.terminal import plain, put, say, trace
 
 if TYPE_CHECKING:
     from reportgen.report import Report, Section
@@ -216,7 +217,7 @@ def _save(
             continue
         written.append(str(path))
         if not quiet:
-            print(_written(path), flush=True)
+            put(_written(path), sys.stdout)
     return len(written) == len(targets)
 
 
@@ -231,12 +232,12 @@ def _summary(found: Sequence[Section]) -> None:
         seconds = "" if section.seconds is None else f"{section.seconds:.2f} s"
         size = f"{len(section.model_dump_json().encode()) / 1024:,.1f} KB"
         line = f"{plain(section.name, 40):<{width}}  {section.status:<7}  {seconds:>9}  {size:>11}"
-        print(f"{line}  {plain(section.reason)}".rstrip())
+        put(f"{line}  {plain(section.reason)}".rstrip(), sys.stdout)
         failed = [block for block in section.blocks if block.kind == "failure" and section.status == "ok"]
         for block in failed[:_FAILURES]:
-            print(f"{'':<{width}}  {plain(f'{block.title or block.id}: {block.message}')}")
+            put(f"{'':<{width}}  {plain(f'{block.title or block.id}: {block.message}')}", sys.stdout)
         if len(failed) > _FAILURES:
-            print(f"{'':<{width}}  … and {len(failed) - _FAILURES:,} more like these")
+            put(f"{'':<{width}}  … and {len(failed) - _FAILURES:,} more like these", sys.stdout)
 
 
 def _tell_failed(report: Report) -> None:

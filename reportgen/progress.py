@@ -8,7 +8,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
-from reportgen.terminal import plain
+from reportgen.terminal import plain, put
 from reportgen.units import show
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Display:
         if self._bars is not None:
             self._bars.say(text)
         else:
-            print(text, file=self._stream, flush=True)
+            put(text, self._stream)
 
 
 def _at(event: Progress) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
 import threading
 import traceback
@@ -62,7 +63,16 @@ def lines(text: str, most: int = _LINES, limit: int = MESSAGE) -> list[str]:
 def say(text: str, stream: TextIO | None = None, *, before: str = "", limit: int = MESSAGE) -> None:
     """Print a text, `before` in front of each line, on stderr or another stream."""
     for line in lines(text, limit=limit):
-        print(f"{before}{line}", file=sys.stderr if stream is None else stream, flush=True)
+        put(f"{before}{line}", sys.stderr if stream is None else stream)
+
+
+def put(text: str, stream: TextIO) -> None:
+    """Print a line. Where nobody reads it any more, or the disk is full, there is no more of it, and no error."""
+    try:
+        print(text, file=stream, flush=True)
+    except OSError:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def trace(error: BaseException) -> None:
@@ -70,7 +80,7 @@ def trace(error: BaseException) -> None:
     whole = "".join(traceback.format_exception(error))[-_LOOKED_AT:].splitlines()
     for line in whole[-_TRACED:]:
         indent = min(len(line) - len(line.lstrip(" ")), 8)
-        print(" " * indent + plain(line), file=sys.stderr)
+        put(" " * indent + plain(line), sys.stderr)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -114,3 +115,33 @@ def asks():
 
 def interrupts():
     raise KeyboardInterrupt
+
+
+class Unpicklable(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear, self.lock, self.numbers, self.same = (
+            nn.Linear(3, 2),
+            threading.Lock(),
+            iter([1]),
+            lambda x: x,
+        )
+
+    def forward(self, x):
+        with self.lock:
+            return self.same(self.linear(x))
+
+
+def on_meta():
+    with torch.device("meta"):
+        return nn.Linear(3, 2)
+
+
+class Loops(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(3, 2)
+
+    def forward(self, x):
+        while True:
+            pass

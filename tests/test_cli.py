@@ -645,3 +645,50 @@ def test_a_reader_that_goes_away_is_no_error():
     command = f"{sys.executable} -m reportgen schema | head -c 10"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, check=False)
     assert (len(done.stdout), done.stderr) == (10, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell's closed and full streams")
+@pytest.mark.parametrize(
+    "closed", ["| true", "2>&1 | true", ">&-", "2>&-", "<&- >&- 2>&-", "> /dev/full", "2> /dev/full"]
+)
+def test_output_that_nobody_reads_costs_no_file(folder, closed):
+    if "full" in closed and not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full here")
+    words = "generate --logs log.csv --section training --out a.html --out a.json"
+    done = subprocess.run(
+        f"{sys.executable} -m reportgen {words} {closed}",
+        shell=True,
+        timeout=120,
+        check=False,
+        capture_output=True,
+    )
+    assert b"Traceback" not in done.stderr
+    assert reportgen.load("a.json") == reportgen.load("a.html")
+    if "|" not in closed:
+        assert done.returncode == 0
+
+
+def test_the_module_of_the_command_is_the_command():
+    done = subprocess.run([sys.executable, "-m", "reportgen.cli", "--version"], capture_output=True, text=True,
+                          timeout=60, check=False)  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, f"reportgen {reportgen.__version__}\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a C locale")
+def test_titles_facts_and_files_of_any_script_hold_in_a_c_locale(folder):
+    environment = {
+        **os.environ,
+        "LC_ALL": "C",
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+        "PYTHONIOENCODING": "ascii",
+    }
+    words = ["generate", "--logs", "log.csv", "--section", "overview", "--title", "Zoë 漢字".encode() + b"\xff",
+             "--fact", "Über=größer", "--out", "ë.json", "--out", "a.html"]  # fmt: skip
+    done = run(*words, env=environment)
+    assert done.returncode == 0, done.stderr
+    report = reportgen.load("ë.json")
+    assert report.title == "Zoë 漢字\\xff"
+    about = report.section("overview").block("about")
+    assert [(fact.label, fact.value) for fact in about.facts] == [("Über", "größer")]
+    assert "'Zoë 漢字\\xff'" in report.provenance.command

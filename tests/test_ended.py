@@ -264,6 +264,26 @@ def test_a_model_can_ask_and_what_it_prints_is_no_command_to_the_terminal(folder
     assert "\x1b" not in said + out
 
 
+@pytest.mark.parametrize("model", ["Unpicklable", "on_meta"])
+def test_a_model_that_can_not_be_handed_on_or_has_no_values_is_reported_on(folder, model):
+    done = run(words(sections=("architecture",), model=model))
+    assert done.returncode == 0, done.stderr
+    facts = reportgen.load("a.json").section("architecture").block("totals").facts
+    assert {fact.label: fact.value for fact in facts}["Parameters"] == 8
+
+
+def test_a_model_that_loops_for_ever_and_can_be_interrupted_keeps_its_layers_in_the_callers_process(folder):
+    report = reportgen.collect(
+        ending.Loops(), data=ending.data(), sections=["architecture", "evaluation"], time_limit=3
+    )
+    assert states(report) == {"architecture": "ok", "evaluation": "failed"}
+    assert (
+        "the model's forward pass on one sample did not end within 3 s" in report.section("evaluation").reason
+    )
+    facts = {fact.label: fact.value for fact in report.section("architecture").block("totals").facts}
+    assert (facts["Parameters"], facts["FLOPs a sample"]) == (8, None)
+
+
 def test_an_interrupt_that_the_model_raises_ends_the_command(folder):
     done = run(words(model="interrupts"))
     assert done.returncode == 130

@@ -160,6 +160,7 @@ def test_the_command_works_there_too(tmp_path, where):
                           text=True, timeout=300, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert reportgen.load(tmp_path / "a.json").section("architecture").status == "ok"
+    (tmp_path / "gone").mkdir(exist_ok=True)
     words = ["generate", "--data", f"{tmp_path}/exp.py:broken", "--out", f"{tmp_path}/b.json"]
     done = subprocess.run([sys.executable, "-c", where + run, *words], cwd=tmp_path / "gone", capture_output=True,
                           text=True, timeout=300, check=False)  # fmt: skip

@@ -20,7 +20,7 @@ from reportgen import running
 from reportgen.errors import InputError
 from reportgen.experiment import Options, build
 from reportgen.report import Section, Text
-from reportgen.running import choose, report_on
+from reportgen.running import Course, choose, report_on
 
 DATA = TensorDataset(torch.rand(12, 1, 8, 8), torch.arange(12) % 3)
 
@@ -85,7 +85,8 @@ def points(*functions):
 
 def made(*functions, limit=30.0, progress=None, network=None):
     experiment = build(network or model(), data=DATA)
-    return report_on(experiment, Options(), points(*functions), limit=limit, progress=progress)
+    course = Course(progress) if progress is not None else None
+    return report_on(experiment, Options(), points(*functions), limit=limit, course=course)
 
 
 @pytest.mark.parametrize(
