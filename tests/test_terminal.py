@@ -1,18 +1,15 @@
 """Nothing that a terminal obeys, no secret and no more than a screen comes out, whoever wrote what is shown."""
 
-import importlib.metadata
 import io
-import logging
+import os
+import subprocess
 import sys
-import warnings
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import reportgen.running
-from reportgen import Section, cli, terminal
-from reportgen.blocks import Failure
+from reportgen import cli, load, terminal
 
 EVIL = "\x1b[2J\x1b]0;owned\x07\x9b31m\u202egnp.exe\u2066\u200b\ufeff\r\x08\x7f\u2028\x85\ue000\U000e0041"
 BAD = set("\x1b\x07\x9b\u202e\u2066\u200b\ufeff\r\x08\x7f\u2028\x85\ue000\U000e0041")
@@ -116,47 +113,77 @@ def test_ten_thousand_mistakes_fit_a_screen(ran, tmp_path):
     assert "more lines" in shown
 
 
-def _install(monkeypatch, function, name="strange"):
-    module = type(sys)("a_strangers_section")
-    module.made = function
-    monkeypatch.setitem(sys.modules, "a_strangers_section", module)
-    point = importlib.metadata.EntryPoint(name, "a_strangers_section:made", "reportgen.sections")
-    before = reportgen.running.available()
-    monkeypatch.setattr(reportgen.running, "available", lambda: {**before, name: point})
+STRANGE = f"""
+import importlib.metadata
+import logging
+import sys
+import types
+import warnings
+
+EVIL = {EVIL!r}
 
 
-def test_a_section_that_warns_logs_and_names_things_oddly(ran, monkeypatch):
-    def strange(experiment, options):
-        """Says \x1b[2J of itself."""
-        options.step(EVIL, 0, 3)
-        warnings.warn(f"beware {EVIL}", stacklevel=1)
-        logging.getLogger("a.strangers").warning("%s", EVIL)
-        blocks = tuple(Failure(id=f"f-{n}", error="E", message=EVIL * 20) for n in range(200))
-        return Section(name="strange", title=EVIL, blocks=blocks)
+def strange(experiment, options):
+    "Says \\x1b[2J of itself."
+    from reportgen.report import Failure, Section
 
-    _install(monkeypatch, strange)
-    before = warnings.showwarning
-    code, shown = ran("generate", "--logs", "log.csv", "--section", "strange", "--out", "r.json")
-    assert code == 0
+    options.step(EVIL, 0, 3)
+    warnings.warn("beware " + EVIL, stacklevel=1)
+    logging.getLogger("a.strangers").warning("%s", EVIL)
+    blocks = tuple(Failure(id="f-%d" % n, error="E", message=EVIL * 20) for n in range(200))
+    return Section(name="strange", title=EVIL, blocks=blocks)
+
+
+module = types.ModuleType("a_strangers_section")
+module.made = strange
+sys.modules["a_strangers_section"] = module
+point = importlib.metadata.EntryPoint("strange", "a_strangers_section:made", "reportgen.sections")
+points = importlib.metadata.entry_points
+
+
+def with_it(**wanted):
+    found = points(**wanted)
+    return (*found, point) if wanted.get("group") == "reportgen.sections" else found
+
+
+importlib.metadata.entry_points = with_it
+"""
+
+
+def test_a_section_that_warns_logs_and_names_things_oddly(tmp_path):
+    """In a process of its own, as the command runs: what it finds installed there is the stranger's, too."""
+    (tmp_path / "sitecustomize.py").write_text(STRANGE, encoding="utf-8")
+    (tmp_path / "log.csv").write_text("step,loss\n1,2\n2,1\n")
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+
+    def run(*words):
+        command = [sys.executable, "-m", "reportgen", *words]
+        done = subprocess.run(
+            command, env=os.environ | {"PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"}, cwd=tmp_path,
+            capture_output=True, encoding="utf-8", timeout=120, check=False,
+        )  # fmt: skip
+        return done.returncode, done.stdout + done.stderr
+
+    code, shown = run("generate", "--logs", "log.csv", "--section", "strange", "--out", "r.json")
+    assert code == 0, shown
     assert is_clean(shown)
-    assert "beware" in shown
     assert len(shown.splitlines()) < 30
     assert "195 more like these" in shown
-    assert warnings.showwarning is before
-    assert is_clean(ran("sections")[1])
+    printed = [block for block in load(tmp_path / "r.json").section("strange").blocks if block.kind == "code"]
+    assert ["beware" in block.text for block in printed] == [True]
+    assert is_clean(run("sections")[1])
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError(EVIL), SystemExit(EVIL), KeyboardInterrupt(EVIL), OSError(2, EVIL, EVIL)]
+    "raised", ["ValueError(EVIL)", "SystemExit(EVIL)", "KeyboardInterrupt(EVIL)", "OSError(2, EVIL, EVIL)"]
 )
 @pytest.mark.parametrize("debug", [[], ["--debug"]])
-def test_whatever_a_users_file_raises(ran, tmp_path, error, debug, monkeypatch):
-    def raising(*given, **more):
-        raise error
-
-    monkeypatch.setattr("reportgen.collecting.collect", raising)
-    code, shown = ran("generate", "--logs", "log.csv", *debug)
-    assert code in (1, 130)
+def test_whatever_a_users_file_raises(ran, tmp_path, raised, debug):
+    (tmp_path / "mine.py").write_text(
+        f"EVIL = {EVIL!r}\ndef build():\n    raise {raised}\n", encoding="utf-8"
+    )
+    code, shown = ran("generate", "--model", "mine.py:build", *debug)
+    assert code in (2, 130)
     assert is_clean(shown)
     assert len(shown.splitlines()) <= 60
 
