@@ -128,7 +128,8 @@ def strange(experiment, options):
     from reportgen.report import Failure, Section
 
     options.step(EVIL, 0, 3)
-    warnings.warn("beware " + EVIL, stacklevel=1)
+    warnings.warn("beware", stacklevel=1)
+    warnings.warn(EVIL, stacklevel=1)
     logging.getLogger("a.strangers").warning("%s", EVIL)
     blocks = tuple(Failure(id="f-%d" % n, error="E", message=EVIL * 20) for n in range(200))
     return Section(name="strange", title=EVIL, blocks=blocks)
