@@ -70,6 +70,8 @@ class Net(nn.Module):
     def forward(self, x):
         if self.end is not None and now():
             print("the last line", flush=True)
+            if "SIGN" in os.environ:
+                Path(os.environ["SIGN"]).touch()
             self.end()
         return self.linear(x)
 

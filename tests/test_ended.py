@@ -205,7 +205,7 @@ def test_whatever_ends_the_command_ends_the_model(folder, sent):
     command = words("--title", word.decode(), sections=("environment",), limit="100")
     process = subprocess.Popen(
         command,
-        env=where(ENDS="hangs" if sent == signal.SIGKILL else "leaves"),
+        env=where(ENDS="hangs" if sent == signal.SIGKILL else "leaves", SIGN=str(folder / "hangs")),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -213,9 +213,9 @@ def test_whatever_ends_the_command_ends_the_model(folder, sent):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
-        for line in process.stderr:
-            if "the last line" in line:
-                break
+        end = time.monotonic() + 100
+        while not (folder / "hangs").exists() and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.1)
         children = [
             int(p.parent.name) for p in Path("/proc").glob("[0-9]*/stat") if _parent(p) == process.pid
         ]
