@@ -71,7 +71,8 @@ class Display:
         """A line that the user's code printed."""
         if not self._quiet:
             line = printed.expandtabs()[:500]
-            self._say(plain(line, 500))
+            indent = min(len(line) - len(line.lstrip(" ")), 40)
+            self._say(" " * indent + plain(line, 500))
 
     def _say(self, text: str) -> None:
         if self._bars is not None:

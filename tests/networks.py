@@ -51,15 +51,21 @@ class DigitsCNN(nn.Module):
 def train(
     model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor, loss: nn.Module, epochs: int
 ) -> nn.Module:
-    """Adam on whole-number batches; the caller's generator is left as it was. Returns the model in eval mode."""
+    """Adam on whole-number batches; the caller's generator is left as it was. Returns the model in eval mode.
+
+    In one thread: sums that several share round differently, and after some epochs that is another network.
+    """
+    threads = torch.get_num_threads()
     with torch.random.fork_rng():
         torch.manual_seed(0)
+        torch.set_num_threads(1)
         optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
         for _ in range(epochs):
             for part in torch.randperm(len(inputs)).split(128):
                 optimizer.zero_grad()
                 loss(model(inputs[part]), targets[part]).backward()
                 optimizer.step()
+    torch.set_num_threads(threads)
     optimizer.zero_grad(set_to_none=True)
     return model.eval()
 

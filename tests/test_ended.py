@@ -254,7 +254,7 @@ def test_a_model_can_ask_and_what_it_prints_is_no_command_to_the_terminal(folder
     stop = threading.Timer(100, process.kill)
     stop.start()
     try:
-        assert "which seed? \n" in iter(process.stderr.readline, "")
+        assert "which seed?\n" in iter(process.stderr.readline, "")
         out, said = process.communicate("3\n")
     finally:
         stop.cancel()
