@@ -191,13 +191,11 @@ class Graph(BaseBlock):
         for cluster in self.clusters:
             path: list[str] = []
             name = cluster.id
-            while name not in depths:
+            while name not in depths and name not in path and len(path) <= DEEPEST:  # a circle is walked once
                 path.append(name)
-                if len(path) > DEEPEST:
-                    raise ValueError(f"clusters lie in each other more than {DEEPEST} deep, or in a circle")
                 name = parents[name]
             for place, inner in enumerate(reversed(path)):
-                depths[inner] = depths[name] + place + 1
+                depths[inner] = depths.get(name, 0) + place + 1
             if depths[cluster.id] > DEEPEST:
                 raise ValueError(f"clusters lie in each other more than {DEEPEST} deep")
         return self

@@ -39,10 +39,6 @@ REFUSED = {
     "clusters inside each other": {
         "kind": "graph", "nodes": [{"id": "a", "label": "a", "cluster": "c4999"}], "edges": [], "clusters": CLUSTERS,
     },
-    "clusters in a circle": {
-        "kind": "graph", "nodes": [{"id": "a", "label": "a"}], "edges": [],
-        "clusters": [{"id": "a", "label": "", "parent": "b"}, {"id": "b", "label": "", "parent": "a"}],
-    },
     "100,000 pictures": {"kind": "images", "pictures": [{}] * 100_000},
     "100,000 series": {"kind": "curves", "series": [{"name": "a", "x": [], "y": []}] * 100_000},
     "a map of a gigapixel": {
