@@ -40,7 +40,7 @@ def test_lightnings_hparams_are_the_settings_of_their_run(tmp_path, logger):
     assert run.series["loss"].step.tolist() == [0, 1, 2]
     expected = {
         "lr": 1e-5, "opt.name": "adam", "opt.betas": "[0.9, 0.99]", "none": "None", "flag": True, "bs": 32,
-        "ü": "ä: 'b'", "more.depth": 3, "inf": float("inf"), "text": 1e-5, "path": "['a', 'b']",
+        "ü": "ä: 'b'", "more.depth": 3, "inf": float("inf"), "text": 1e-5, "path": "a/b",
     }  # fmt: skip
     assert {**run.settings, "mode": ""} == {**expected, "mode": ""}
     assert run.settings["mode"] in ("FAST", "[1]")  # with omegaconf installed, and without

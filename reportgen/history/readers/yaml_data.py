@@ -12,6 +12,7 @@ from reportgen.units import shorten
 _LARGEST = 1 << 18  # bytes: a second's work for the parser
 _MOST = 20_000  # values, each alias counted as often as it stands
 _DEEPEST = 20
+_PATHS = "python/object/apply:pathlib."
 _PREFIX = "tag:yaml.org,2002:"
 
 
@@ -61,7 +62,10 @@ class _Walk:
             return "…"
         if isinstance(node, self._yaml.MappingNode):
             return {str(self.data(key, depth + 1)): self.data(value, depth + 1) for key, value in node.value}
-        return [self.data(inner, depth + 1) for inner in node.value]
+        parts = [self.data(inner, depth + 1) for inner in node.value]
+        if node.tag.removeprefix(_PREFIX).startswith(_PATHS) and all(isinstance(part, str) for part in parts):
+            return "/".join(parts)  # in one piece from Python 3.14 on, in its folders before
+        return parts
 
     def _scalar(self, node: Any) -> Any:
         kind = node.tag.removeprefix(_PREFIX)
