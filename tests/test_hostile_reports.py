@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from reportgen import rendering
 from reportgen.archive import load
@@ -60,6 +61,65 @@ def test_what_no_report_holds_is_refused_in_one_line(tmp_path, block):
         load(saved(tmp_path, block))
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"sections": [' + "{}," * 1_000_000 + "{}]}", "1,000,003 lists and objects, more than 1,000,000"),
+        ('{"title": [' + "[]," * 1_000_000 + "[]]}", "lists and objects, more than 1,000,000"),
+        ('{"title": [' + "0," * 8_000_000 + "0]}", "values, more than 8,000,000"),
+    ],
+)
+def test_more_parts_than_memory_could_hold_are_counted_before_anything_is_made_of_them(
+    tmp_path, monkeypatch, content, said
+):
+    monkeypatch.setattr(Report, "model_validate_json", None)  # calling it would raise a TypeError
+    (tmp_path / "many.json").write_text(content)
+    with pytest.raises(ReportFileError, match=said):
+        load(tmp_path / "many.json")
+
+
+def test_what_stands_in_texts_is_counted_as_no_part(tmp_path):
+    text = '[{,"\\\\' * 400_000
+    block = {"kind": "code", "text": text}
+    many = [{"kind": "code", "text": text}, {"kind": "code", "text": text}]
+    report = load(saved(tmp_path, block, *many, *many, *many, *many, *many, *many))
+    assert report.sections[0].blocks[0].text == text
+
+
+def test_of_what_is_wrong_a_thousand_times_the_first_is_told_and_no_list_is_made():
+    facts = json.dumps({"kind": "facts", "facts": [{}] * 1000})
+    rows = json.dumps({"kind": "table", "columns": [], "rows": [{"cells": [{}] * 500}] * 500})
+    head = '{"title": "", "created": "", "provenance": {"generator": ""}, "sections": '
+    for block in (facts, rows):
+        with pytest.raises(ValidationError) as caught:
+            Report.from_json(f'{head}[{{"name": "a", "title": "", "blocks": [{block}]}}]}}')
+        assert caught.value.error_count() < 10
+
+
+def test_control_characters_are_shown_and_a_text_of_them_is_cut_before_it_grows():
+    from reportgen.report import Text
+
+    assert Text(text="a\x1b[31m\x7f\ud800\r\n").text == "a\\x1b[31m\\x7f\\ud800\n"
+    long = Text(title="\x7f" * 30_000, text="\x7f" * 3_000_000)
+    assert (len(long.title), len(long.text)) == (20_000, 4_000_000)
+    assert Text.model_validate(long.model_dump()) == long
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        (b"<script " * 2_000_000, "no data block"),
+        (b'<script id="reportgen-data" type="application/json">' * 500_000, "more than one data block"),
+        (b'id="reportgen-data"' * 1_000_000, "no data block"),
+        (b'<script id="reportgen-data" type="application/json">' + b"<" * 10_000_000, "does not end"),
+    ],
+)
+def test_a_page_is_passed_over_once_whatever_is_in_it(tmp_path, page, said):
+    (tmp_path / "page.html").write_bytes(page)
+    with pytest.raises(ReportFileError, match=said):
+        load(tmp_path / "page.html")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import base64
 import binascii
 import contextlib
 import logging
-import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +13,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from reportgen.report import Report
+from reportgen.values import LARGEST_DATA as LARGEST
 
-LARGEST = 128 * 1024 * 1024
-_DATA = re.compile(rb'<script\b([^>]*\bid="reportgen-data"[^>]*)>(.*?)</script\s*>', re.DOTALL)
+_ID, _TAG = b'id="reportgen-data"', 1000  # what marks the data block, and bytes that its tag has at most
 
 
 class ReportFileError(ValueError):
@@ -44,18 +43,37 @@ def _json(path: Path) -> bytes:
 
 
 def _html(path: Path) -> bytes:
-    found = _DATA.search(path.read_bytes())
-    if found is None:
-        raise ReportFileError(f"{path.name!r} is no report: it holds no data block of reportgen's")
-    if b'"application/json"' in found[1]:
-        return found[2]
-    if b'"application/gzip+base64"' not in found[1]:
+    tag, text = _data_block(path.read_bytes(), path)
+    if b'"application/json"' in tag:
+        return text
+    if b'"application/gzip+base64"' not in tag:
         raise ReportFileError(f"{path.name!r} is damaged: its data block is of an unknown type")
     try:
-        packed = base64.b64decode(found[2].strip(), validate=True)
+        packed = base64.b64decode(text.strip(), validate=True)
         return _unpacked(packed, path)
     except (binascii.Error, zlib.error) as error:
         raise ReportFileError(f"{path.name!r} is damaged: its data does not unpack ({error})") from None
+
+
+def _data_block(page: bytes, path: Path) -> tuple[bytes, bytes]:
+    """The tag and the text of the one script that holds the data. A page of any bytes is passed over once."""
+    found: tuple[int, int] | None = None
+    at = -1
+    while (at := page.find(_ID, at + 1)) >= 0:
+        start, end = page.rfind(b"<", max(0, at - _TAG), at), page.find(b">", at, at + _TAG)
+        if start < 0 or end < 0 or not page.startswith(b"<script", start):
+            continue
+        if b">" in page[start:at]:
+            continue
+        if found is not None:
+            raise ReportFileError(f"{path.name!r} is damaged: it holds more than one data block")
+        found = start, end
+    if found is None:
+        raise ReportFileError(f"{path.name!r} is no report: it holds no data block of reportgen's")
+    last = page.find(b"</script", found[1])
+    if last < 0:
+        raise ReportFileError(f"{path.name!r} is damaged: its data block does not end")
+    return page[found[0] : found[1]], page[found[1] + 1 : last]
 
 
 def _unpacked(packed: bytes, path: Path) -> bytes:
@@ -106,6 +124,8 @@ def _parsed(content: bytes, path: Path) -> Report:
         return Report.from_json(content)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False)
+    except ValueError as error:
+        raise ReportFileError(f"{path.name!r} is no report: it holds {error}") from None
     for problem in problems:
         given, known = problem["input"], Report.model_fields["schema_version"].default
         if problem["loc"] == ("schema_version",) and isinstance(given, int) and given > known:
