@@ -12,12 +12,14 @@ from pathlib import Path
 
 def main() -> int:
     """Load, encode, write."""
-    from reportgen.archive import load
+    from reportgen.archive.reading import load_here
+    from reportgen.bounded import GIB, limit_memory
     from reportgen.errors import one_line
 
     source, name, templates, out = sys.argv[1:5]
+    limit_memory(2 * GIB)
     try:
-        report = load(Path(source))
+        report = load_here(Path(source))
     except (ValueError, RecursionError) as error:
         print(error if isinstance(error, ValueError) else one_line(error), file=sys.stderr)
         return 2

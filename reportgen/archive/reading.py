@@ -6,15 +6,20 @@ import base64
 import binascii
 import contextlib
 import logging
+import subprocess
+import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from reportgen.bounded import GIB, Limits, TooMuchError, end, start, watched
 from reportgen.report import Report
 from reportgen.values import LARGEST_DATA as LARGEST
 
+SECONDS, MEMORY = 55.0, 2 * GIB  # for taking a PDF apart
+_REFUSED = 2  # how the process that does it ends where there is no report
 _ID, _TAG = b'id="reportgen-data"', 1000  # what marks the data block, and bytes that its tag has at most
 
 
@@ -25,11 +30,21 @@ class ReportFileError(ValueError):
 def load(path: str | Path) -> Report:
     """The report saved at `path`, by its suffix: .html, .pdf or .json.
 
+    A PDF is taken apart in a process of its own, which is ended after 55 s or at 2 GiB.
+
     Raises ReportFileError (a ValueError) where there is none in it, it is damaged, or it was written by a
     newer version; OSError where the file can't be read.
     """
-    target = Path(path)
-    readers = {".html": _html, ".htm": _html, ".pdf": _pdf, ".json": _json}
+    return _load(Path(path), _pdf)
+
+
+def load_here(path: Path) -> Report:
+    """`load` for a process that is itself ended when it takes too much."""
+    return _load(path, attached)
+
+
+def _load(target: Path, pdf: Callable[[Path], bytes]) -> Report:
+    readers = {".html": _html, ".htm": _html, ".pdf": pdf, ".json": _json}
     reader = readers.get(target.suffix.lower())
     if reader is None:
         raise ReportFileError(f"can't read {target.name!r}: the suffix must be one of .html, .pdf, .json")
@@ -90,6 +105,28 @@ def _unpacked(packed: bytes, path: Path) -> bytes:
 
 
 def _pdf(path: Path) -> bytes:
+    limits = Limits("taking it apart", SECONDS, MEMORY)
+    script = Path(__file__).with_name("_attached.py")
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as said:
+        child = start(script, [str(path.absolute())], stdin=subprocess.DEVNULL, stdout=out, stderr=said)
+        try:
+            code = watched(child, limits)
+        except TooMuchError as error:
+            raise ReportFileError(f"{path.name!r} is damaged or no PDF: {error}") from None
+        finally:
+            end(child)
+        for stream in (out, said):
+            stream.seek(0)
+        if code == 0:
+            return out.read()
+        lines = said.read().decode("utf-8", "replace").strip().splitlines()
+    if code == _REFUSED and lines:
+        raise ReportFileError(lines[-1])
+    raise ReportFileError(f"{path.name!r} is damaged or no PDF: reading it ended with exit code {code}")
+
+
+def attached(path: Path) -> bytes:
+    """The JSON that is attached to the PDF. Raises ReportFileError, OSError."""
     import pypdf
     from pypdf.errors import PyPdfError
 
