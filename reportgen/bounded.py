@@ -36,11 +36,12 @@ class Limits:
 def start(script: Path, words: Sequence[str], **streams: object) -> subprocess.Popen[bytes]:
     """Start a script of ours in a group of its own. Raises OSError.
 
-    By its path, with -P: nothing in the working folder is taken for a library.
+    By its path, with -P: nothing in the working folder is taken for a library. It finds this package where we did.
     """
+    places = [os.environ.get("PYTHONPATH", ""), str(Path(__file__).resolve().parents[1])]
     return subprocess.Popen(
         [sys.executable, "-P", str(script), *words],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, places))},
         start_new_session=os.name == "posix",
         **streams,  # type: ignore[call-overload, no-any-return]
     )

@@ -68,10 +68,10 @@ def _path(title: str, graph: Graph, cluster: Cluster) -> list[str]:
 
 
 def ancestors(graph: Graph, name: str) -> list[str]:
-    """The cluster and those about it, the innermost first; a circle is walked once."""
+    """The cluster and those about it, the innermost first."""
     parents = {cluster.id: cluster.parent for cluster in graph.clusters}
     chain: list[str] = []
-    while name and name not in chain:
+    while name:
         chain.append(name)
         name = parents[name]
     return chain

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reportgen.render.graph_split import ancestors
-from reportgen.report import Cluster, Graph
+from reportgen.report import Graph
 
 SECONDS = 20.0
 _CHILD = Path(__file__).with_name("_dot.py")
@@ -99,7 +99,7 @@ def _dot(graph: Graph, sizes: Sequence[Size], labels: Sequence[int], frames: Seq
         "edge [arrowsize=0.5];",
     ]
     numbers = {node.id: at for at, node in enumerate(graph.nodes)}
-    lines += _nested(graph, frames, "", set())
+    lines += _nested(graph, frames, "")
     for at, (width, height) in enumerate(sizes):
         lines.append(f"n{at} [width={width / 72:.4f}, height={height / 72:.4f}];")
     for at, edge in enumerate(graph.edges):
@@ -111,26 +111,16 @@ def _dot(graph: Graph, sizes: Sequence[Size], labels: Sequence[int], frames: Seq
     return "\n".join([*lines, "}"])
 
 
-def _nested(graph: Graph, frames: Sequence[int], parent: str, seen: set[str]) -> list[str]:
+def _nested(graph: Graph, frames: Sequence[int], parent: str) -> list[str]:
     lines = []
     for at, cluster in enumerate(graph.clusters):
-        if cluster.id in seen or (cluster.parent != parent and not _adrift(graph, cluster, parent)):
+        if cluster.parent != parent:
             continue
-        seen.add(cluster.id)
         lines.append(f'subgraph cluster_{at} {{ margin=9; labeljust="l"; label={_spacer(frames[at], 15)};')
         lines += [f"n{number};" for number, node in enumerate(graph.nodes) if node.cluster == cluster.id]
-        lines += _nested(graph, frames, cluster.id, seen)
+        lines += _nested(graph, frames, cluster.id)
         lines.append("}")
     return lines
-
-
-def _adrift(graph: Graph, cluster: Cluster, parent: str) -> bool:
-    """Whether a cluster, asked for at the top, is its own ancestor and so hangs from nothing."""
-    parents = {one.id: one.parent for one in graph.clusters}
-    place, steps = cluster.parent, 0
-    while place and steps <= len(parents):
-        place, steps = parents[place], steps + 1
-    return bool(place) and not parent
 
 
 def _spacer(width: int, height: int) -> str:

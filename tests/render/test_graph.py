@@ -132,10 +132,10 @@ names = st.sampled_from("abcdef")
 @given(
     st.lists(st.tuples(names, names), max_size=8),
     st.dictionaries(names, st.sampled_from(["", "p", "q"]), min_size=1, max_size=6),
-    st.sampled_from([("", "p"), ("q", "p"), ("", "")]),
+    st.sampled_from([("", "p"), ("q", ""), ("", "")]),
 )
 def test_any_graph_has_a_stacked_layout_with_its_boxes_apart(pairs, members, parents):
-    """Cycles, loops, edges twice, frames that are their own ancestors."""
+    """Cycles, loops, edges twice, frames in frames, the outer one named first or last."""
     nodes = tuple(Node(id=name, label=name, cluster=cluster) for name, cluster in members.items())
     edges = tuple(Edge(source=a, target=b) for a, b in pairs if a in members and b in members)
     clusters = tuple(Cluster(id=name, label=name, parent=up) for name, up in zip("pq", parents, strict=True))
@@ -144,12 +144,6 @@ def test_any_graph_has_a_stacked_layout_with_its_boxes_apart(pairs, members, par
     assert all(apart(one, other) for one, other in combinations(found.nodes, 2))
     assert all(box.right <= found.width and box.bottom <= found.height for box in found.nodes)
     assert layout._dot(graph, [(90, 36)] * len(nodes), [0] * len(edges), [80, 80]).count("subgraph") == 2
-
-
-def test_clusters_that_hang_from_each_other_are_laid_out():
-    clusters = (Cluster(id="p", label="p", parent="q"), Cluster(id="q", label="q", parent="p"))
-    graph = Graph(nodes=(Node(id="a", label="a", cluster="p"),), edges=(), clusters=clusters)
-    assert graphs.drawing(graph, {}).height > 0
 
 
 def test_words_tell_the_flow_where_no_summary_does():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -125,6 +126,9 @@ def test_folding_merges_lines_and_keeps_their_labels() -> None:
     assert [node.id for node in inside(graph, "c").nodes] == ["stub from a", "b", "d"]
 
 
-def test_frames_in_a_circle_are_walked_once() -> None:
-    clusters = (Cluster(id="a", label="a", parent="b"), Cluster(id="b", label="b", parent="a"))
-    assert ancestors(Graph(nodes=(), edges=(), clusters=clusters), "a") == ["a", "b"]
+def test_frames_as_deep_as_may_be_are_walked_and_a_circle_is_refused() -> None:
+    parents = ["", *(str(at) for at in range(99))]
+    clusters = tuple(Cluster(id=str(at), label="", parent=parent) for at, parent in enumerate(parents))
+    assert len(ancestors(Graph(nodes=(), edges=(), clusters=clusters), "99")) == 100
+    with pytest.raises(ValueError, match="circle"):
+        Graph(nodes=(), edges=(), clusters=(Cluster(id="a", label="", parent="a"),))
