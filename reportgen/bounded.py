@@ -43,7 +43,7 @@ def start(script: Path, words: Sequence[str], **streams: object) -> subprocess.P
         [sys.executable, "-P", str(script), *words],
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, places))},
         start_new_session=os.name == "posix",
-        **streams,  # type: ignore[call-overload, no-any-return]
+        **streams,  # type: ignore[call-overload]
     )
 
 

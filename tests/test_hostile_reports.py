@@ -415,6 +415,8 @@ def test_of_a_chart_of_too_many_parts_the_first_are_drawn_and_the_rest_counted(t
     report = load(saved(tmp_path, block))
     view = page(report, SCREEN).sections[0].groups[0].rows[0][0]
     assert said in view.block.caption
+    if block.get("best"):
+        assert view.block.axes[0].values[view.block.best] == 1400
     assert view.figure is not None
     assert view.figure.src
     assert not view.figure.problem

@@ -318,11 +318,24 @@ def _cut(block: Any, medium: Medium) -> Any:
         left = len(block.text) - medium.characters
         return _shorter(block, left, "character", text=block.text[: medium.characters] + " …")
     if isinstance(block, Parallel) and len(block.names) > _LINES:
-        axes = tuple(axis.model_copy(update={"values": axis.values[:_LINES]}) for axis in block.axes)
-        best = block.best if block.best is not None and block.best < _LINES else None
-        left, kept = len(block.names) - _LINES, block.names[:_LINES]
-        return _cut_parts(_shorter(block, left, "line", names=kept, axes=axes, best=best))
+        block = _fewer_lines(block)
     return _cut_parts(block)
+
+
+def _fewer_lines(block: Parallel) -> Any:
+    """The first lines of many, and the best one."""
+    at = list(range(_LINES))
+    if block.best is not None and block.best >= _LINES:
+        at[-1] = block.best
+    changes = {
+        "names": tuple(block.names[place] for place in at),
+        "axes": tuple(
+            axis.model_copy(update={"values": tuple(axis.values[place] for place in at)})
+            for axis in block.axes
+        ),
+        "best": at.index(block.best) if block.best is not None else None,
+    }
+    return _shorter(block, len(block.names) - _LINES, "line", **changes)
 
 
 def _cut_parts(block: Any) -> Any:
