@@ -9,20 +9,30 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+TOO_LARGE = "it takes more than 2 GiB of memory, more than any report needs"
+
 
 def main() -> int:
     """Load, encode, write."""
-    from reportgen.archive import load
+    from reportgen.archive.reading import load_here
+    from reportgen.bounded import GIB, limit_memory
     from reportgen.errors import one_line
 
     source, name, templates, out = sys.argv[1:5]
+    limit_memory(2 * GIB)
     try:
-        report = load(Path(source))
+        report = load_here(Path(source))
+    except MemoryError:
+        print(TOO_LARGE, file=sys.stderr)
+        return 2
     except (ValueError, RecursionError) as error:
         print(error if isinstance(error, ValueError) else one_line(error), file=sys.stderr)
         return 2
     try:
         Path(out).write_bytes(report.encode(name, templates=templates or None))
+    except MemoryError:
+        print(TOO_LARGE, file=sys.stderr)
+        return 1
     except Exception as error:  # noqa: BLE001 - whatever a template or a library raises is one line
         print((error.strerror if isinstance(error, OSError) else None) or one_line(error), file=sys.stderr)
         return 1

@@ -15,6 +15,7 @@ from reportgen.values import (
     Fact,
     Line,
     Lines,
+    Many,
     Map,
     Number,
     Numbers,
@@ -29,7 +30,7 @@ class Facts(BaseBlock):
     """Labelled values."""
 
     kind: Literal["facts"] = "facts"
-    facts: tuple[Fact, ...] = Field(max_length=MOST)
+    facts: Many[Fact] = Field(max_length=MOST)
 
 
 class Column(Data):
@@ -46,7 +47,7 @@ class Row(Data):
     `same_as` is the id of the first of equal neighbours, this one and all under it being like that one.
     """
 
-    cells: tuple[Cell, ...] = Field(max_length=2000)
+    cells: Many[Cell] = Field(max_length=2000)
     level: int = Field(default=0, ge=0)
     id: Line = ""
     same_as: Line = ""
@@ -56,8 +57,8 @@ class Table(BaseBlock):
     """Rows and columns; a tree where rows nest. `total` is the number of rows before any were cut."""
 
     kind: Literal["table"] = "table"
-    columns: tuple[Column, ...] = Field(max_length=2000)
-    rows: tuple[Row, ...] = Field(max_length=MOST)
+    columns: Many[Column] = Field(max_length=2000)
+    rows: Many[Row] = Field(max_length=MOST)
     total: int | None = None
 
     @model_validator(mode="after")
@@ -101,7 +102,7 @@ class Images(BaseBlock):
     """A grid of pictures, `columns` to a row, row by row."""
 
     kind: Literal["images"] = "images"
-    pictures: tuple[Picture, ...] = Field(max_length=20_000)
+    pictures: Many[Picture] = Field(max_length=20_000)
     columns: int = Field(default=8, gt=0)
     column_titles: Lines = ()
     row_titles: Lines = ()
@@ -169,9 +170,9 @@ class Graph(BaseBlock):
     """A directed graph; where it is drawn from coordinates, `summary` tells the flow in words."""
 
     kind: Literal["graph"] = "graph"
-    nodes: tuple[Node, ...] = Field(max_length=MOST)
-    edges: tuple[Edge, ...] = Field(max_length=MOST)
-    clusters: tuple[Cluster, ...] = Field(default=(), max_length=MOST)
+    nodes: Many[Node] = Field(max_length=MOST)
+    edges: Many[Edge] = Field(max_length=MOST)
+    clusters: Many[Cluster] = Field(default=(), max_length=MOST)
     summary: Line = ""
 
     @model_validator(mode="after")

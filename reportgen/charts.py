@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from reportgen.values import BaseBlock, Data, Line, Lines, Number, Numbers, listed
+from reportgen.values import BaseBlock, Data, Line, Lines, Many, Number, Numbers, listed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,12 +63,12 @@ class Curves(BaseBlock):
     """
 
     kind: Literal["curves"] = "curves"
-    series: tuple[Series, ...] = Field(max_length=10_000)
+    series: Many[Series] = Field(max_length=10_000)
     x_label: Line
     y_label: Line
     log_y: bool = False
     strip: bool = False
-    marks: tuple[Mark, ...] = Field(default=(), max_length=10_000)
+    marks: Many[Mark] = Field(default=(), max_length=10_000)
 
 
 class Bars(BaseBlock):
@@ -104,7 +104,7 @@ class Heatmap(BaseBlock):
     kind: Literal["heatmap"] = "heatmap"
     row_labels: Lines = ()
     column_labels: Lines = ()
-    values: tuple[Numbers, ...] = Field(max_length=20_000)
+    values: Many[Numbers] = Field(max_length=20_000)
     row_title: Line = ""
     column_title: Line = ""
     unit: Line = ""
@@ -149,7 +149,7 @@ class Distribution(BaseBlock):
     """Histograms over a common axis, or with `panels` each in a frame and over an axis of its own."""
 
     kind: Literal["distribution"] = "distribution"
-    histograms: tuple[Histogram, ...] = Field(max_length=2000)
+    histograms: Many[Histogram] = Field(max_length=2000)
     x_label: Line
     y_label: Line = "samples"
     panels: bool = False
@@ -164,11 +164,11 @@ class Scatter(BaseBlock):
     kind: Literal["scatter"] = "scatter"
     x: Numbers
     y: Numbers
-    member: Annotated[tuple[int, ...], BeforeValidator(listed)]
+    member: Annotated[Many[int], BeforeValidator(listed)]
     groups: Lines
     x_label: Line
     y_label: Line
-    marked: Annotated[tuple[int, ...], BeforeValidator(listed)] = ()
+    marked: Annotated[Many[int], BeforeValidator(listed)] = ()
     mark: Line = "marked"
 
     @model_validator(mode="after")
@@ -205,7 +205,7 @@ class Swarm(BaseBlock):
     """
 
     kind: Literal["swarm"] = "swarm"
-    rows: tuple[Strip, ...] = Field(max_length=2000)
+    rows: Many[Strip] = Field(max_length=2000)
     x_label: Line
     shade: Line = "feature value"
     unit: Line = ""
@@ -229,7 +229,7 @@ class Parallel(BaseBlock):
 
     kind: Literal["parallel"] = "parallel"
     names: Lines
-    axes: Annotated[tuple[Axis, ...], Field(min_length=2, max_length=200)]
+    axes: Annotated[Many[Axis], Field(min_length=2, max_length=200)]
     best: int | None = None
 
     @model_validator(mode="after")

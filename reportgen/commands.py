@@ -195,11 +195,14 @@ def _save(
     *,
     quiet: bool,
 ) -> bool:
-    """Write each file, the PDF last, and say so; whether all were. What fails costs none of the others."""
+    """Write each file, the JSON first and the PDF last, and say so; whether all were.
+
+    What fails costs none of the others.
+    """
     written: list[str] = []
     if press is not None and not isinstance(report, SavedReport):
         press.send(report)
-    for path in sorted(targets, key=lambda path: path.suffix.lower() == ".pdf"):
+    for path in sorted(targets, key=_cost):
         try:
             printed = press.receive() if press is not None and path.suffix.lower() == ".pdf" else None
             if printed is not None:
@@ -219,6 +222,11 @@ def _save(
         if not quiet:
             put(_written(path), sys.stdout)
     return len(written) == len(targets)
+
+
+def _cost(path: Path) -> int:
+    """What is written soonest comes first: a PDF that takes too much costs no other file."""
+    return {".json": 0, ".pdf": 2}.get(path.suffix.lower(), 1)
 
 
 def _written(path: Path) -> str:

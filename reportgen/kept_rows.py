@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+SAID = "the outermost stay, and of one level the first and the last"
+
 
 def kept_rows(levels: Sequence[int], limit: int) -> list[int]:
     """The numbers of at most `limit` rows of a tree whose depths are `levels`, in order.
@@ -28,3 +30,8 @@ def kept_rows(levels: Sequence[int], limit: int) -> list[int]:
             return sorted([*kept, *rows[: room - room // 2], *rows[len(rows) - room // 2 :]])
         kept += rows
     return sorted(kept)
+
+
+def depth(name: str) -> int:
+    """How deep in a model, or in a log, the layer or the series of this name lies."""
+    return name.count(".") + name.count("/")

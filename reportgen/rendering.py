@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from reportgen import files
+from reportgen.bounded import GIB, Limits, TooMuchError, end, start, watched
 from reportgen.errors import InputError
 
-SECONDS, MEMORY = 55.0, 2 << 30  # of one format: a stranger's file may ask for any amount of both
-LOOK = 0.1  # seconds between two looks
+__all__ = ["RenderingError", "SavedReport", "TooMuchError", "encoded"]
 
-
-class TooMuchError(ValueError):
-    """Drawing the report took more time or memory than any report needs."""
+# Of all formats of one command: a stranger's file may ask for any amount of both.
+SECONDS, MEMORY = 55.0, 2 * GIB
 
 
 class RenderingError(ValueError):
@@ -27,69 +24,38 @@ class RenderingError(ValueError):
 
 @dataclass(frozen=True)
 class SavedReport:
-    """A report in a file, which is read and drawn in another process alone."""
+    """A report in a file, which is read and drawn in another process alone; the time for it runs from now."""
 
     source: Path
+    begun: float = field(default_factory=time.monotonic)
 
     def save(self, path: Path, *, templates: str | None = None) -> Path:
         """Write it in the format of the path's suffix. Raises as `encoded` does, and OSError."""
-        files.replace(path, encoded(self.source, path, templates))
+        spent = time.monotonic() - self.begun
+        files.replace(path, encoded(self.source, path, templates, spent=spent))
         return path
 
 
-def encoded(source: Path, target: Path, templates: str | None) -> bytes:
+def encoded(source: Path, target: Path, templates: str | None, *, spent: float = 0.0) -> bytes:
     """What the report saved at `source` is in the format of `target`.
 
-    Raises InputError where there is no report in it, TooMuchError where writing it takes more than 55 s or 2 GiB,
-    RenderingError where it can't be written.
+    Raises InputError where there is no report in it, TooMuchError where writing it takes more than 55 s, of which
+    some are `spent`, or 2 GiB, RenderingError where it can't be written.
     """
     script = Path(__file__).with_name("_encode.py")
+    limits = Limits("drawing it", SECONDS, MEMORY, spent)
     with tempfile.TemporaryDirectory(prefix="reportgen-") as folder:
         out, said = Path(folder) / "out", Path(folder) / "said"
-        # By its path, with -P: nothing in the working folder is taken for a library.
-        words = [sys.executable, "-P", str(script), str(source), target.name, templates or "", str(out)]
+        words = [str(source), target.name, templates or "", str(out)]
         with said.open("wb") as errors:
-            child = subprocess.Popen(
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
-            )
+            child = start(script, words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors)
             try:
-                code = _watched(child)
+                code = watched(child, limits)
             finally:
-                child.kill()
-                child.wait()
+                end(child)
         if code == 0:
             return out.read_bytes()
         lines = said.read_text("utf-8", "replace").strip().splitlines() or [f"it ended with exit code {code}"]
         if code == 2:
             raise InputError(f"report: {lines[-1]}")
         raise RenderingError(lines[-1])
-
-
-def _watched(child: subprocess.Popen[bytes]) -> int:
-    """The exit code. Raises TooMuchError."""
-    start = time.monotonic()
-    while True:
-        try:
-            return child.wait(timeout=LOOK)
-        except subprocess.TimeoutExpired:
-            if time.monotonic() - start > SECONDS:
-                raise TooMuchError(
-                    f"drawing it takes more than {SECONDS:.0f} s, more than any report needs"
-                ) from None
-            if _resident(child.pid) > MEMORY:
-                raise TooMuchError(
-                    "drawing it takes more than 2 GiB of memory, more than any report needs"
-                ) from None
-
-
-def _resident(process: int) -> int:
-    """Bytes of memory that a process holds, where the system says so; else 0."""
-    try:
-        pages = Path(f"/proc/{process}/statm").read_text().split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError, AttributeError):
-        return 0

@@ -42,7 +42,21 @@ from reportgen.charts import (
     Swarm,
 )
 from reportgen.units import show
-from reportgen.values import Cell, Data, Fact, Line, Lines, Map, Number, Numbers, Raster, Slug, slug
+from reportgen.values import (
+    Cell,
+    Data,
+    Fact,
+    Line,
+    Lines,
+    Many,
+    Map,
+    Number,
+    Numbers,
+    Raster,
+    Slug,
+    bounded,
+    slug,
+)
 
 __all__ = [
     "NAMES",
@@ -125,8 +139,8 @@ class Section(Data):
     reason: Line = ""
     summary: Line = ""
     seconds: Number | None = None
-    blocks: tuple[Block, ...] = Field(default=(), max_length=MOST_BLOCKS)
-    findings: tuple[Finding, ...] = Field(default=(), max_length=5000)
+    blocks: Many[Block] = Field(default=(), max_length=MOST_BLOCKS)
+    findings: Many[Finding] = Field(default=(), max_length=5000)
 
     @model_validator(mode="before")
     @classmethod
@@ -197,7 +211,7 @@ class Report(Data):
     schema_version: Literal[1] = 1
     title: Line
     created: Line
-    sections: tuple[Section, ...] = Field(max_length=200)
+    sections: Many[Section] = Field(max_length=200)
     provenance: Provenance
     refresh: Number = Field(default=0, ge=0, le=86_400)
 
@@ -232,8 +246,12 @@ class Report(Data):
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Report:
-        """A report from its JSON. Raises pydantic.ValidationError (a ValueError) where it is not one."""
-        return cls.model_validate_json(text)
+        """A report from its JSON. Raises pydantic.ValidationError (a ValueError) where it is not one.
+
+        Raises ValueError where it is larger than a report can be.
+        """
+        content = text.encode("utf-8") if isinstance(text, str) else text
+        return cls.model_validate_json(bounded(content))
 
     def save(self, path: str | Path, *, templates: str | Path | None = None) -> Path:
         """Write the report; the format is the path's suffix (.html, .pdf, .json).

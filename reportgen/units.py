@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 UNKNOWN = "unknown"
 _THOUSANDS = ("", " k", " M", " G", " T", " P")
@@ -25,7 +26,18 @@ def show(value: object, unit: str = "") -> str:
         return str(value)
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("∞" if value > 0 else "−∞")
+    if abs(value) > sys.float_info.max / 100:
+        return _minus(_huge(int(value), unit))
     return _minus(_number(value, unit))
+
+
+def _huge(value: int, unit: str) -> str:
+    """A number near or beyond the largest float, in powers of ten."""
+    power = math.floor(math.log10(abs(value)))
+    digits = abs(value) // 10 ** (power - 3) / 1000
+    name = {"exact": "", "count": "", "bytes": "B", "share": "%"}.get(unit, unit)
+    sign = "-" if value < 0 else ""
+    return f"{sign}{digits:.3f}e+{power + 2 * (unit == 'share')} {name}".rstrip()
 
 
 def _number(value: int | float, unit: str) -> str:

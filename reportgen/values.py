@@ -7,9 +7,17 @@ import binascii
 import math
 import re
 import zlib
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    FailFast,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 from reportgen.units import show
 
@@ -18,7 +26,11 @@ if TYPE_CHECKING:
 
 # Where Python put an object is another place each time, and says nothing.
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}")
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_CONTROLS = (
+    *range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF,
+)  # fmt: skip
+_ESCAPES = {code: chr(code).encode("unicode_escape").decode() for code in _CONTROLS}
+_CONTROL = re.compile(f"[{re.escape(''.join(map(chr, _CONTROLS)))}]")
 
 
 LONGEST_LINE, LONGEST_TEXT = 20_000, 4_000_000  # characters of a title, a caption or a name; of a listing
@@ -26,25 +38,25 @@ LONGEST_LINE, LONGEST_TEXT = 20_000, 4_000_000  # characters of a title, a capti
 
 def _clean(value: object) -> object:
     """Text that every format can hold: controls and lone surrogates are shown as \\x1b, and no line is endless."""
-    return _cut(_shown(value), LONGEST_LINE)
+    return _cleaned(value, LONGEST_LINE)
 
 
 def _clean_text(value: object) -> object:
-    return _cut(_shown(value), LONGEST_TEXT)
+    return _cleaned(value, LONGEST_TEXT)
 
 
-def _cut(value: object, limit: int) -> object:
-    """A text of up to `limit` characters, the same when it is cut again."""
-    if not isinstance(value, str) or len(value) <= limit:
-        return value
-    return value[: limit - 1] + "…"
-
-
-def _shown(value: object) -> object:
+def _cleaned(value: object, limit: int) -> object:
+    """A text of up to `limit` characters, the same when it is cleaned again."""
     if not isinstance(value, str):
         return value
-    text = _ADDRESS.sub("at 0x…", _decoded(str(value)).replace("\r\n", "\n").replace("\r", "\n"))
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    # Cut first: what is left out costs nothing, however much it would have grown.
+    text = _shown(str(value)[:limit])
+    return text[: limit - 1] + "…" if max(len(value), len(text)) > limit else text
+
+
+def _shown(text: str) -> str:
+    text = _ADDRESS.sub("at 0x…", _decoded(text).replace("\r\n", "\n").replace("\r", "\n"))
+    return text.translate(_ESCAPES) if _CONTROL.search(text) else text
 
 
 def _decoded(text: str) -> str:
@@ -71,14 +83,59 @@ def listed(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else value
 
 
+MOST_PARTS, MOST_VALUES, LARGEST_DATA = 1_000_000, 8_000_000, 128 * 1024 * 1024
+_CHUNK = 1 << 20  # bytes
+
+
+def bounded(content: bytes) -> bytes:
+    """The JSON as it is, where its size can be a report's: looked at before anything is made of it.
+
+    Raises ValueError for more than 128 MiB, 1,000,000 lists and objects, or 8,000,000 values. The largest of our own
+    reports has some thousands of the one and a hundred thousand of the other.
+    """
+    if len(content) > LARGEST_DATA:
+        raise ValueError(f"{len(content) >> 20:,} MiB of data, more than {LARGEST_DATA >> 20} MiB")
+    parts, values = _counts(content)
+    if parts > MOST_PARTS or values > MOST_VALUES:
+        parts, values = _counts_outside_texts(content)
+    if parts > MOST_PARTS:
+        raise ValueError(f"{parts:,} lists and objects, more than {MOST_PARTS:,}")
+    if values > MOST_VALUES:
+        raise ValueError(f"{values:,} values, more than {MOST_VALUES:,}")
+    return content
+
+
+def _counts(content: bytes) -> tuple[int, int]:
+    parts = content.count(b"[") + content.count(b"{")
+    return parts, parts + content.count(b",")
+
+
+def _counts_outside_texts(content: bytes) -> tuple[int, int]:
+    """The same of what stands in no text, in the memory of a chunk."""
+    import numpy as np
+
+    bare = content.replace(b"\\\\", b"").replace(b'\\"', b"")
+    parts = commas = inside = 0
+    for start in range(0, len(bare), _CHUNK):
+        chunk = np.frombuffer(bare, np.uint8, min(_CHUNK, len(bare) - start), start)
+        quotes = np.cumsum(chunk == ord('"'), dtype=np.uint64) + inside
+        outside = quotes % 2 == 0
+        parts += int(np.count_nonzero(outside & ((chunk == ord("[")) | (chunk == ord("{")))))
+        commas += int(np.count_nonzero(outside & (chunk == ord(","))))
+        inside = int(quotes[-1]) % 2
+    return parts, parts + commas
+
+
 _NUMBER_SCHEMA = {"anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity", "-Infinity"]}]}
 Line = Annotated[str, BeforeValidator(_clean)]
 Cell = Annotated[bool | int | float | str | None, BeforeValidator(_plain)]
 Number = Annotated[float, WithJsonSchema(_NUMBER_SCHEMA)]
 MOST = 200_000  # rows, pictures, nodes or names of one block; of numbers, more
-Numbers = Annotated[tuple[Number, ...], Field(max_length=20 * MOST), BeforeValidator(listed)]
+T = TypeVar("T")
+Many = Annotated[tuple[T, ...], FailFast()]  # the first that is wrong is told, and no list of millions made
+Numbers = Annotated[Many[Number], Field(max_length=20 * MOST), BeforeValidator(listed)]
 Prose = Annotated[str, BeforeValidator(_clean_text)]
-Lines = Annotated[tuple[Line, ...], Field(max_length=MOST)]
+Lines = Annotated[Many[Line], Field(max_length=MOST)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
 
 

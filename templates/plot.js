@@ -126,13 +126,15 @@ const reportgenPlot = (() => {
         rows.push([one.name, one.run, one.at.x[at], ...more.map((axis) => one.at[axis][at] ?? ""), y]);
       });
     }
-    const formula = (cell) => typeof cell === "string" && /^[\s\u200b\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/.test(cell)
-      && !(cell.trim() && Number.isFinite(Number(cell)));
-    const plain = (cell) => (formula(cell) ? `'${cell}` : String(cell));
+    // Also within a cell, where a spreadsheet of another country parts cells.
+    const start = /(^|[;\t\r\n|])([\s\u200b\ufeff]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])/g;
+    const number = (cell) => cell.trim() && Number.isFinite(Number(cell));
+    const quoted = (cell) => cell.replace(/^(?=[\t\r\n])/, "'").replace(start, "$1$2'");
+    const plain = (cell) => (typeof cell === "string" && !number(cell) ? quoted(cell) : String(cell));
     return rows.map((row) => row.map(plain));
   };
   parts.csv = (rows) => rows.map((row) => row.map(
-    (cell) => (/[",\r\n]/.test(cell) ? `"${cell.replace(/"/g, '""')}"` : cell)).join(",")).join("\r\n");
+    (cell) => (/[",;\t\r\n]/.test(cell) ? `"${cell.replace(/"/g, '""')}"` : cell)).join(",")).join("\r\n");
   parts.tsv = (rows) => rows.map((row) => row.map((cell) => cell.replace(/[\t\r\n]/g, " ")).join("\t")).join("\n");
 
   // --- parts of the page ---

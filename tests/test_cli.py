@@ -231,7 +231,7 @@ def test_logs_alone_make_a_report_and_the_output_names_it(folder, sections, caps
     sections("good")
     assert main(["generate", "--logs", "log.csv", "--title", "T", "--out", "a.html", "--out", "a.json"]) == 0
     captured = capsys.readouterr()
-    html, data, summary = captured.out.splitlines()
+    data, html, summary = captured.out.splitlines()
     for line, path in ((html, Path("a.html")), (data, Path("a.json"))):
         assert line == f"{path}  {path.stat().st_size / 1024:,.1f} KB"
     found = json.loads(Path("a.json").read_text())["sections"][0]
@@ -346,7 +346,7 @@ def test_without_pango_all_but_the_pdf_is_written_and_one_line_says_what_brings_
     assert len(said) == 1
     assert said[0].startswith("error: a.pdf was not written: the PDF needs Pango")
     assert "libpango-1.0-0" in said[0]
-    assert [line.split()[0] for line in captured.out.splitlines()] == ["a.html", "a.json", "good"]
+    assert [line.split()[0] for line in captured.out.splitlines()] == ["a.json", "a.html", "good"]
     assert sorted(path.name for path in folder.glob("a.*")) == ["a.html", "a.json"]
 
 
@@ -584,13 +584,13 @@ def test_an_interrupt_between_two_files_says_which_was_written(folder, sections,
     save = reportgen.Report.save
 
     def interrupted(report, path, **options):
-        if path.suffix == ".json":
+        if path.suffix == ".html":
             raise KeyboardInterrupt
         return save(report, path, **options)
 
     monkeypatch.setattr("reportgen.report.Report.save", interrupted)
     assert main(["generate", "--logs", "log.csv", "--out", "a.html", "--out", "a.json"]) == 130
-    assert capsys.readouterr().err.splitlines()[-1] == "interrupted; the rest was not written, a.html was"
+    assert capsys.readouterr().err.splitlines()[-1] == "interrupted; the rest was not written, a.json was"
 
 
 # --- render, demo -----------------------------------------------------------------------------------------
@@ -605,7 +605,7 @@ def test_render_needs_no_torch(folder, sections):
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     first, second, status, modules = done.stdout.splitlines()
-    assert (first.split()[0], second.split()[0], status) == ("b.html", "b.json", "0")
+    assert (first.split()[0], second.split()[0], status) == ("b.json", "b.html", "0")
     assert not {"torch", "captum", "lime", "sklearn"} & set(re.findall(r"'([^']+)'", modules))
     assert Path("a.json").read_bytes() == Path("b.json").read_bytes()
     assert main(["render", "b.html", "--out", "c.json", "--quiet"]) == 0

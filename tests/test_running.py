@@ -8,6 +8,7 @@ import sys
 import time
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import state
@@ -21,6 +22,7 @@ from reportgen.errors import InputError
 from reportgen.experiment import Options, build
 from reportgen.report import Section, Text
 from reportgen.running import Course, choose, report_on
+from reportgen.values import BaseBlock
 
 DATA = TensorDataset(torch.rand(12, 1, 8, 8), torch.arange(12) % 3)
 
@@ -57,6 +59,30 @@ def unserialisable(experiment, options):
 def slow(experiment, options):
     experiment.model.training = True
     time.sleep(60)
+
+
+class Sculpture(BaseBlock):
+    """A kind of block that reportgen doesn't know."""
+
+    kind: Literal["sculpture"] = "sculpture"
+
+
+class Disguised(Text):
+    """A block that is one of ours, and calls itself something else."""
+
+    kind: Literal["disguised"] = "disguised"  # type: ignore[assignment]
+
+
+def strange(experiment, options):
+    return Section(name="strange", title="S", blocks=(Sculpture(),))
+
+
+def disguised(experiment, options):
+    return Section(name="disguised", title="D", blocks=(Disguised(text="x"),))
+
+
+def unchecked(experiment, options):
+    return Section.model_construct(name="unchecked", title="U", blocks=(Text.model_construct(text=object()),))
 
 
 def leaves(experiment, options):
@@ -97,6 +123,9 @@ def made(*functions, limit=30.0, progress=None, network=None):
         (misnamed, "ValueError", "section 'misnamed' calls itself 'other'"),
         (unserialisable, "PydanticSerializationError", ""),
         (leaves, "SystemExit", "I am leaving"),
+        (strange, "ValidationError", "sculpture"),
+        (disguised, "ValidationError", "disguised"),
+        (unchecked, "PydanticSerializationError", ""),
     ],
 )
 def test_a_broken_section_becomes_a_failure_and_the_rest_is_there(broken, error, message):

@@ -6,17 +6,21 @@ import base64
 import binascii
 import contextlib
 import logging
-import re
+import subprocess
+import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from reportgen.bounded import GIB, Limits, TooMuchError, end, start, watched
 from reportgen.report import Report
+from reportgen.values import LARGEST_DATA as LARGEST
 
-LARGEST = 128 * 1024 * 1024
-_DATA = re.compile(rb'<script\b([^>]*\bid="reportgen-data"[^>]*)>(.*?)</script\s*>', re.DOTALL)
+SECONDS, MEMORY = 55.0, 2 * GIB  # for taking a PDF apart
+_REFUSED = 2  # how the process that does it ends where there is no report
+_ID, _TAG = b'id="reportgen-data"', 1000  # what marks the data block, and bytes that its tag has at most
 
 
 class ReportFileError(ValueError):
@@ -26,11 +30,21 @@ class ReportFileError(ValueError):
 def load(path: str | Path) -> Report:
     """The report saved at `path`, by its suffix: .html, .pdf or .json.
 
+    A PDF is taken apart in a process of its own, which is ended after 55 s or at 2 GiB.
+
     Raises ReportFileError (a ValueError) where there is none in it, it is damaged, or it was written by a
     newer version; OSError where the file can't be read.
     """
-    target = Path(path)
-    readers = {".html": _html, ".htm": _html, ".pdf": _pdf, ".json": _json}
+    return _load(Path(path), _pdf)
+
+
+def load_here(path: Path) -> Report:
+    """`load` for a process that is itself ended when it takes too much."""
+    return _load(path, attached)
+
+
+def _load(target: Path, pdf: Callable[[Path], bytes]) -> Report:
+    readers = {".html": _html, ".htm": _html, ".pdf": pdf, ".json": _json}
     reader = readers.get(target.suffix.lower())
     if reader is None:
         raise ReportFileError(f"can't read {target.name!r}: the suffix must be one of .html, .pdf, .json")
@@ -44,18 +58,37 @@ def _json(path: Path) -> bytes:
 
 
 def _html(path: Path) -> bytes:
-    found = _DATA.search(path.read_bytes())
-    if found is None:
-        raise ReportFileError(f"{path.name!r} is no report: it holds no data block of reportgen's")
-    if b'"application/json"' in found[1]:
-        return found[2]
-    if b'"application/gzip+base64"' not in found[1]:
+    tag, text = _data_block(path.read_bytes(), path)
+    if b'"application/json"' in tag:
+        return text
+    if b'"application/gzip+base64"' not in tag:
         raise ReportFileError(f"{path.name!r} is damaged: its data block is of an unknown type")
     try:
-        packed = base64.b64decode(found[2].strip(), validate=True)
+        packed = base64.b64decode(text.strip(), validate=True)
         return _unpacked(packed, path)
     except (binascii.Error, zlib.error) as error:
         raise ReportFileError(f"{path.name!r} is damaged: its data does not unpack ({error})") from None
+
+
+def _data_block(page: bytes, path: Path) -> tuple[bytes, bytes]:
+    """The tag and the text of the one script that holds the data. A page of any bytes is passed over once."""
+    found: tuple[int, int] | None = None
+    at = -1
+    while (at := page.find(_ID, at + 1)) >= 0:
+        start, end = page.rfind(b"<", max(0, at - _TAG), at), page.find(b">", at, at + _TAG)
+        if start < 0 or end < 0 or not page.startswith(b"<script", start):
+            continue
+        if b">" in page[start:at]:
+            continue
+        if found is not None:
+            raise ReportFileError(f"{path.name!r} is damaged: it holds more than one data block")
+        found = start, end
+    if found is None:
+        raise ReportFileError(f"{path.name!r} is no report: it holds no data block of reportgen's")
+    last = page.find(b"</script", found[1])
+    if last < 0:
+        raise ReportFileError(f"{path.name!r} is damaged: its data block does not end")
+    return page[found[0] : found[1]], page[found[1] + 1 : last]
 
 
 def _unpacked(packed: bytes, path: Path) -> bytes:
@@ -72,6 +105,28 @@ def _unpacked(packed: bytes, path: Path) -> bytes:
 
 
 def _pdf(path: Path) -> bytes:
+    limits = Limits("taking it apart", SECONDS, MEMORY)
+    script = Path(__file__).with_name("_attached.py")
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as said:
+        child = start(script, [str(path.absolute())], stdin=subprocess.DEVNULL, stdout=out, stderr=said)
+        try:
+            code = watched(child, limits)
+        except TooMuchError as error:
+            raise ReportFileError(f"{path.name!r} is damaged or no PDF: {error}") from None
+        finally:
+            end(child)
+        for stream in (out, said):
+            stream.seek(0)
+        if code == 0:
+            return out.read()
+        lines = said.read().decode("utf-8", "replace").strip().splitlines()
+    if code == _REFUSED and lines:
+        raise ReportFileError(lines[-1])
+    raise ReportFileError(f"{path.name!r} is damaged or no PDF: reading it ended with exit code {code}")
+
+
+def attached(path: Path) -> bytes:
+    """The JSON that is attached to the PDF. Raises ReportFileError, OSError."""
     import pypdf
     from pypdf.errors import PyPdfError
 
@@ -106,6 +161,8 @@ def _parsed(content: bytes, path: Path) -> Report:
         return Report.from_json(content)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False)
+    except ValueError as error:
+        raise ReportFileError(f"{path.name!r} is no report: it holds {error}") from None
     for problem in problems:
         given, known = problem["input"], Report.model_fields["schema_version"].default
         if problem["loc"] == ("schema_version",) and isinstance(given, int) and given > known:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reportgen.history.model import Histogram, Run, Series
+from reportgen.kept_rows import SAID, depth, kept_rows
 from reportgen.report import Heatmap
 from reportgen.units import plural, shorten, show
 
@@ -65,7 +66,8 @@ def _splits(tag: str) -> list[tuple[str, str]]:
 
 def heat(family: Family, name: str = "") -> Heatmap:
     """log10 of the mean norm of each layer in each stretch of time."""
-    shown = dict(list(family.layers.items())[:_ROWS])
+    names = list(family.layers)
+    shown = {names[at]: family.layers[names[at]] for at in kept_rows([*map(depth, names)], _ROWS)}
     ends = _ends(list(shown.values()))
     values = [_row(series, ends) for series in shown.values()]
     bad = sum(int((~np.isfinite(series.value[series.shown])).sum()) for series in shown.values())
@@ -77,7 +79,7 @@ def heat(family: Family, name: str = "") -> Heatmap:
     if bad:
         caption += f" {plural(bad, 'value')} that are NaN or infinite left out."
     if len(shown) < len(family.layers):
-        caption += f" The first {len(shown)} of {len(family.layers):,} layers."
+        caption += f" {len(shown)} of {len(family.layers):,} layers: {SAID}."
     title = f"{family.what} by layer"
     return Heatmap(
         title=f"{title}, {name}" if name else title,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -122,6 +123,8 @@ def _overlay(field: Map, raster: Raster | None) -> np.ndarray:
 
     if field.width * field.height > _MOST_PIXELS:
         raise ValueError(f"{field.width}x{field.height} values are more than {_MOST_PIXELS:,}")
+    if not math.isfinite(field.limit):
+        raise ValueError("its largest value is not finite")
     values = field.to_array() / (field.limit or 1.0)
     step = -(-max(values.shape) // _SIDE)  # what a page can't show is not coloured
     values = values[::step, ::step]

@@ -85,6 +85,8 @@ def _folded(rows: tuple[Row, ...]) -> tuple[Row, ...]:
 
 
 def _standing_for(row: Row, others: list[Row]) -> Row:
+    if not row.cells:
+        return row
     name = f"{show(row.cells[0])} – {show(others[-1].cells[0])} × {len(others) + 1:,}"
     return row.model_copy(update={"cells": (name, *row.cells[1:])})
 

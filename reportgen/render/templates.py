@@ -15,12 +15,13 @@ from jinja2 import (
     Environment,
     FileSystemLoader,
     StrictUndefined,
-    TemplateError,
     TemplateNotFound,
 )
+from jinja2.sandbox import SecurityError
 from markupsafe import Markup
 
 from reportgen import units
+from reportgen.errors import RAISED
 from reportgen.render.figures.style import FAMILIES
 from reportgen.render.sandbox import DataSandbox
 
@@ -76,15 +77,18 @@ def environment(own: Path | None) -> Environment:
 
 
 def _drawn(made: Environment, **context: Any) -> Markup:
-    """One block by its template; where what it holds can't be written, a note. Raises TemplateError for a wrong one."""
+    """One block by its template; where what it holds can't be written, or its template is wrong, a note.
+
+    Raises SecurityError for a template that acts, TemplateError where the note's is wrong too.
+    """
     from reportgen.render.view import undrawn
 
     template = made.get_template("block.html.j2")
     try:
         return Markup(template.render(context))
-    except TemplateError:
+    except SecurityError:
         raise
-    except (Exception, MemoryError) as error:  # noqa: BLE001 - a number that no unit can write, say
+    except RAISED as error:  # a number that no unit can write, say
         note = undrawn(context["item"].block, context["view"].section, error)
         return Markup(template.render({**context, "item": note}))
 

@@ -9,7 +9,7 @@ from functools import cache
 from itertools import groupby
 from typing import Any
 
-from reportgen.errors import one_line
+from reportgen.errors import RAISED, one_line
 from reportgen.render import graph as graphs
 from reportgen.render import pictures, tables, words
 from reportgen.render.figures import KINDS, Figure, figure
@@ -25,6 +25,7 @@ from reportgen.report import (
     Finding,
     Graph,
     Images,
+    Parallel,
     Report,
     Row,
     Section,
@@ -39,6 +40,12 @@ _FIRST_FINDINGS = 5
 LEGIBLE = 0.6  # the scale of a graph at which its names are 5.4 pt
 LEAST = 0.56  # and at which they are 5 pt: none is drawn smaller
 _ROOM = 72  # pixels: a grid of smaller pictures is printed on a page on its side
+_LINES = 1000  # of parallel coordinates
+_PARTS = {
+    "curves": (("series", 400, "line"), ("marks", 100, "mark")),
+    "distribution": (("histograms", 100, "histogram"),),
+    "parallel": (("axes", 40, "coordinate"),),
+}  # of a chart: field, how many are drawn, noun
 _HALF = 470  # pixels that a figure may be wide to stand beside another
 
 
@@ -154,7 +161,7 @@ def _section(section: Section, medium: Medium, palette: Palette, known: Known) -
     """A section laid out; where that fails, each of its blocks alone."""
     try:
         return SectionView(section, _groups(section, medium, palette, known))
-    except (Exception, MemoryError):  # noqa: BLE001 - its blocks may still be drawn one below the other
+    except RAISED:  # its blocks may still be drawn one below the other
         views = [_block(block, section, medium, palette, known) for block in section.blocks]
         plain = tuple((view,) for view in views)
         return SectionView(section, (Group("", f"{section.name}__group-0", False, (Choice("", "", plain),)),))
@@ -200,11 +207,19 @@ def row_anchors(report: Report, medium: Medium) -> Anchors:
     for section in report.sections:
         known = found.setdefault(section.name, {})
         for block in section.blocks:
-            for row in _shown(block, medium):
+            for row in _told(block, medium):
                 if row.id and row.id not in known:
                     name = f"row-{slug(row.id)[:40]}-{_digest(section.name, block.id, row.id)}"
                     known[row.id] = (block.id, name)
     return found
+
+
+def _told(block: Any, medium: Medium) -> tuple[Row, ...]:
+    """The rows that are shown; of a table that can't be drawn none."""
+    try:
+        return _shown(block, medium)
+    except RAISED:  # the note in the table's place says so
+        return ()
 
 
 def _shown(block: Any, medium: Medium) -> tuple[Row, ...]:
@@ -269,7 +284,7 @@ def _block(block: Any, section: Section, medium: Medium, palette: Palette, known
     """A block drawn; what can't be drawn is a note in its place, and costs the others nothing."""
     try:
         return _drawn(_cut(block, medium), section, medium, palette, known)
-    except (Exception, MemoryError) as error:  # noqa: BLE001 - whatever a block holds, or a figure raises
+    except RAISED as error:  # whatever a block holds, or a figure raises
         return undrawn(block, section, error)
 
 
@@ -302,6 +317,33 @@ def _cut(block: Any, medium: Medium) -> Any:
     if isinstance(block, Text) and len(block.text) > medium.characters:
         left = len(block.text) - medium.characters
         return _shorter(block, left, "character", text=block.text[: medium.characters] + " …")
+    if isinstance(block, Parallel) and len(block.names) > _LINES:
+        block = _fewer_lines(block)
+    return _cut_parts(block)
+
+
+def _fewer_lines(block: Parallel) -> Any:
+    """The first lines of many, and the best one."""
+    at = list(range(_LINES))
+    if block.best is not None and block.best >= _LINES:
+        at[-1] = block.best
+    changes = {
+        "names": tuple(block.names[place] for place in at),
+        "axes": tuple(
+            axis.model_copy(update={"values": tuple(axis.values[place] for place in at)})
+            for axis in block.axes
+        ),
+        "best": at.index(block.best) if block.best is not None else None,
+    }
+    return _shorter(block, len(block.names) - _LINES, "line", **changes)
+
+
+def _cut_parts(block: Any) -> Any:
+    """A chart with as many parts as anyone can tell apart."""
+    for name, most, noun in _PARTS.get(block.kind, ()):
+        parts = getattr(block, name)
+        if len(parts) > most:
+            block = _shorter(block, len(parts) - most, noun, **{name: parts[:most]})
     return block
 
 

@@ -16,6 +16,7 @@ from reportgen.features.flow import gradients as backward
 from reportgen.features.tally import BINS, KEPT, Tally
 from reportgen.features.weights import ROOM, Weight, tally_of, weights_of
 from reportgen.hooks import hidden
+from reportgen.kept_rows import SAID, depth, kept_rows
 from reportgen.report import Cell, Column, Curves, Distribution, Finding, Row, Series, Table
 from reportgen.sections._made import Made, brief, looked_at
 from reportgen.units import plural, show
@@ -190,10 +191,11 @@ def _table(kind: _Kind, rows: Sequence[tuple[str, Weight | Ran, Tally]], group: 
         *(Column(name=name, unit="exact") for name in ("Mean", "Std", "Min", "1 %", "Median", "99 %", "Max")),
         *(Column(name=name, unit="exact", note="%") for name in ("Zeros", "Not finite")),
     )  # fmt: skip
-    shown = rows[:ROWS]
+    shown = [rows[at] for at in kept_rows([depth(name) for name, *_ in rows], ROWS)]
+    cut = f"Of more than {ROWS}, {SAID}." if len(shown) < len(rows) else ""
     return Table(
         title=f"{kind.title}: all layers" if kind.title == "Activations" else f"{kind.title}: all tensors",
-        caption=f"{kind.how} Statistics are of the finite values.".strip(),
+        caption=f"{kind.how} Statistics are of the finite values. {cut}".strip(),
         columns=columns,
         rows=tuple(Row(cells=_cells(name, what, tally)) for name, what, tally in shown),
         total=len(rows) if len(rows) > len(shown) else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from reportgen.kept_rows import SAID, depth, kept_rows
 from reportgen.report import Column, Failure, Row, Table
 from reportgen.units import plural, shorten
 
@@ -32,18 +33,20 @@ def every_series(history: History) -> Table:
         )
     )
     rows: list[Row] = []
-    total = sum(len(run.series) for run in history.runs)
-    for run in history.runs:
-        for series in list(run.series.values())[: _MOST_ROWS - len(rows)]:
-            shown = series.value[series.shown]
-            finite = shown[np.isfinite(shown)]
-            low, high = (float(finite.min()), float(finite.max())) if len(finite) else (None, None)
-            last = float(shown[-1]) if len(shown) else None
-            ends = (int(series.x[0]), int(series.x[-1]))
-            name = shorten(series.tag, 80)
-            cells = (name, shorten(run.name, 60), series.axis, len(series), *ends, low, high, last)
-            rows.append(Row(cells=tuple(_digits(cell) for cell in cells)))
+    every = [(run, series) for run in history.runs for series in run.series.values()]
+    for at in kept_rows([depth(series.tag) for _, series in every], _MOST_ROWS):
+        run, series = every[at]
+        shown = series.value[series.shown]
+        finite = shown[np.isfinite(shown)]
+        low, high = (float(finite.min()), float(finite.max())) if len(finite) else (None, None)
+        last = float(shown[-1]) if len(shown) else None
+        ends = (int(series.x[0]), int(series.x[-1]))
+        name = shorten(series.tag, 80)
+        cells = (name, shorten(run.name, 60), series.axis, len(series), *ends, low, high, last)
+        rows.append(Row(cells=tuple(_digits(cell) for cell in cells)))
     caption = "Lowest and highest of the finite values that no restart replaced."
+    if len(rows) < len(every):
+        caption += f" Of more than {_MOST_ROWS:,}, {SAID}."
     return Table(
         id="series",
         title="All series",
@@ -51,7 +54,7 @@ def every_series(history: History) -> Table:
         folded=True,
         columns=columns,
         rows=tuple(rows),
-        total=total if total > len(rows) else None,
+        total=len(every) if len(every) > len(rows) else None,
     )
 
 

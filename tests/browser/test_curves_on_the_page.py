@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 
 import numpy as np
 import pytest
@@ -304,6 +305,49 @@ def test_the_data_is_downloaded_whole_and_copied(page):
     sheet.get_by_text("411 points copied.").wait_for()
     assert len(sheet.evaluate("navigator.clipboard.readText()").split("\n")) == 412
     assert sheet.locator("svg.curve").count() == 0
+
+
+FORMULAS = (
+    "=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1+1", "\n=1+1", " =1+1", "\u200b=1+1", "\uff1d1+1", "=cmd|'/C calc'!A0",
+    "a;=1+1", "a\t=1+1", "a\n=1+1", "a\n\t @SUM(A1)", "a|=1+1", '=1+1"', "-", "\tplain", "-2+3;-x",
+)  # fmt: skip
+NAMES = ("loss", "-1.5", "+2e3", "a-b", "a = b", "val/loss@1", "x; y")  # no formula, and left as they are
+
+
+def test_no_cell_that_is_saved_or_copied_is_a_formula_whatever_parts_the_cells(page):
+    series = [Series(name=name, run=name, x=(0,), y=(-1.5,)) for name in (*FORMULAS, *NAMES)]
+    block = loss().model_copy(update={"series": (*series, Series(name="", x=(0,), y=(-math.inf,)))})
+    sheet = page(
+        block.model_copy(update={"x_label": "=x", "y_label": "@y"}),
+        permissions=["clipboard-read", "clipboard-write"],
+    )
+    sheet.locator(".numbers summary").click()
+    with sheet.expect_download() as found:
+        sheet.get_by_role("button", name="Download CSV").click()
+    text = found.value.path().read_text(encoding="utf-8")
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    assert [row[0] for row in rows[-1 - len(NAMES) : -1]] == list(NAMES)
+    assert rows[-1][-1] == "-Infinity"
+    sheet.get_by_role("button", name="Copy data").click()
+    sheet.get_by_text("points copied.").wait_for()
+    copied = sheet.evaluate("navigator.clipboard.readText()")
+    for sheet_text in (text, copied):
+        for delimiter in ",;\t|":
+            for cell in (
+                cell for row in csv.reader(io.StringIO(sheet_text), delimiter=delimiter) for cell in row
+            ):
+                bare = cell.strip('\ufeff\u200b \t\r\n"')
+                assert not bare.startswith(("=", "+", "-", "@", "\uff1d")) or is_number(bare), (
+                    delimiter,
+                    cell,
+                )
+
+
+def is_number(text: str) -> bool:
+    """Whether it is a number, or a row of them where another sign parts the cells."""
+    return all(
+        not part or re.fullmatch(r"[-+]?[\d.]+(e\d+)?|-?Infinity", part) for part in re.split(r"[,\t]", text)
+    )
 
 
 def test_data_that_the_page_holds_packed_is_read_too(page):

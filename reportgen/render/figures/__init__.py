@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from reportgen.errors import RAISED
 from reportgen.render.figures import style
 from reportgen.render.figures.base import Columns, Palette
 from reportgen.render.figures.svg import svg, themed
@@ -43,7 +44,7 @@ def figure(block: Any, palette: Palette, *, dark: bool, rows: int) -> Figure:
     try:
         with style.drawing():
             text = svg(module.draw(block, palette))
-    except Exception as error:  # noqa: BLE001 - whatever matplotlib can't draw must not cost the report
+    except RAISED as error:  # whatever matplotlib can't draw must not cost the report
         reason = f"This figure could not be drawn: {type(error).__name__}: {shorten(str(error), 200)}"
         return Figure("", 0, 0, alt, data, reason)
     width, height = (round(float(size) / 72 * 96) for size in _size(text))
