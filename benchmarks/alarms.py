@@ -64,9 +64,14 @@ def main() -> None:
     jobs = [(number, seeds) for number in chosen for seeds in pieces]
     false, found = dict.fromkeys(chosen, 0), dict.fromkeys(chosen, 0)
     with get_context("spawn").Pool(2) as pool:
+        left = dict.fromkeys(chosen, len(pieces))
         for number, alarms, faults in pool.imap_unordered(simulate, jobs):
             false[number] += alarms
             found[number] += faults
+            left[number] -= 1
+            if not left[number]:
+                said = " | ".join(row(every[number], runs, false[number], found[number]))
+                print(f"{time.perf_counter() - begun:5.0f} s  {said}", file=sys.stderr, flush=True)
     head = ("finding", "without it; with it", "false %", "95 %", "found %", "95 %", "met")
     rows = [row(every[number], runs, false[number], found[number]) for number in chosen]
     print(f"{runs} runs a rule without the fault and {runs} with it, {time.perf_counter() - begun:.0f} s")

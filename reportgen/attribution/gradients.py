@@ -10,7 +10,7 @@ import numpy as np
 
 from reportgen.attribution.base import Attribution
 from reportgen.attribution.sight import Sight, Tools
-from reportgen.attribution.trust import completeness_error
+from reportgen.attribution.trust import MISSED, completeness_error, missed
 from reportgen.deadline import ENDED, Late
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def integrated_gradients(sight: Sight, tools: Tools) -> Attribution:
         + (f", until {ENDED}" if late else ""),
         baseline=sight.baseline.said,
         evaluations=spent + looked,
-        trust={DIFFERENCE: high - low, COMPLETENESS: error},
+        trust={DIFFERENCE: high - low, COMPLETENESS: error, MISSED: missed(made, high, low)},
         late=late,
     )
 

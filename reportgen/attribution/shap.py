@@ -12,7 +12,7 @@ from reportgen.attribution.base import Attribution, as_input
 from reportgen.attribution.gradients import batches, slopes
 from reportgen.attribution.kinds.signal import Clip
 from reportgen.attribution.sight import Sight, Tools
-from reportgen.attribution.trust import completeness_error, consistency
+from reportgen.attribution.trust import MISSED, completeness_error, consistency, missed
 from reportgen.deadline import ENDED, Late
 from reportgen.units import plural
 
@@ -59,15 +59,15 @@ def gradient_shap(sight: Sight, tools: Tools) -> Attribution:
         most = MOST_DRAWS * min(1.0, 2 * tools.share)
         if error is None or error <= ADDED or (rounds + 1) * points > most:
             break
-    missed = f" ({points} missed additivity by over {ADDED * 100:g} %)" if rounds > 1 else ""
+    more = f" ({points} missed additivity by over {ADDED * 100:g} %)" if rounds > 1 else ""
     return Attribution(
         method="GradientShap",
         values=mean,
         signed=True,
-        settings=f"{rounds * points} points{missed}{_until(late)}",
+        settings=f"{rounds * points} points{more}{_until(late)}",
         baseline=said,
         evaluations=rounds * points + len(starts) + 1,
-        trust={ADDITIVITY: error},
+        trust={ADDITIVITY: error, MISSED: missed(mean, high, low)},
         late=late,
     )
 

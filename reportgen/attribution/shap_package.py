@@ -11,7 +11,7 @@ import numpy as np
 from reportgen.attribution.base import Attribution, NotApplicable, Score
 from reportgen.attribution.shap import ADDITIVITY
 from reportgen.attribution.sight import Sight, Tools
-from reportgen.attribution.trust import completeness_error
+from reportgen.attribution.trust import MISSED, completeness_error, missed
 from reportgen.units import plural
 
 if TYPE_CHECKING:
@@ -93,7 +93,10 @@ def _told(
         settings=said,
         baseline=f"{plural(len(rows), 'sample')} of the data",
         evaluations=evaluations,
-        trust={ADDITIVITY: completeness_error(float(made.sum()), output, expected)},
+        trust={
+            ADDITIVITY: completeness_error(float(made.sum()), output, expected),
+            MISSED: missed(made, output, expected),
+        },
     )
 
 

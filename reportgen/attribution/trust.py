@@ -9,6 +9,7 @@ import numpy as np
 
 from reportgen.attribution.base import Attribution
 
+MISSED = "missed share of all that the values move"
 FEW = 50  # places up to which five of them are the top, and a tenth of them above
 
 
@@ -22,6 +23,20 @@ def completeness_error(total: float, score: float, baseline_score: float) -> flo
     if equal(score, baseline_score):
         return None
     return abs(total - difference) / abs(difference)
+
+
+def missed(values: np.ndarray, score: float, baseline_score: float) -> float | None:
+    """|sum - (f(x) - f(baseline))| / sum of |values|, a share: how far from adding up, beside all that they move.
+
+    Unlike the completeness error it does not grow where large values of both signs leave a small difference. The
+    divisor is at least the difference itself. None where neither is anything.
+
+    >>> missed(np.array([10.0, -9.9]), 0.2, 0.0) < 0.01 < completeness_error(0.1, 0.2, 0.0)
+    True
+    """
+    difference = score - baseline_score
+    moved = max(float(np.abs(values).sum()), abs(difference))
+    return abs(float(values.sum()) - difference) / moved if moved > 0 else None
 
 
 def equal(score: float, other: float) -> bool:

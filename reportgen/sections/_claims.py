@@ -12,6 +12,7 @@ from reportgen.attribution.explain import Rows
 from reportgen.attribution.gradients import COMPLETENESS
 from reportgen.attribution.lime import OVERLAP, R2, STABILITY
 from reportgen.attribution.shap import ADDITIVITY, SHAP_STABILITY, SHAP_SUM
+from reportgen.attribution.trust import MISSED
 from reportgen.report import Column, Finding, Row, Table
 from reportgen.units import plural, show
 
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
 
 POOR_FIT, UNSTABLE, INCOMPLETE = 0.5, 0.7, 0.01
 UNADDED = 0.05  # of sums that are estimated by drawing, which a hundredth would ask too much of
+ALL = "the sum of |values|"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A measure of one method's own: whether more is worse, when it fails, and how that is said."""
+    """A measure of one method's own: whether more is worse, when it fails, and how that is said.
+
+    Where `judged_by` names another measure, that one decides, and its numbers are told.
+    """
 
     worse_high: bool
     meaning: str
@@ -32,6 +37,7 @@ class Claim:
     limit: float | None = None
     sentence: str = ""
     rule: str = ""
+    judged_by: str = ""
 
     def fails(self, value: float) -> bool:
         """Whether this value is worth a finding."""
@@ -47,16 +53,23 @@ CLAIMS = {
         "by which share of f(x) - f(baseline) the sum of the values misses it",
         _SUMS,
         INCOMPLETE,
-        "{} values do not add up to f(x) - f(baseline) on {} (off by {})",
-        f"|sum - (f(x) - f(baseline))| / |f(x) - f(baseline)| > {show(INCOMPLETE, 'share')}",
+        f"{{}} values do not add up to f(x) - f(baseline) on {{}} (off by {{}} of {ALL})",
+        f"|sum - (f(x) - f(baseline))| / {ALL} > {show(INCOMPLETE, 'share')}",
+        MISSED,
     ),
     ADDITIVITY: Claim(
         True,
         "by which share of f(x) - the references' mean score the sum of the values misses it",
         _SUMS,
         UNADDED,
-        "{} values do not add up to f(x) - the references' mean score on {} (off by {})",
-        f"|sum - (f(x) - reference)| / |f(x) - reference| > {show(UNADDED, 'share')}",
+        f"{{}} values do not add up to f(x) - the references' mean score on {{}} (off by {{}} of {ALL})",
+        f"|sum - (f(x) - reference)| / {ALL} > {show(UNADDED, 'share')}",
+        MISSED,
+    ),
+    MISSED: Claim(
+        True,
+        f"by which share of {ALL} their own sum misses that difference, however small the difference is",
+        "all values are 0, and the score is the baseline's",
     ),
     SHAP_SUM: Claim(
         True,
@@ -154,7 +167,7 @@ def failed(rows: Rows, evidence: str) -> list[Finding]:
         made = [one for one in outcomes if isinstance(one, Attribution)]
         for name in dict.fromkeys(name for one in made for name in one.trust):
             what = claim(name)
-            known = _values(name, outcomes)
+            known = _values((what.judged_by if what else "") or name, outcomes)
             failing = sorted(value for value in known if what is not None and what.fails(value))
             if what is not None and failing:
                 unit = "share" if what.worse_high else ""

@@ -10,6 +10,7 @@ from reportgen.attribution.trust import (
     consistency,
     correlation,
     cosine,
+    missed,
     overlap,
     spearman,
     stability,
@@ -20,6 +21,14 @@ from reportgen.attribution.trust import (
 def test_completeness_error_is_relative_to_the_difference_of_the_scores():
     assert completeness_error(2.1, 3.0, 1.0) == pytest.approx(0.05)
     assert completeness_error(-2.0, 1.0, 3.0) == 0
+
+
+def test_what_a_sum_misses_is_set_beside_all_that_its_values_move():
+    values = np.array([6.0, -5.0])
+    assert missed(values, 1.5, 0.0) == pytest.approx(0.5 / 11)
+    assert missed(values, 0.0, 0.0) == pytest.approx(1 / 11)
+    assert missed(np.zeros(2), 3.0, 1.0) == 1
+    assert missed(np.zeros(2), 3.0, 3.0) is None
 
 
 def test_completeness_error_is_unknown_where_the_scores_are_equal():

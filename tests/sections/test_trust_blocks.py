@@ -11,6 +11,7 @@ from reportgen.attribution.base import Attribution, Missing
 from reportgen.attribution.gradients import COMPLETENESS, DIFFERENCE
 from reportgen.attribution.lime import R2, STABILITY
 from reportgen.attribution.shap import ADDITIVITY, SHAP_STABILITY, SHAP_SUM
+from reportgen.attribution.trust import MISSED
 from reportgen.experiment import Options, build
 from reportgen.sections._claims import claims, failed
 from reportgen.sections._reading import reading
@@ -22,9 +23,10 @@ def made(method, trust, values=(1.0, 2.0)):
     return Attribution(method, np.array(values), True, "", trust=trust)
 
 
+SMALL, LARGE = {COMPLETENESS: 0.002, MISSED: 0.001}, {COMPLETENESS: 0.04, MISSED: 0.03}
 ROWS = [
-    (made("LIME", {R2: 0.9, STABILITY: None}), made("IG", {DIFFERENCE: 1.0, COMPLETENESS: 0.002}), made("S", {})),
-    (made("LIME", {R2: 0.3, STABILITY: 0.8}), made("IG", {DIFFERENCE: 1.0, COMPLETENESS: 0.04}), made("S", {})),
+    (made("LIME", {R2: 0.9, STABILITY: None}), made("IG", {DIFFERENCE: 1.0, **SMALL}), made("S", {})),
+    (made("LIME", {R2: 0.3, STABILITY: 0.8}), made("IG", {DIFFERENCE: 1.0, **LARGE}), made("S", {})),
     (made("LIME", {R2: 0.7, STABILITY: 0.9}), Missing("IG", "no gradient"), made("S", {})),
 ]  # fmt: skip
 
@@ -40,7 +42,8 @@ def test_each_claim_has_its_median_its_worst_and_why_it_is_unknown():
     )
     assert lines["IG", COMPLETENESS][:3] == (pytest.approx(0.021), 0.04, "2 of 3")
     assert lines["IG", COMPLETENESS][3].endswith("; nothing for 1: no gradient")
-    assert len(lines) == 3
+    assert lines["IG", MISSED][:3] == (pytest.approx(0.0155), 0.03, "2 of 3")
+    assert len(lines) == 4
     assert "seed 3. S: no measure of their own" in table.caption
 
 
@@ -48,19 +51,25 @@ def test_what_fails_is_found_with_its_method_its_numbers_and_its_rule():
     found = {finding.message: finding.rule for finding in failed(ROWS, "explanations/x")}
     assert found == {
         "LIME fits poorly on 1 of 3 samples (R2 0.3).": "R2 of the surrogate < 0.5",
-        "IG values do not add up to f(x) - f(baseline) on 1 of 2 samples (off by 4 %).": (
-            "|sum - (f(x) - f(baseline))| / |f(x) - f(baseline)| > 1 %"
+        "IG values do not add up to f(x) - f(baseline) on 1 of 2 samples (off by 3 % of the sum of |values|).": (
+            "|sum - (f(x) - f(baseline))| / the sum of |values| > 1 %"
         ),
     }
 
 
+def test_a_sum_that_misses_little_of_what_its_values_move_is_no_finding_however_small_the_difference():
+    near = made("IG", {DIFFERENCE: 0.001, COMPLETENESS: 0.3, MISSED: 0.0004})
+    assert failed([(near,)], "") == []
+    far = made("IG", {DIFFERENCE: 0.001, COMPLETENESS: 0.3, MISSED: 0.04})
+    assert len(failed([(far,)], "")) == 1
+
+
 def test_the_measures_of_shap_methods_are_known_by_their_names():
     kernel = made("KernelShap", {SHAP_SUM: 1e-7, SHAP_STABILITY: 0.5})
-    rows = [(made("GradientShap", {ADDITIVITY: 0.2}), kernel)]
+    rows = [(made("GradientShap", {ADDITIVITY: 0.2, MISSED: 0.1}), kernel)]
     assert {finding.message: finding.rule for finding in failed(rows, "")} == {
-        "GradientShap values do not add up to f(x) - the references' mean score on 1 of 1 sample (off by 20 %).": (
-            "|sum - (f(x) - reference)| / |f(x) - reference| > 5 %"
-        ),
+        "GradientShap values do not add up to f(x) - the references' mean score on 1 of 1 sample "
+        "(off by 10 % of the sum of |values|).": "|sum - (f(x) - reference)| / the sum of |values| > 5 %",
         "KernelShap values differ between the two halves of its coalitions on 1 of 1 sample (cosine 0.5).": (
             "cosine of the values of the two halves of the coalitions < 0.7"
         ),
