@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from reportgen import collect
 
 
@@ -21,6 +23,11 @@ class Rule:
     truth: str
     sound: Callable[[int], bool]
     fault: Callable[[int], bool] | None
+
+
+def whole(random: torch.Generator, low: int, high: int) -> int:
+    """A whole number from `low` to `high`, both among them."""
+    return int(torch.randint(low, high + 1, (), generator=random))
 
 
 def found(section: str, wording: str, seed: int, model: Any, **given: Any) -> bool:

@@ -7,17 +7,13 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from benchmarks._alarms import Rule, found
+from benchmarks._alarms import Rule, found, whole
 
 Build = Callable[[torch.Generator], tuple[nn.Module, torch.Tensor]]
 
 
-def _whole(random: torch.Generator, low: int, high: int) -> int:
-    return int(torch.randint(low, high + 1, (), generator=random))
-
-
 def _classes(random: torch.Generator) -> int:
-    return _whole(random, 2, 12)
+    return whole(random, 2, 12)
 
 
 class Parts(nn.Module):
@@ -41,7 +37,7 @@ def _chain(layers: nn.ModuleList, x: torch.Tensor) -> torch.Tensor:
 
 def even_mlp(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
     """Three to seven layers of one width, the classes as many: no layer has more than a third of anything."""
-    width, depth = _whole(random, 4, 24), _whole(random, 3, 7)
+    width, depth = whole(random, 4, 24), whole(random, 3, 7)
     return Parts([nn.Linear(width, width) for _ in range(depth)], _chain), torch.randn(
         8, width, generator=random
     )
@@ -49,7 +45,7 @@ def even_mlp(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
 
 def convolutional(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
     """Convolutions without bias, batch norm, ReLU, a pooled head."""
-    width, depth, layers, channels = _whole(random, 4, 12), _whole(random, 2, 5), [], 3
+    width, depth, layers, channels = whole(random, 4, 12), whole(random, 2, 5), [], 3
     for _ in range(depth):
         layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
         channels = width
@@ -62,9 +58,9 @@ class Encoder(nn.Module):
 
     def __init__(self, random: torch.Generator):
         super().__init__()
-        width = 4 * _whole(random, 2, 6)
+        width = 4 * whole(random, 2, 6)
         layer = nn.TransformerEncoderLayer(width, 2, 2 * width, batch_first=True)
-        self.encoder = nn.TransformerEncoder(layer, _whole(random, 1, 3), enable_nested_tensor=False)
+        self.encoder = nn.TransformerEncoder(layer, whole(random, 1, 3), enable_nested_tensor=False)
         self.head, self.width = nn.Linear(width, _classes(random)), width
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -73,17 +69,17 @@ class Encoder(nn.Module):
 
 def attentive(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
     model = Encoder(random)
-    return model, torch.randn(8, _whole(random, 4, 9), model.width, generator=random)
+    return model, torch.randn(8, whole(random, 4, 9), model.width, generator=random)
 
 
 def recurrent(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
-    kind = (nn.LSTM, nn.GRU)[_whole(random, 0, 1)]
-    width = _whole(random, 4, 12)
+    kind = (nn.LSTM, nn.GRU)[whole(random, 0, 1)]
+    width = whole(random, 4, 12)
 
     def read(layers: nn.ModuleList, x: torch.Tensor) -> torch.Tensor:
         return layers[1](layers[0](x)[0][:, -1])
 
-    model = Parts([kind(5, width, _whole(random, 1, 2), batch_first=True), nn.Linear(width, 3)], read)
+    model = Parts([kind(5, width, whole(random, 1, 2), batch_first=True), nn.Linear(width, 3)], read)
     return model, torch.randn(8, 12, 5, generator=random)
 
 
@@ -91,28 +87,28 @@ SOUND = (even_mlp, convolutional, attentive, recurrent)
 
 
 def sound(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
-    return SOUND[_whole(random, 0, len(SOUND) - 1)](random)
+    return SOUND[whole(random, 0, len(SOUND) - 1)](random)
 
 
 def _marred(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
     model, x = sound(random)
     parameters = list(model.parameters())
-    chosen = parameters[_whole(random, 0, len(parameters) - 1)].data.view(-1)
-    chosen[_whole(random, 0, len(chosen) - 1)] = (float("nan"), float("inf"), -float("inf"))[
-        _whole(random, 0, 2)
+    chosen = parameters[whole(random, 0, len(parameters) - 1)].data.view(-1)
+    chosen[whole(random, 0, len(chosen) - 1)] = (float("nan"), float("inf"), -float("inf"))[
+        whole(random, 0, 2)
     ]
     return model, x
 
 
 def _idle(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
     model, x = sound(random)
-    return Parts([model, nn.Linear(_whole(random, 1, 9), 3)], lambda layers, x: layers[0](x)), x
+    return Parts([model, nn.Linear(whole(random, 1, 9), 3)], lambda layers, x: layers[0](x)), x
 
 
 def _detached(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
     """The layers before one place of the stack never get a gradient."""
     model, x = even_mlp(random)
-    at = _whole(random, 1, len(model.layers) - 1)
+    at = whole(random, 1, len(model.layers) - 1)
 
     def joined(layers: nn.ModuleList, x: torch.Tensor) -> torch.Tensor:
         for number, layer in enumerate(layers):
@@ -137,8 +133,8 @@ class Listed(nn.Module):
 
 
 def _listed(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
-    width = _whole(random, 3, 12)
-    return Listed(width, _whole(random, 1, 4)), torch.randn(8, width, generator=random)
+    width = whole(random, 3, 12)
+    return Listed(width, whole(random, 1, 4)), torch.randn(8, width, generator=random)
 
 
 def _ended(*end: nn.Module) -> Build:
@@ -150,7 +146,7 @@ def _ended(*end: nn.Module) -> Build:
 
 
 def _one_score(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
-    width = _whole(random, 3, 12)
+    width = whole(random, 3, 12)
     return nn.Sequential(nn.Linear(width, 1), nn.Softmax(dim=1)), torch.randn(8, width, generator=random)
 
 
@@ -173,7 +169,7 @@ def _wide(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
 def _biased(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
     model, x = convolutional(random)
     places = [at for at, layer in enumerate(model) if isinstance(layer, nn.Conv2d)]
-    at = places[_whole(random, 0, len(places) - 1)]
+    at = places[whole(random, 0, len(places) - 1)]
     model[at] = nn.Conv2d(model[at].in_channels, model[at].out_channels, 3, padding=1)
     return model, x
 
@@ -181,7 +177,7 @@ def _biased(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
 def _wasted(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
     """A layer runs, and what it made goes nowhere."""
     model, x = even_mlp(random)
-    at = _whole(random, 0, len(model.layers) - 2)
+    at = whole(random, 0, len(model.layers) - 2)
 
     def joined(layers: nn.ModuleList, x: torch.Tensor) -> torch.Tensor:
         for number, layer in enumerate(layers):
@@ -195,9 +191,9 @@ def _wasted(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
 
 def _mixed(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
     """One of twelve matrices in half precision, converted where it is used."""
-    width = _whole(random, 4, 12)
+    width = whole(random, 4, 12)
     layers = [nn.Linear(width, width) for _ in range(12)]
-    odd = _whole(random, 0, 11)
+    odd = whole(random, 0, 11)
     layers[odd].half()
 
     def joined(stack: nn.ModuleList, x: torch.Tensor) -> torch.Tensor:
@@ -214,7 +210,7 @@ def _mixed(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
 
 def _top_heavy(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
     """The middle one of three layers has more than nine tenths of the parameters, FLOPs and activations."""
-    wide = _whole(random, 40, 80)
+    wide = whole(random, 40, 80)
     return (
         nn.Sequential(nn.Conv2d(1, 1, 1), nn.Conv2d(1, wide, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
                       nn.Linear(wide, 2, bias=False)),
@@ -223,7 +219,7 @@ def _top_heavy(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
 
 
 def _breaking(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
-    width = _whole(random, 4, 12)
+    width = whole(random, 4, 12)
     return nn.Sequential(nn.Linear(width, 5), nn.Linear(6, 2)), torch.randn(8, width, generator=random)
 
 
@@ -240,8 +236,8 @@ class Attention(nn.Module):
 
 
 def _square(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
-    width = _whole(random, 4, 8)
-    return Attention(width), torch.randn(2, _whole(random, 48, 96), width, generator=random)
+    width = whole(random, 4, 8)
+    return Attention(width), torch.randn(2, whole(random, 48, 96), width, generator=random)
 
 
 def _rule(name: str, wording: str, fault: Build, without: Build = sound, truth: str = "") -> Rule:

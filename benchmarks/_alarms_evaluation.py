@@ -7,15 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from benchmarks._alarms import Rule, found
+from benchmarks._alarms import Rule, found, whole
 
 Given = tuple[nn.Module, torch.Tensor, torch.Tensor]
 Make = Callable[[torch.Generator], Given]
 SAMPLES = 300
-
-
-def _whole(random: torch.Generator, low: int, high: int) -> int:
-    return int(torch.randint(low, high + 1, (), generator=random))
 
 
 def _right(random: torch.Generator, classes: int, share: float, targets: torch.Tensor | None = None) -> Given:
@@ -31,7 +27,7 @@ def _right(random: torch.Generator, classes: int, share: float, targets: torch.T
 
 def skilled(random: torch.Generator) -> Given:
     """Right on 70 % or more of 2 to 8 classes, of which none has much more than its part."""
-    return _right(random, _whole(random, 2, 8), 0.7 + 0.3 * float(torch.rand((), generator=random)))
+    return _right(random, whole(random, 2, 8), 0.7 + 0.3 * float(torch.rand((), generator=random)))
 
 
 def rare(random: torch.Generator) -> Given:
@@ -42,7 +38,7 @@ def rare(random: torch.Generator) -> Given:
 
 def guessing(random: torch.Generator) -> Given:
     """Scores that know nothing of the targets, of 2 to 8 classes."""
-    classes = _whole(random, 2, 8)
+    classes = whole(random, 2, 8)
     targets = torch.randint(0, classes, (SAMPLES,), generator=random)
     return nn.Identity(), torch.randn(SAMPLES, classes, generator=random), targets
 
@@ -56,7 +52,7 @@ def constant(random: torch.Generator) -> Given:
 
 def untrained(random: torch.Generator) -> Given:
     """A network as it was made, on ten numbers a sample."""
-    classes = _whole(random, 2, 8)
+    classes = whole(random, 2, 8)
     model = nn.Sequential(nn.Linear(10, 32), nn.ReLU(), nn.Linear(32, classes))
     for parameter in model.parameters():
         parameter.data.uniform_(-0.3, 0.3, generator=random)
@@ -66,7 +62,7 @@ def untrained(random: torch.Generator) -> Given:
 
 def _blind(random: torch.Generator) -> Given:
     """Never the last of three to eight classes, right on 80 % of the others."""
-    model, scores, targets = _right(random, _whole(random, 3, 8), 0.8)
+    model, scores, targets = _right(random, whole(random, 3, 8), 0.8)
     scores[:, -1] = -99
     return model, scores, targets
 
@@ -81,8 +77,8 @@ def _absent(random: torch.Generator) -> Given:
 def _broken(random: torch.Generator) -> Given:
     """One to twenty outputs are NaN or infinite."""
     model, scores, targets = skilled(random)
-    rows = torch.randperm(SAMPLES, generator=random)[: _whole(random, 1, 20)]
-    scores[rows, 0] = (float("nan"), float("inf"))[_whole(random, 0, 1)]
+    rows = torch.randperm(SAMPLES, generator=random)[: whole(random, 1, 20)]
+    scores[rows, 0] = (float("nan"), float("inf"))[whole(random, 0, 1)]
     return nn.Sequential(model), scores, targets
 
 
@@ -96,7 +92,7 @@ class Breaking(nn.Module):
 def _dividing(random: torch.Generator) -> Given:
     _, scores, targets = skilled(random)
     one = torch.ones(SAMPLES, 1)
-    one[torch.randperm(SAMPLES, generator=random)[: _whole(random, 1, 20)]] = 0
+    one[torch.randperm(SAMPLES, generator=random)[: whole(random, 1, 20)]] = 0
     return Breaking(), torch.cat([scores, one], dim=1), targets
 
 
@@ -128,7 +124,7 @@ def _dividing_value(random: torch.Generator) -> Given:
     """A value that is infinite for some of the samples."""
     _, _, y = _value(0.5)(random)
     one = torch.ones(SAMPLES, 1)
-    one[torch.randperm(SAMPLES, generator=random)[: _whole(random, 1, 20)]] = 0
+    one[torch.randperm(SAMPLES, generator=random)[: whole(random, 1, 20)]] = 0
     return Breaking(), torch.cat([y, one], dim=1), y
 
 

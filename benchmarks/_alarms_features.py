@@ -7,15 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from benchmarks._alarms import Rule, found
+from benchmarks._alarms import Rule, found, whole
 
 Made = tuple[nn.Module, torch.Tensor]
 Make = Callable[[torch.Generator], Made]
 SAMPLES = 96
-
-
-def _whole(random: torch.Generator, low: int, high: int) -> int:
-    return int(torch.randint(low, high + 1, (), generator=random))
 
 
 def _drawn(model: nn.Module, random: torch.Generator, gain: float = 1.0) -> nn.Module:
@@ -28,7 +24,7 @@ def _drawn(model: nn.Module, random: torch.Generator, gain: float = 1.0) -> nn.M
 
 def mlp(activation: type[nn.Module]) -> Make:
     def make(random: torch.Generator) -> Made:
-        width = _whole(random, 16, 32)
+        width = whole(random, 16, 32)
         layers = [
             nn.Linear(12, width),
             activation(),
@@ -42,14 +38,14 @@ def mlp(activation: type[nn.Module]) -> Make:
 
 
 def cnn(random: torch.Generator) -> Made:
-    width = _whole(random, 8, 16)
+    width = whole(random, 8, 16)
     layers = [nn.Conv2d(3, width, 3), nn.ReLU(), nn.Conv2d(width, width, 3), nn.ReLU()]
     model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 3))
     return _drawn(model, random), torch.randn(SAMPLES, 3, 10, 10, generator=random)
 
 
 def network(random: torch.Generator) -> Made:
-    return (mlp(nn.ReLU), cnn)[_whole(random, 0, 1)](random)
+    return (mlp(nn.ReLU), cnn)[whole(random, 0, 1)](random)
 
 
 def _above(made: torch.Tensor) -> torch.Tensor:
@@ -73,14 +69,14 @@ def lively(random: torch.Generator) -> Made:
 
 def _layer(model: nn.Module, random: torch.Generator) -> nn.Module:
     """One of the two layers before a ReLU."""
-    return model[2 * _whole(random, 0, 1)]
+    return model[2 * whole(random, 0, 1)]
 
 
 def _dead(random: torch.Generator) -> Made:
     """One to four units of a layer have a bias far below what they are given."""
     model, x = network(random)
     layer = _layer(model, random)
-    layer.bias.data[torch.randperm(len(layer.bias), generator=random)[: _whole(random, 1, 4)]] = -100.0
+    layer.bias.data[torch.randperm(len(layer.bias), generator=random)[: whole(random, 1, 4)]] = -100.0
     return model, x
 
 
@@ -99,7 +95,7 @@ def _saturated(activation: type[nn.Module]) -> Make:
         """One to four units with weights a thousand times as large."""
         model, x = mlp(activation)(random)
         weight = model[0].weight.data
-        weight[torch.randperm(len(weight), generator=random)[: _whole(random, 1, 4)]] *= 1000
+        weight[torch.randperm(len(weight), generator=random)[: whole(random, 1, 4)]] *= 1000
         return model, x
 
     return make
@@ -108,7 +104,7 @@ def _saturated(activation: type[nn.Module]) -> Make:
 def _marred(random: torch.Generator) -> Made:
     model, x = network(random)
     flat = _layer(model, random).weight.data.view(-1)
-    flat[_whole(random, 0, len(flat) - 1)] = float("nan")
+    flat[whole(random, 0, len(flat) - 1)] = float("nan")
     return model, x
 
 

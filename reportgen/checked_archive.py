@@ -19,6 +19,10 @@ GROWTH, SMALL = 100, 1 << 24  # how many times larger than the file its entries 
 MOST = 200_000  # entries
 _NAME = re.compile(r"[\w.@+~ -]+(/[\w.@+~ -]+)*", re.ASCII)
 
+TRUSTED = "if you know where the file comes from: --trust, or trust=True"
+# Kernels of aten that reach a file, the terminal or another stream.
+OUTSIDE = frozenset(("from_file", "_print", "record_stream"))
+
 # What becomes of an entry: copied as it is, left out, or replaced by what a check of its text returns.
 COPY, DROP = "copy", "drop"
 Check = Callable[[bytes], bytes]

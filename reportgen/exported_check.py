@@ -11,11 +11,10 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
 
-from reportgen.checked_archive import COPY, DROP, Check, parsed, refuse
+from reportgen.checked_archive import COPY, DROP, OUTSIDE, TRUSTED, Check, parsed, refuse
 from reportgen.units import shorten
 
 NEWER = "export it with this version of torch: torch.export.save(torch.export.export(model, inputs), path)"
-TRUSTED = "if you know where the file comes from: --trust, or trust=True"
 
 # Names reach Python source that torch writes and runs, so each is an identifier, dotted where it is a path.
 _IDENTIFIER = re.compile(r"(?!__)[A-Za-z_]\w*", re.ASCII)
@@ -27,7 +26,6 @@ _WORD = re.compile(r"[A-Z_]{1,40}")
 _PRINTABLE = re.compile(r"[^\x00-\x1f\x7f-\x9f]*")
 
 _OPERATOR = re.compile(r"torch\.ops\.(aten|prims|quantized|quantized_decomposed)\.(\w+)\.(\w+)", re.ASCII)
-_OUTSIDE = frozenset(("from_file", "_print"))  # of aten, those that reach a file or the terminal
 _HIGHER = frozenset(
     f"torch.ops.higher_order.{name}"
     for name in (
@@ -140,7 +138,7 @@ def operator(text: str) -> bool:
     if text in _PLAIN or text in _HIGHER:
         return True
     named = _OPERATOR.fullmatch(text)
-    if named is None or named[2] in _OUTSIDE:
+    if named is None or named[2] in OUTSIDE:
         return False
     import torch
 

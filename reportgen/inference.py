@@ -38,44 +38,44 @@ def look(
 ) -> None:
     """Fill in the model, the samples, one example and what follows from them. Raises InputError."""
     with Capture() as capture:
-        _look(experiment, model, data, example, device, seed, categorical, how)
+        said = tabular.declared(categorical)
+        model = _as_module(experiment, model)
+        dtype = _dtype(model)
+        if model is not None:
+            experiment.model, experiment.device = _place(model, device)
+        with torch.inference_mode(False), untouched(model, seed=seed, said=experiment.aftermath):
+            probe, looked_up = _seen(experiment, model, data, example, dtype, how)
+        if experiment.samples is not None and not experiment.feature_names:
+            experiment.feature_names = experiment.samples.columns
+        _conclude(experiment, probe, looked_up)
+        _check_names(experiment)
+        _categories(experiment, said, probe)
     experiment.printed = str(capture.text)
 
 
-def _look(
+def _seen(
     experiment: Experiment,
-    model: Any,
+    model: nn.Module | None,
     data: Any,
     example: Any,
-    device: str | None,
-    seed: int,
-    categorical: Any,
+    dtype: torch.dtype | None,
     how: Look,
-) -> None:
-    said = tabular.declared(categorical)
-    model = _as_module(experiment, model)
-    dtype = _dtype(model)
-    if model is not None:
-        experiment.model, experiment.device = _place(model, device)
+) -> tuple[Batch | None, bool]:
+    """The first samples, and whether the model looks whole numbers up; the example is filled in."""
     probe, looked_up = None, False
-    with torch.inference_mode(False), untouched(model, seed=seed, said=experiment.aftermath):
-        if data is not None:
-            probe = _probe(experiment, data, dtype, how)
-        if example is not None:
-            given = reading.example(example, dtype, alone=_takes_one(model))
-            experiment.example = given.map(lambda t: t.to(experiment.device))
-        elif probe is not None:
-            experiment.example = _first(experiment, probe)
-        elif experiment.program is not None and experiment.program.example_inputs is not None:
-            args, kwargs = experiment.program.example_inputs
-            experiment.example = Inputs(tuple(args), dict(kwargs))
-        if experiment.model is not None and experiment.example is not None:
-            probe, looked_up = _call(experiment, probe, how)
-    if experiment.samples is not None and not experiment.feature_names:
-        experiment.feature_names = experiment.samples.columns
-    _conclude(experiment, probe, looked_up)
-    _check_names(experiment)
-    _categories(experiment, said, probe)
+    if data is not None:
+        probe = _probe(experiment, data, dtype, how)
+    if example is not None:
+        given = reading.example(example, dtype, alone=_takes_one(model))
+        experiment.example = given.map(lambda t: t.to(experiment.device))
+    elif probe is not None:
+        experiment.example = _first(experiment, probe)
+    elif experiment.program is not None and experiment.program.example_inputs is not None:
+        args, kwargs = experiment.program.example_inputs
+        experiment.example = Inputs(tuple(args), dict(kwargs))
+    if experiment.model is not None and experiment.example is not None:
+        probe, looked_up = _call(experiment, probe, how)
+    return probe, looked_up
 
 
 def _first(experiment: Experiment, probe: Batch) -> Inputs:

@@ -7,7 +7,7 @@ import pickletools
 import re
 from functools import cache
 
-from reportgen.checked_archive import COPY, DROP, Check, refuse
+from reportgen.checked_archive import COPY, DROP, OUTSIDE, TRUSTED, Check, refuse
 from reportgen.errors import InputError, one_line
 from reportgen.units import shorten
 
@@ -15,8 +15,6 @@ from reportgen.units import shorten
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
-
-TRUSTED = "if you know where the file comes from: --trust, or trust=True"
 
 # What TorchScript has beside torch's own kernels, on lists, dicts, texts and numbers: none of it leaves the process.
 _LANGUAGE = _words(
@@ -60,9 +58,6 @@ _GLOBALS = frozenset(
 )
 _NEVER = frozenset(("print", "chr", "rpc_async", "rpc_sync", "rpc_remote"))
 _SPACES = ("quantized", "prims")  # whose every kernel computes
-_OUTSIDE = frozenset(
-    ("from_file", "_print", "record_stream")
-)  # of aten, those that reach a file or the terminal
 _CLASSES = re.compile(r"torch\.classes\.(\w*)")
 _KNOWN_CLASSES = ("", "quantized")
 _SOURCE = re.compile(r"code/[\w/.]+\.py", re.ASCII)
@@ -246,7 +241,7 @@ def _kernel(name: str) -> bool:
     """
     if name in _LANGUAGE:
         return True
-    if name in _OUTSIDE or not name.isidentifier():
+    if name in OUTSIDE or not name.isidentifier():
         return False
     return name in _kernels()
 

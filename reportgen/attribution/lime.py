@@ -7,13 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from reportgen.attribution.base import Attribution
-from reportgen.attribution.sight import Sight, Tools
+from reportgen.attribution.sight import MOST_SOLVED, Sight, Tools
 from reportgen.attribution.trust import consistency, overlap, stability
 from reportgen.deadline import ENDED
 
 RUNS = 2  # runs with seeds of their own: their mean is shown, their agreement is the stability
 ROUND, MOST = 5, 20  # perturbations a part and run: in a round, and at most
-MOST_SOLVED = 512  # parts of the regression, whose work is the cube of their number
 FEWEST = 200  # perturbations in a run at least: of fewer, the ridge takes more than a twentieth away
 COSTLY = (
     0.25  # share of the perturbations that the budget leaves, below which a run may have fewer in proportion

@@ -11,7 +11,7 @@ import numpy as np
 from reportgen.attribution.base import Attribution, as_input
 from reportgen.attribution.gradients import batches, slopes
 from reportgen.attribution.kinds.signal import Clip
-from reportgen.attribution.sight import Sight, Tools
+from reportgen.attribution.sight import MOST_SOLVED, Sight, Tools
 from reportgen.attribution.trust import MISSED, completeness_error, consistency, missed
 from reportgen.deadline import ENDED, Late
 from reportgen.units import plural
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 DRAWS, MOST_DRAWS, REFERENCES = 50, 200, 25
 ADDED = 0.05  # the additivity error above which a round of points is added
 MOST, FEWEST = 20, 4  # coalitions a part of KernelShap at full share, and at least
-MOST_SOLVED = 512  # parts of the regression, whose work is the cube of their number
 EXACT = 510  # coalitions that are all tried rather than drawn: those of nine parts
 ADDITIVITY = "additivity error"  # of sums that are estimated
 SHAP_SUM, SHAP_STABILITY = "additivity error of KernelShap", "consistency of halves"

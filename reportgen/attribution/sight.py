@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 MOST_PARTS = 4096  # that are hidden one by one: what that takes is the square of their number
+MOST_SOLVED = 512  # parts of one regression, whose work is the cube of their number
 
 
 @dataclass(frozen=True)
