@@ -155,6 +155,9 @@ def two_directories(first: Path, second: Path) -> bytes:
         struct.pack_into("<I", back, at + 42, struct.unpack_from("<I", back, at + 42)[0] + len(front))
         at += 46 + name + extra + comment
     struct.pack_into("<I", back, end + 16, start + len(front))
+    end64, locator = back.rindex(b"PK\x06\x06"), back.rindex(b"PK\x06\x07")
+    struct.pack_into("<Q", back, end64 + 48, start + len(front))
+    struct.pack_into("<Q", back, locator + 8, end64 + len(front))
     return front + bytes(back)
 
 
