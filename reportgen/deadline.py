@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
+from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 ENDED = "the section's time ended"
 SHARE = 0.37  # of the seconds after which a section fails: of the usual five minutes two, less the drawing
-TWO_MINUTES, NEARLY = 110.0, 0.9  # where that is shorter: nearly all of it, up to two minutes
+TWO_MINUTES, NEARLY = 110.0, 0.8  # where that is shorter: most of it, up to two minutes
 
 
 class Late(Exception):  # noqa: N818 - nothing went wrong
@@ -55,3 +58,19 @@ class Deadline:
 
 
 NEVER = Deadline(math.inf, timed=False)
+_CURRENT: ContextVar[Deadline] = ContextVar("deadline", default=NEVER)
+
+
+def current() -> Deadline:
+    """That of what is made once and kept for all sections: where the section that asks first has to have it."""
+    return _CURRENT.get()
+
+
+@contextlib.contextmanager
+def until(deadline: Deadline) -> Iterator[None]:
+    """Makes it the current one for what runs inside."""
+    token = _CURRENT.set(deadline)
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from reportgen.tabular import Category
     from reportgen.vocabulary import Vocabulary
 
+LONG = 0.1  # seconds of a forward pass, beside which what the first one prepares is little
 PROBE = 64  # samples looked at to tell what the targets are
 TASKS = ("classification", "regression")
 MODALITIES = ("image", "table", "text", "signal", "spectrogram")
@@ -106,6 +108,7 @@ class Predictions:
     `soft`: float32 (n, classes), where the targets are shares of classes: `targets` are then the largest of each row.
     `gaps`: NaN among the inputs.
     `numbers`: int64 (n,), which samples of the data these are. `total`: how many it holds, None for a stream.
+    `late`: fewer than there would be, since the time ended.
     """
 
     outputs: torch.Tensor
@@ -116,6 +119,7 @@ class Predictions:
     target_problem: InputError | None = None
     soft: torch.Tensor | None = None
     gaps: Gaps = field(default_factory=Gaps)
+    late: bool = False
 
     @property
     def n(self) -> int:
@@ -328,6 +332,21 @@ class Experiment:
             return 0
         return int(counter.get_total_flops()) // (self.fixed_batch or 1)
 
+    @cached_property
+    def pass_seconds(self) -> float:
+        """What a forward pass of one sample takes on this machine, as busy as it is now. Raises InputError."""
+        import torch
+
+        one, seconds = self.require_forward().take([0]), math.inf
+        for _ in range(2):  # the first prepares what the second finds
+            begun = time.perf_counter()
+            with torch.no_grad():
+                self.call(one)
+            seconds = min(seconds, time.perf_counter() - begun)
+            if seconds > LONG:
+                break
+        return max(seconds / (self.fixed_batch or 1), 1e-6)
+
     def passes(self, budget: Mapping[str, float]) -> float:
         """How many forward passes of one sample a budget of FLOPs, by kind of device, allows; inf where unknown."""
         each = self.operations
@@ -348,7 +367,10 @@ class Experiment:
 
     @cached_property
     def predictions(self) -> Predictions:
-        """Outputs for the data (10,000 samples at most, as the model's cost allows), once. Raises InputError."""
+        """Outputs for the data (10,000 samples at most, as the model's cost and the current deadline allow), once.
+
+        Raises InputError.
+        """
         from reportgen.predictions import predict
 
         return predict(self)

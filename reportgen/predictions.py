@@ -8,9 +8,11 @@ from functools import partial
 import numpy as np
 import torch
 
+from reportgen.deadline import current
 from reportgen.errors import InputError
 from reportgen.experiment import Experiment, Predictions
 from reportgen.gaps import Gaps
+from reportgen.spread import spread
 from reportgen.targets import UnreadError, shares
 
 LIMIT = 10_000  # samples; more would change an accuracy by less than its 95 % interval is wide
@@ -30,7 +32,7 @@ def affordable(experiment: Experiment) -> int:
 def predict(experiment: Experiment, asked: Sequence[int] = ()) -> Predictions:
     """Outputs, probabilities and targets of the samples `asked` for by number, else of up to 10,000, evenly.
 
-    Raises InputError.
+    Fewer, but still evenly, where the current deadline comes first. Raises InputError.
     """
     samples = experiment.require_data()
     experiment.require_forward()
@@ -41,10 +43,11 @@ def predict(experiment: Experiment, asked: Sequence[int] = ()) -> Predictions:
     seen: list[int] = []
     unread: InputError | None = None
     gaps = Gaps()
+    most = affordable(experiment)
     batches = (
         (samples.fetch([number]) for number in asked)
         if asked
-        else samples.batches(affordable(experiment), experiment.batch_size)
+        else spread(experiment, most, experiment.batch_size, current())
     )
     with torch.no_grad():
         for batch in batches:
@@ -59,10 +62,13 @@ def predict(experiment: Experiment, asked: Sequence[int] = ()) -> Predictions:
                 targets.append(batch.targets.cpu().reshape(len(scores), -1))
     if not outputs:
         raise InputError("data: the data set is empty (0 samples)", "give at least one sample")
-    stacked = _stacked("outputs", outputs)
     target, unread = _of_all(targets, len(seen), unread)
-    total, n, numbers = samples.total, len(stacked), np.array(seen, np.int64)
-    told = partial(Predictions, gaps=gaps)
+    numbers, total, n = np.array(seen, np.int64), samples.total, len(seen)
+    order = np.arange(n) if asked else np.argsort(numbers, kind="stable")
+    numbers, stacked = numbers[order], _stacked("outputs", outputs)[order]
+    target = None if target is None else target[order]
+    gaps.marred = [gaps.marred[at] for at in order]
+    told = partial(Predictions, gaps=gaps, late=not asked and total is not None and n < min(total, most))
     if experiment.task != "classification":
         if unread is not None:
             return told(stacked, None, None, numbers, total, unread)

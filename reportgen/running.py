@@ -256,8 +256,10 @@ def _guarded(name: str, point: EntryPoint, experiment: Experiment, options: Opti
             torch.enable_grad(),
             time_limit(limit),
         ):
+            begun = time.monotonic()
             _suit_threads(experiment)
-            result = function(experiment, options)
+            left = max(1.0, options.time_limit - (time.monotonic() - begun))
+            result = function(experiment, replace(options, time_limit=left))
     if not isinstance(result, Section):
         raise TypeError(f"section {name!r} returned {type(result).__name__}, expected a reportgen.Section")
     # Through JSON and back: what can't make that trip would break the file much later.

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from reportgen.timelimit import OutOfTime, time_limit
+from reportgen.deadline import NEVER, Deadline, Late
+from reportgen.timelimit import OutOfTime, enforced, time_limit
 
 
 def test_sleep_is_interrupted_in_the_main_thread():
@@ -78,3 +79,15 @@ def test_the_callers_own_alarm_goes_on():
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def test_a_deadline_ends_what_asks_no_clock_a_little_after_it():
+    start = time.perf_counter()
+    with pytest.raises(Late), enforced(Deadline(0.2)):
+        time.sleep(30)
+    assert time.perf_counter() - start < 10
+    with pytest.raises(Late), enforced(Deadline(0.0)):
+        raise AssertionError("it began after the deadline")
+    for never in (NEVER, Deadline(0.0, timed=False)):
+        with enforced(never):
+            time.sleep(0.01)

@@ -10,9 +10,9 @@ from torch.utils.data import DataLoader
 import reportgen
 from reportgen.errors import InputError
 from reportgen.experiment import build
-from reportgen.features.spread import spread
 from reportgen.report import Failure
 from reportgen.samples import Samples
+from reportgen.spread import spread
 
 SECTIONS = ["overview", "architecture", "evaluation", "features", "explanations"]
 DRAWN = torch.Generator().manual_seed(3)

@@ -14,8 +14,9 @@ from reportgen.attribution.base import Attribution, Missing, Outcome, attempt
 from reportgen.attribution.methods import Method
 from reportgen.attribution.pace import measure
 from reportgen.attribution.sight import Sight, Tools
-from reportgen.deadline import NEVER, Deadline
+from reportgen.deadline import NEVER, Deadline, Late
 from reportgen.experiment import Experiment, Options
+from reportgen.timelimit import enforced
 
 # What two cores do in about a minute and a half. A count, not a clock: the same model gets the same work anywhere.
 BUDGET = {"cpu": 4e12, "cuda": 2e14, "mps": 4e13}
@@ -83,14 +84,20 @@ def calm() -> Iterator[None]:
         yield
 
 
-def prepare(experiment: Experiment, options: Options, sights: Sequence[Sight], share: float) -> Ready:
+def prepare(
+    experiment: Experiment,
+    options: Options,
+    sights: Sequence[Sight],
+    share: float,
+    deadline: Deadline = NEVER,
+) -> Ready:
     """Finds the pace, once for the run. Raises InputError where the model can't be run.
 
     What was made in inference mode has no gradient: then a copy of the model is explained, and of the values.
     """
     experiment = _normal(experiment)
     own = [on(sight, experiment) for sight in sights]
-    pace = measure(max(own, key=lambda sight: sight.values.numel()), timed=options.timed)
+    pace = measure(max(own, key=lambda sight: sight.values.numel()), timed=options.timed, deadline=deadline)
     paced = [_paced(sight, pace.channels_last) for sight in own]
     tools = Tools(experiment, pace.forward, pace.gradient, options.seed, share, options.layers)
     return Ready(paced, tools, pace.notes)
@@ -145,7 +152,11 @@ def explain(options: Options, ready: Ready, methods: Sequence[Method], deadline:
             # One method at least is made, however long it takes.
             some = bool(rows) or any(isinstance(made, Attribution) for made in row.values())
             limit = _fair(ours, [methods[later] for later in order[place:]]) if some else None
-            row[at] = _timed(method, until(sight, limit), ready.tools, options)
+            try:
+                with enforced(deadline if some else NEVER):
+                    row[at] = _timed(method, until(sight, limit), ready.tools, options)
+            except Late as reason:
+                row[at] = Missing(method.name, str(reason))
         rows.append(tuple(row[at] for at in range(len(methods))))
     options.step("", total, total)
     return rows

@@ -12,6 +12,7 @@ import numpy as np
 
 from reportgen.attribution.base import Score
 from reportgen.attribution.sight import Sight
+from reportgen.deadline import NEVER, Deadline
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +23,7 @@ SIZES = tuple(2**power for power in range(10))
 LAST = 6  # of SIZES, for what has more numbers than this:
 LARGE = 10_000
 SHAKEN = 0.01  # of |f(x) - f(baseline)|: scores of one input further apart would change an explanation
+PASSES, SHARE = 40, 0.15  # that finding the pace takes about; of the time that is left they may take
 SECONDS = 0.8  # for each of forward and gradient
 LONGEST = 5.0  # seconds that a batch may take: the clock is asked between batches
 WORSE = 0.75  # of the best rate, below which larger batches are not tried
@@ -43,15 +45,19 @@ class Pace:
     notes: tuple[str, ...] = ()
 
 
-def measure(sight: Sight, *, timed: bool) -> Pace:
+def measure(sight: Sight, *, timed: bool, deadline: Deadline = NEVER) -> Pace:
     """The pace for samples like this one, in about a second. Raises InputError where the model can't be run.
 
     With `timed` by the clock; without it by a rule from the sizes of the activations, so that the same model gets
-    the same pace anywhere. Where scores of a batch are not those of its samples alone, the batch is one.
+    the same pace anywhere. Where scores of a batch are not those of its samples alone, the batch is one; so it is
+    where a part of the time until the `deadline` is too short to find a better one.
     """
-    fixed = sight.score.experiment.fixed_batch
+    experiment = sight.score.experiment
+    fixed = experiment.fixed_batch
     if fixed:
         return Pace(fixed, fixed)
+    if timed and deadline.timed and PASSES * experiment.pass_seconds > SHARE * deadline.left():
+        return _slow(sight)
     few = probe(sight, 3)
     alone, again = sight.score.numbers(few, 1), sight.score.numbers(few, 1)
     near = _nearness(sight, alone)
@@ -78,6 +84,15 @@ def measure(sight: Sight, *, timed: bool) -> Pace:
         return Pace(forward, 1, (forward_last, False))
     gradient, gradient_last = _climb(_gradient(sight), _sizes(sight, kept), layouts, rule[1])
     return Pace(forward, gradient, (forward_last, gradient_last))
+
+
+def _slow(sight: Sight) -> Pace:
+    """One sample at a time, of which no more is asked than whether the scores stay the same."""
+    one = probe(sight, 1)
+    first, again = sight.score.numbers(one, 1), sight.score.numbers(one, 1)
+    spread = float(np.abs(first - again).max())
+    unsteady = not _nearness(sight, first)(first, again) or _matters(sight, spread, first)
+    return Pace(1, 1, notes=(UNSTEADY.format(f"{spread:.2g}"),) if unsteady else ())
 
 
 UNSTEADY = (

@@ -10,8 +10,8 @@ import numpy as np
 
 from reportgen.deadline import NEVER, Deadline
 from reportgen.features.maco import SpectrumSum
-from reportgen.features.spread import LIMIT, spread
 from reportgen.features.units import Probe, read
+from reportgen.spread import LIMIT, spread
 
 if TYPE_CHECKING:
     import torch

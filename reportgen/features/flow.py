@@ -11,9 +11,9 @@ from reportgen.deadline import NEVER, Deadline
 from reportgen.errors import InputError
 from reportgen.features.choice import Ran, tensor_of
 from reportgen.features.seen import finite_rows
-from reportgen.features.spread import affordable, spread
 from reportgen.features.tally import Tally
 from reportgen.hooks import watching
+from reportgen.spread import affordable, spread
 
 if TYPE_CHECKING:
     import torch

@@ -11,7 +11,7 @@ from reportgen.deadline import NEVER, Deadline
 from reportgen.experiment import Experiment
 from reportgen.features.embedding import Penultimate
 from reportgen.features.functions import FunctionWatch
-from reportgen.features.spread import affordable, spread
+from reportgen.spread import affordable, spread
 
 if TYPE_CHECKING:
     import torch

@@ -10,8 +10,8 @@ from reportgen.deadline import ENDED, NEVER, Deadline
 from reportgen.errors import one_line
 from reportgen.features.excite import Activity
 from reportgen.features.maco import STEPS, SpectrumSum, Synthetic, synthesise
-from reportgen.features.spread import LIMIT, affordable, passes
 from reportgen.features.units import Probe
+from reportgen.spread import LIMIT, affordable, passes
 from reportgen.units import plural
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import numpy as np
 
 from reportgen.deadline import NEVER, Deadline
 from reportgen.features.filters import first_layer
-from reportgen.features.spread import affordable, spread
 from reportgen.hooks import hidden, watching
+from reportgen.spread import affordable, spread
 
 if TYPE_CHECKING:
     from reportgen.experiment import Experiment

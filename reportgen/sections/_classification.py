@@ -52,7 +52,7 @@ def evaluate(experiment: Experiment, options: Options, predictions: Predictions)
     soft = None if predictions.soft is None else predictions.soft.double().numpy()[labelled]
     marred = predictions.marred[labelled]
     seen = Seen(targets, predicted, probabilities, finite, probabilities.shape[1], soft, marred)
-    where = sample_of(predictions.n, predictions.total)
+    where = sample_of(predictions.n, predictions.total, late=predictions.late)
     if not labelled.all():
         where = f"{len(targets):,} with a label of {where}"
     options.step("intervals", 0, 1)

@@ -9,7 +9,6 @@ import numpy as np
 from reportgen.experiment import Experiment, Options
 from reportgen.features.excite import TOP, Activity, activity, maps_of
 from reportgen.features.maco import RATE, STEPS, SpectrumSum
-from reportgen.features.spread import looked_at
 from reportgen.features.synthetic import UNITS, images_for, plan
 from reportgen.features.synthetic import Made as Synthesised
 from reportgen.features.units import probes, unit_name
@@ -19,6 +18,7 @@ from reportgen.report import Column, Images, Map, Picture, Row, Table
 from reportgen.sections._pictures import as_raster, scaled_each
 from reportgen.sections._samples import described, label
 from reportgen.sections._survey import Made
+from reportgen.spread import looked_at
 from reportgen.units import show
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from reportgen.errors import one_line
 from reportgen.experiment import Options
 from reportgen.report import Block, Column, Row, Table
 from reportgen.sections._late import cut, late, unmade
+from reportgen.timelimit import enforced
 from reportgen.units import plural, show
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def fidelity(
             continue
         title = name.capitalize()
         try:
-            made[name] = look()
+            with enforced(deadline):
+                made[name] = look()
         except Late:
             notes.append(late(title, "nothing"))
         except NotApplicable as reason:

@@ -19,6 +19,7 @@ from reportgen.sections._global_dependence import dependences
 from reportgen.sections._global_maps import maps
 from reportgen.sections._late import late
 from reportgen.sections._made import briefly, failure
+from reportgen.timelimit import enforced
 from reportgen.units import shorten
 
 GROUP = "Over the whole data"
@@ -47,7 +48,8 @@ def whole(
         return [_not_shown(why)]
     try:
         # The trust, which comes after, needs as much.
-        return part(experiment, options, sights, size, deadline.within(deadline.left() / 2))
+        with enforced(deadline):
+            return part(experiment, options, sights, size, deadline.within(deadline.left() / 2))
     except Late:
         return [late(f"{GROUP}: not shown", "nothing", GROUP)]
     except NotApplicable as reason:

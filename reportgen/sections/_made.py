@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from reportgen import spread
 from reportgen.deadline import NEVER, Deadline
 from reportgen.errors import InputError, one_line, type_name
-from reportgen.features import spread
 from reportgen.report import Block, Failure, Finding
 from reportgen.units import show
 

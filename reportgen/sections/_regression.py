@@ -32,7 +32,7 @@ def evaluate(experiment: Experiment, options: Options, predictions: Predictions)
     finite = (np.isfinite(outputs) & np.isfinite(targets)).all(axis=1)
     if not finite.any():
         raise InputError(f"no sample of {len(finite)} has both a finite output and a finite target")
-    where = sample_of(predictions.n, predictions.total)
+    where = sample_of(predictions.n, predictions.total, late=predictions.late)
     output, target = outputs[finite], targets[finite]
     options.step("intervals", 0, 1)
     held = int((predictions.marred & finite).sum())

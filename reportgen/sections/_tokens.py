@@ -6,10 +6,10 @@ import numpy as np
 
 from reportgen.experiment import Experiment, Options
 from reportgen.features.embedding import MOST_GROUPS, pca
-from reportgen.features.spread import looked_at
 from reportgen.features.tokens import Vocabulary, neighbours, vocabulary
 from reportgen.report import Column, Distribution, Histogram, Row, Scatter, Table
 from reportgen.sections._survey import Made
+from reportgen.spread import looked_at
 from reportgen.units import plural, shorten, show
 
 DRAWN = 200  # tokens in the plane

@@ -25,6 +25,7 @@ from reportgen.sections._claims import brief, claims, failed
 from reportgen.sections._fidelity import fidelity
 from reportgen.sections._late import cut, late, unmade
 from reportgen.sections._reading import reading
+from reportgen.timelimit import enforced
 from reportgen.units import plural, show
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def _removals(
 ) -> tuple[list[Block], list[Finding]]:
     title = "Removal curves"
     try:
-        made = removal(told.experiment, options, tools, told.sights, told.rows, kind, deadline)
+        with enforced(deadline):
+            made = removal(told.experiment, options, tools, told.sights, told.rows, kind, deadline)
     except Late:
         return [late(title, "nothing")], []
     except Exception as error:  # noqa: BLE001 - a model may break on half-hidden samples
@@ -77,7 +79,10 @@ def _randomisations(
 ) -> tuple[list[Block], list[Finding]]:
     title = _randomized.TITLE
     try:
-        made = randomised(tools.experiment, options, tools, told.sights, told.rows, methods, kind, deadline)
+        with enforced(deadline):
+            made = randomised(
+                tools.experiment, options, tools, told.sights, told.rows, methods, kind, deadline
+            )
     except Late:
         return [late(title, "nothing")], []
     except NotApplicable as reason:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reportgen.deadline import Deadline, until
 from reportgen.report import Finding, Section
 from reportgen.units import plural
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from reportgen.experiment import Experiment, Options
 
 TITLE = "Evaluation"
+TIME = 0.8  # of the section's for the predictions, where the clock may decide
 UNREAD = "the targets can't be read"
 NO_TARGETS = "the data has no targets to hold the predictions against"
 
@@ -26,7 +28,8 @@ def evaluation(experiment: Experiment, options: Options) -> Section:
     from reportgen.targets import UnreadError
 
     options.step("predictions", 0, 1)
-    predictions = experiment.predictions
+    with until(Deadline.of(options.time_limit, options.timed).part(TIME)):
+        predictions = experiment.predictions
     if isinstance(predictions.target_problem, UnreadError):
         return _unread(predictions.target_problem)
     if predictions.target_problem is not None:
@@ -68,8 +71,16 @@ def _nothing(experiment: Experiment) -> str:
     return ""
 
 
-def sample_of(n: int, total: int | None) -> str:
-    """`360 samples`, or `10,000 of 60,000 samples, evenly from the data`: what a figure was measured on."""
+def sample_of(n: int, total: int | None, *, late: bool = False) -> str:
+    """`360 samples`, or `10,000 of 60,000 samples, evenly from the data`: what a figure was measured on.
+
+    Where it is `late`, it says that there are fewer for want of time.
+    """
     if total is None:
         return f"the first {plural(n, 'sample')} of a stream"
-    return plural(n, "sample") if n == total else f"{n:,} of {plural(total, 'sample')}, evenly from the data"
+    cut = ", as many as the time allowed" if late else ""
+    return (
+        plural(n, "sample")
+        if n == total
+        else f"{n:,} of {plural(total, 'sample')}, evenly from the data{cut}"
+    )

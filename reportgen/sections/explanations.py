@@ -15,7 +15,7 @@ from reportgen.attribution.kinds import kind_of, sights
 from reportgen.attribution.methods import BY_GRADIENT, Method, suited
 from reportgen.attribution.sight import Sight
 from reportgen.attribution.target import explained
-from reportgen.deadline import ENDED, Deadline
+from reportgen.deadline import ENDED, Deadline, until
 from reportgen.errors import InputError
 from reportgen.experiment import Experiment, Options
 from reportgen.report import Block, Failure, Finding, Section
@@ -25,6 +25,7 @@ from reportgen.sections._late import late
 from reportgen.sections._trust import EVIDENCE, trust
 from reportgen.units import plural
 
+TIME = 0.2  # of the section's for predictions, where the clock may decide and Evaluation has made none
 RUN_RULE = (
     "three inputs, alone and in one batch, several times, give the same scores to within a thousandth, and within "
     "a hundredth of what the score moves from the baseline"
@@ -73,10 +74,11 @@ def _explained(experiment: Experiment, options: Options) -> Section:
     kind = kind_of(experiment)
     methods = suited(kind, options.methods)
     allowed = plan(experiment, methods, options.samples)
-    subjects, rule = choose(experiment, allowed.samples, options.chosen[: allowed.samples])
+    with until(deadline.part(TIME)):
+        subjects, rule = choose(experiment, allowed.samples, options.chosen[: allowed.samples])
     if allowed.samples < options.samples:
         rule += f" ({options.samples} asked for, but the model's cost allows {allowed.samples})"
-    ready = prepare(experiment, options, sights(experiment, subjects), allowed.share)
+    ready = prepare(experiment, options, sights(experiment, subjects), allowed.share, deadline)
     rows = explain(options, ready, methods, deadline)
     number = explained(experiment)
     cut = _cut(rows, len(ready.sights))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from reportgen.deadline import Deadline
+from reportgen.deadline import Deadline, Late
 from reportgen.experiment import Experiment, Options
 from reportgen.features.activations import activation_maps, map_layers
 from reportgen.features.choice import STAGES
@@ -23,6 +23,7 @@ from reportgen.sections._samples import two
 from reportgen.sections._survey import survey
 from reportgen.sections._tokens import token_embeddings
 from reportgen.sections._units import duplicates
+from reportgen.timelimit import enforced
 from reportgen.units import plural
 
 if TYPE_CHECKING:
@@ -48,11 +49,13 @@ def features(experiment: Experiment, options: Options) -> Section:
         made.notes.append("Activations and an embedding need data or an example input; neither was given.")
     for at, (title, part) in enumerate(parts):
         options.step(title, at, len(parts))
-        if made.deadline.left() <= 0:
+        try:
+            made.deadline.check()
+            with enforced(made.deadline):
+                part(experiment, options, made)
+        except Late:
             made.blocks.append(late("What the time cut", ", ".join(name for name, _ in parts[at:])))
             break
-        try:
-            part(experiment, options, made)
         except Exception as error:  # noqa: BLE001 - one part that breaks never costs the others
             made.blocks.append(failure(title, error))
     options.step(parts[-1][0], len(parts), len(parts))

@@ -179,7 +179,7 @@ def test_a_batch_norm_without_statistics_is_explained_one_at_a_time_and_it_is_sa
 def test_when_the_time_ends_the_other_samples_are_cut(monkeypatch):
     clock = iter(range(0, 100_000, 3))
     monkeypatch.setattr(module.time, "perf_counter", lambda: float(next(clock)))
-    monkeypatch.setattr(module, "measure", lambda sight, timed: Pace(8, 8))
+    monkeypatch.setattr(module, "measure", lambda sight, **how: Pace(8, 8))
     model, data = Small().eval(), pictures()
     experiment = build(model, data=data)
     subjects, _ = choose(experiment, 4)

@@ -181,6 +181,7 @@ def test_categories_alone_have_no_gradient_and_lime_all_the_same():
 
 def test_the_data_is_read_once_for_all_samples_and_methods(experiment, monkeypatch):
     counted = []
+    assert len(experiment.predictions.outputs) == 442
     some = experiment.samples.some
     monkeypatch.setattr(
         experiment.samples, "some", lambda places: counted.append(len(places)) or some(places)

@@ -9,8 +9,9 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 from torch import nn
 
+from reportgen import spread
 from reportgen.experiment import Options, build
-from reportgen.features import spread, synthetic
+from reportgen.features import synthetic
 from reportgen.report import Section
 from reportgen.sections._excite import excite
 from reportgen.sections._survey import Made

@@ -6,8 +6,8 @@ from torch import nn
 import reportgen
 from reportgen.errors import InputError
 from reportgen.experiment import Options, build
-from reportgen.features.spread import spread
 from reportgen.sections.features import features
+from reportgen.spread import spread
 
 ROWS = torch.randn(80, 3, generator=torch.Generator().manual_seed(0))
 

@@ -9,9 +9,9 @@ from reportgen.experiment import Options, build
 from reportgen.features.activations import ReluWatch
 from reportgen.features.embedding import Penultimate
 from reportgen.features.seen import one_pass
-from reportgen.features.spread import spread
 from reportgen.report import Section
 from reportgen.sections.features import features
+from reportgen.spread import spread
 
 SILENT = "units-that-stay-zero"
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 LIMIT = 512  # samples looked at
 FEWEST = 32  # whatever the model costs, but the clock
+BATCHES = 8  # at least, where more than one fits in the time: the clock is asked between them
 # What two cores do in about half a minute. A count, not a clock: the same model gets the same work anywhere.
 BUDGET = {"cpu": 2e12, "cuda": 1e14, "mps": 2e13}
 
@@ -36,15 +37,15 @@ def spread(
     Each batch is spread over the data, so that those made before the deadline are; one is always made. Of a stream
     the first samples. Raises InputError.
     """
-    samples, size = experiment.require_data(), size or _together(experiment)
+    samples = experiment.require_data()
+    size = _in_time(experiment, size or _together(experiment), deadline)
     if samples.total is None:
         batches = samples.batches(limit, size)
     else:
         count = min(samples.total, limit)
         places = [i * samples.total // count for i in range(count)]
         parts = -(-count // size)
-        order = range(parts) if size > 1 else _far_apart(parts)
-        batches = (batch for part in order for batch in samples.some(places[part::parts]))
+        batches = (batch for part in _far_apart(parts) for batch in samples.some(places[part::parts]))
     for done, batch in enumerate(batches):
         if not deadline.allows(done):
             return
@@ -63,6 +64,13 @@ def _together(experiment: Experiment) -> int:
     if experiment.program is not None:
         return experiment.batch_size
     return int(min(experiment.batch_size, max(1, passes(experiment) / 10)))
+
+
+def _in_time(experiment: Experiment, size: int, deadline: Deadline) -> int:
+    """Fewer than `size` at a time where a batch would take more than a part of the time that is left."""
+    if not deadline.timed or size == 1 or experiment.fixed_batch:
+        return size
+    return int(max(1, min(size, deadline.left() / BATCHES / experiment.pass_seconds)))
 
 
 def looked_at(experiment: Experiment, count: int, most: int = LIMIT) -> str:
