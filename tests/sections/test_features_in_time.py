@@ -50,9 +50,7 @@ def test_a_slower_one_leaves_parts_out_and_names_them(looked):
     assert took < 130
     cut = section.block("what-the-time-cut")
     assert cut.error == "OutOfTime"
-    assert cut.message.endswith(
-        "What excites units, Attention, Token embeddings, Signals: the section's time ended"
-    )
+    assert cut.message.endswith("Attention, Token embeddings, Signals: the section's time ended")
     assert "Activations: all layers" in titles(section)
 
 
