@@ -26,8 +26,9 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# In several processes, each with as many threads as its share of the processors, unless the environment says.
 test: check
-	$(BIN)/pytest
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 # All example reports; `make example-table` makes one. What they need stands with the benchmarks'.
 examples: $(BENCH)

@@ -31,6 +31,10 @@ def whole(random: torch.Generator, low: int, high: int) -> int:
 
 
 def found(section: str, wording: str, seed: int, model: Any, **given: Any) -> bool:
-    """Whether a finding with these words in its message stands in the section of a report of its own."""
-    report = collect(model, sections=[section], seed=seed, **given)
+    """Whether a finding with these words in its message stands in the section of a report of its own.
+
+    The overview looks at what Evaluation predicted.
+    """
+    sections = ["overview", "evaluation"] if section == "overview" else [section]
+    report = collect(model, sections=sections, seed=seed, **given)
     return any(wording in finding.message for finding in report.section(section).findings)

@@ -240,6 +240,37 @@ def _square(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
     return Attention(width), torch.randn(2, whole(random, 48, 96), width, generator=random)
 
 
+class Unled(nn.Module):
+    """A network whose forward pass runs without gradients."""
+
+    def __init__(self, inner: nn.Module):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            return self.inner(x)
+
+
+def _unled(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
+    model, x = sound(random)
+    return Unled(model), x
+
+
+def _tied(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
+    model, x = even_mlp(random)
+    model.layers[-1].weight = model.layers[0].weight
+    return model, x
+
+
+def _frozen(random: torch.Generator) -> tuple[nn.Module, torch.Tensor]:
+    model, x = sound(random)
+    parameters = list(model.parameters())
+    for parameter in parameters[: whole(random, 1, len(parameters) - 1)]:
+        parameter.requires_grad_(False)
+    return model, x
+
+
 def _rule(name: str, wording: str, fault: Build, without: Build = sound, truth: str = "") -> Rule:
     def of(build: Build) -> Callable[[int], bool]:
         def run(seed: int) -> bool:
@@ -323,6 +354,14 @@ RULES = (
         convolutional,
         "attention over 48 to 96 places; convolutions",
     ),
+    _rule(
+        "a forward pass that can't be trained through",
+        "No output is connected to a parameter",
+        _unled,
+        truth=f"no_grad in forward; {_FEWER}",
+    ),
+    _rule("tied parameters", "tied:", _tied, truth=f"one weight at both ends; {_FEWER}"),
+    _rule("frozen parameters", "are frozen", _frozen, truth=f"the first of them; {_FEWER}"),
     _rule(
         "the forward pass raises",
         "The forward pass raised",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -134,16 +135,35 @@ def _whole_value(random: torch.Generator) -> Given:
 
 
 def _rule(
-    name: str, wording: str, truth: str, without: Make, fault: Make, task: str = "classification"
+    name: str,
+    wording: str,
+    truth: str,
+    without: Make,
+    fault: Make,
+    task: str = "classification",
+    section: str = "evaluation",
 ) -> Rule:
     def of(make: Make) -> Callable[[int], bool]:
         def run(seed: int) -> bool:
             model, x, y = make(torch.Generator().manual_seed(seed))
-            return found("evaluation", wording, seed, model, data=(x, y), task=task)
+            return found(section, wording, seed, model, data=(x, y), task=task)
 
         return run
 
     return Rule(name=name, truth=truth, sound=of(without), fault=of(fault))
+
+
+def _unreadable(random: torch.Generator) -> Given:
+    """Names of classes, which were not given, in place of numbers."""
+    model, x, y = skilled(random)
+    return model, x, np.array([f"kind {number}" for number in y.tolist()])
+
+
+def _gapped(random: torch.Generator) -> Given:
+    """NaN in 1 to 20 of the samples."""
+    model, x, y = skilled(random)
+    x[torch.randperm(SAMPLES, generator=random)[: whole(random, 1, 20)], 0] = float("nan")
+    return model, x, y
 
 
 CHANCE, NEVER = "is not above always saying", "never predicted"
@@ -196,6 +216,21 @@ RULES = (
         _whole_value,
         _dividing_value,
         "regression",
+    ),
+    _rule(
+        "targets that can't be read",
+        "The targets can't be read",
+        "numbers of classes; names that were not given",
+        skilled,
+        _unreadable,
+    ),
+    _rule(
+        "NaN among the inputs",
+        "among the inputs",
+        "none; in 1 to 20 of 300 samples",
+        skilled,
+        _gapped,
+        section="overview",
     ),
     _rule(
         "no better than the mean",

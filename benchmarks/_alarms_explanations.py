@@ -245,6 +245,22 @@ def noisy(random: torch.Generator) -> Given:
     return Noisy(model), x, y, task
 
 
+class Together(nn.Module):
+    """What a sample scores depends on the mean of its batch."""
+
+    def __init__(self, inner: nn.Module):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.inner(x - x.mean(dim=0))
+
+
+def together(random: torch.Generator) -> Given:
+    model, x, y, task = linear(random)
+    return Together(model), x, y, task
+
+
 def _either(*makes: Make) -> Make:
     def make(random: torch.Generator) -> Given:
         return makes[int(torch.randint(0, len(makes), (), generator=random))](random)
@@ -417,6 +433,14 @@ RULES = (
         _either(linear, additive),
         rounded,
         (*GRADIENT, *LIME),
+    ),
+    _rule(
+        "scores that depend on the batch",
+        "depends on what else is in its batch",
+        "linear; less the batch's mean",
+        linear,
+        together,
+        LIME,
     ),
     _rule(
         "scores that change by themselves",
