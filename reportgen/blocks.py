@@ -54,12 +54,16 @@ class Row(Data):
 
 
 class Table(BaseBlock):
-    """Rows and columns; a tree where rows nest. `total` is the number of rows before any were cut."""
+    """Rows and columns; a tree where rows nest. `total` is the number of rows before any were cut.
+
+    `paths`: the first cells are paths (`encoder.layer.0`), in order: where rows are left out, the shallow ones stay.
+    """
 
     kind: Literal["table"] = "table"
     columns: Many[Column] = Field(max_length=2000)
     rows: Many[Row] = Field(max_length=MOST)
     total: int | None = None
+    paths: bool = False
 
     @model_validator(mode="after")
     def _rectangular(self) -> Table:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reportgen.kept_rows import kept_rows
+from reportgen.kept_rows import depth, kept_rows
 from reportgen.report import Column, Row, Table
 from reportgen.units import show
 from reportgen.values import Cell
@@ -55,10 +55,14 @@ class TableView:
 
 
 def shown_rows(table: Table, limit: int, *, printed: bool) -> tuple[Row, ...]:
-    """At most `limit` of the rows: of a tree the shallow ones first, of a flat table the first ones."""
+    """At most `limit` of the rows: of a tree or of paths the shallow ones first, else the first ones."""
     rows = unfolded(table, limit, printed=printed)
-    levels = [row.level for row in rows]
-    return tuple(rows[at] for at in kept_rows(levels, limit)) if any(levels) else rows[:limit]
+    if table.paths:
+        levels = [depth(show(row.cells[0])) if row.cells else 0 for row in rows]
+    else:
+        levels = [row.level for row in rows]
+    nested = table.paths or any(levels)
+    return tuple(rows[at] for at in kept_rows(levels, limit)) if nested else rows[:limit]
 
 
 def unfolded(table: Table, limit: int, *, printed: bool) -> tuple[Row, ...]:

@@ -378,9 +378,17 @@ def _drawn(block: Any, section: Section, medium: Medium, palette: Palette, known
     if isinstance(block, Code | Failure):
         text = block.text if isinstance(block, Code) else block.details
         lines = text.split("\n")
-        shown = "\n".join(_ruled(lines[: medium.lines], medium.columns))
+        shown = "\n".join(_ruled(_ends(lines, medium.lines), medium.columns))
         return BlockView(block, place, text=shown, left_out=max(0, len(lines) - medium.lines))
     return BlockView(block, place)
+
+
+def _ends(lines: list[str], limit: int) -> list[str]:
+    """The first and the last of many lines: totals and the place where something broke come last."""
+    if len(lines) <= limit:
+        return lines
+    last = limit // 2
+    return [*lines[: limit - last], "…", *lines[len(lines) - last :]] if last else lines[:limit]
 
 
 def _ruled(lines: list[str], columns: int) -> list[str]:

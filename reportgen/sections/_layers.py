@@ -199,6 +199,7 @@ def _table(kind: _Kind, rows: Sequence[tuple[str, Weight | Ran, Tally]], group: 
         columns=columns,
         rows=tuple(Row(cells=_cells(name, what, tally)) for name, what, tally in shown),
         total=len(rows) if len(rows) > len(shown) else None,
+        paths=True,
         group=group,
         folded=True,
     )

@@ -55,6 +55,7 @@ def every_series(history: History) -> Table:
         columns=columns,
         rows=tuple(rows),
         total=len(every) if len(every) > len(rows) else None,
+        paths=True,
     )
 
 

@@ -46,7 +46,11 @@ def silent(experiment: Experiment, found: list[Silence], count: int, of: str, ma
     )
     made.blocks.append(
         Table(
-            title=SILENT, caption=f"{of}; a unit counts where it is zero on each.", columns=columns, rows=rows
+            title=SILENT,
+            caption=f"{of}; a unit counts where it is zero on each.",
+            columns=columns,
+            rows=rows,
+            paths=True,
         )
     )
     dead = [silence for silence in found if silence.dead]
@@ -109,6 +113,7 @@ def saturated(found: list[Saturated], count: int, of: str, made: Made) -> None:
             "inside recurrent layers, which can't be seen.",
             columns=columns,
             rows=rows,
+            paths=True,
         )
     )
     stuck = sorted((one for one in found if one.units), key=lambda one: -len(one.units))
@@ -159,6 +164,7 @@ def duplicates(experiment: Experiment, options: Options, made: Made) -> None:
             f"rows of zeros alone, and those of fewer than {SHORTEST} weights, left out.",
             columns=columns,
             rows=tuple(Row(cells=_alike(one)) for one in alike),
+            paths=True,
         )
     )
     most = sorted(alike, key=lambda one: -one.surplus)

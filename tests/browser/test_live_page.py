@@ -46,6 +46,11 @@ def points(page):
     return int(re.sub(r"\D", "", row.inner_text()))
 
 
+def done(page, script):
+    """Do this in the page, which may be read anew in that moment: a bare evaluate would then wait for ever."""
+    page.wait_for_function(f"() => {{ {script}; return true; }}")
+
+
 def seen(page, count):
     """Wait until the page shows a log of so many steps."""
     expect(page.locator("#training--totals")).to_contain_text(f"{3 * count:,}", timeout=20_000)
@@ -78,7 +83,7 @@ def test_place_folds_theme_and_a_charts_view_are_kept(live):
     theme = page.evaluate("document.documentElement.dataset.theme")
     page.wait_for_timeout(100)
     place = page.evaluate("document.querySelector('#training--sources').getBoundingClientRect().top")
-    live.write(300)
+    live.write(300, refresh=60)  # not again while it is looked at
     seen(page, 300)
     expect(page.locator("#training--loss .plot.live")).to_be_visible()
     expect(tools.locator("output")).to_have_text("0.90")
@@ -95,11 +100,11 @@ def test_place_folds_theme_and_a_charts_view_are_kept(live):
 def test_a_reader_who_types_or_has_selected_text_is_not_disturbed(live):
     live.write(200)
     page = live.visit()
-    page.evaluate("document.getSelection().selectAllChildren(document.querySelector('h1'))")
+    done(page, "document.getSelection().selectAllChildren(document.querySelector('h1'))")
     live.write(300)
     page.wait_for_timeout(2500)
     assert points(page) == 600
-    page.evaluate("document.getSelection().removeAllRanges()")
+    done(page, "document.getSelection().removeAllRanges()")
     seen(page, 300)
 
 
@@ -158,7 +163,7 @@ def test_without_javascript_the_page_is_read_anew_by_its_head_alone(live, tmp_pa
 
 
 def test_on_paper_nothing_says_that_it_is_live(live):
-    live.write(200)
+    live.write(200, refresh=60)
     page = live.visit()
     page.emulate_media(media="print")
     assert not page.locator(".again").is_visible()

@@ -50,6 +50,13 @@ def test_rows_that_equal_no_row_that_is_shown_stay() -> None:
     assert names(odd, 60, printed=True) == ["a", "b", "c", "d"]
 
 
+def test_of_a_flat_table_of_paths_the_shallow_rows_stay_and_of_a_ranking_the_first() -> None:
+    rows = ("stem", *(f"layers.{at}.linear" for at in range(6)), "head")
+    flat = Table(columns=(Column(name="Layer"),), rows=tuple(Row(cells=(name,)) for name in rows), paths=True)
+    assert names(flat, 4, printed=True) == ["stem", "layers.0.linear", "layers.5.linear", "head"]
+    assert names(flat.model_copy(update={"paths": False}), 4, printed=True) == list(rows[:4])
+
+
 def test_repeats_inside_repeats_are_folded_once() -> None:
     nested = tree(
         ("0", 0, "0", ""),
