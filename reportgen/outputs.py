@@ -37,6 +37,8 @@ def check(paths: Iterable[str | Path], key: str, apart_from: Iterable[str | Path
 
 def _check_place(path: Path, got: str) -> None:
     """Raises InputError where no file can be there, PermissionError where none may."""
+    if "\0" in str(path):  # of which each Python says something else
+        raise InputError(f"{got}, which can't be a file: there is a zero byte in its name")
     try:
         refused = files.refusal(path)
         if refused:
@@ -50,7 +52,7 @@ def _check_place(path: Path, got: str) -> None:
     except InputError:
         raise
     except (OSError, ValueError) as error:
-        # A name that is too long, a loop of links, a zero byte, a folder that may not be looked into.
+        # A name that is too long, a loop of links, a folder that may not be looked into.
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(f"{got}, which can't be a file: {why}") from None
     if not writable:

@@ -56,6 +56,10 @@ for suffix in ("html", "pdf", "json"):
 """
 
 
+# Python 3.13.0 imports no compiled module where "" is among the places to look in and the folder is gone.
+PYTHON = (sys.executable, "-P")
+
+
 class HostileError(Exception):
     def __str__(self):
         raise SystemExit("no")
@@ -127,7 +131,7 @@ def test_a_section_that_raises_it_is_a_failure_and_costs_no_other(monkeypatch, e
 def test_with_no_home_and_no_working_folder_a_model_that_raises_still_gets_its_report(tmp_path, where):
     (tmp_path / "gone").mkdir()
     (tmp_path / "out").mkdir()
-    words = [sys.executable, "-c", LOADED + where + BREAKS, str(tmp_path / "out")]
+    words = [*PYTHON, "-c", LOADED + where + BREAKS, str(tmp_path / "out")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(words, cwd=tmp_path / "gone", env=environment, capture_output=True, text=True, timeout=300,
                           check=False)  # fmt: skip
@@ -156,13 +160,13 @@ def test_the_command_works_there_too(tmp_path, where):
         "--out",
         f"{tmp_path}/a.html",
     ]
-    done = subprocess.run([sys.executable, "-c", where + run, *words], cwd=tmp_path / "gone", capture_output=True,
+    done = subprocess.run([*PYTHON, "-c", where + run, *words], cwd=tmp_path / "gone", capture_output=True,
                           text=True, timeout=300, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert reportgen.load(tmp_path / "a.json").section("architecture").status == "ok"
     (tmp_path / "gone").mkdir(exist_ok=True)
     words = ["generate", "--data", f"{tmp_path}/exp.py:broken", "--out", f"{tmp_path}/b.json"]
-    done = subprocess.run([sys.executable, "-c", where + run, *words], cwd=tmp_path / "gone", capture_output=True,
+    done = subprocess.run([*PYTHON, "-c", where + run, *words], cwd=tmp_path / "gone", capture_output=True,
                           text=True, timeout=300, check=False)  # fmt: skip
     assert done.returncode == 2
     assert [line for line in done.stderr.splitlines() if line.startswith("error: ")] == [

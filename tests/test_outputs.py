@@ -90,7 +90,7 @@ def test_what_is_no_file_is_told_before_the_work_and_stays_as_it_is(
     ("name", "said"),
     [
         ("x" * 300 + ".html", "which can't be a file: File name too long"),
-        ("a\0.html", "which can't be a file: embedded null byte"),
+        ("a\0.html", "which can't be a file: there is a zero byte in its name"),
         ("gone/a.html", "expected a file in a folder that exists"),
         ("log.csv/a.html", "which can't be a file: Not a directory"),
         ("a.docx", "expected a file that ends in .html, .json, .pdf"),
